@@ -1,0 +1,1 @@
+"""Encoding: text to token ids, each distinct chunk worked on once (scanner), kept on disk (tokens)."""
