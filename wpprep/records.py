@@ -9,6 +9,7 @@ A batch of tokenized documents is three arrays, which is exactly an Arrow ``list
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -117,6 +118,11 @@ class TokenRoles(NamedTuple):
     mask: int
     replacements: Ints
     starts_word: npt.NDArray[np.bool_] | None
+
+
+def fingerprint(text: bytes) -> int:
+    """A 64-bit hash of one document's text; a corpus has the sum of those of its documents, modulo 2**64."""
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
 
 
 def token_dtype(vocab_size: int) -> type[np.uint16 | np.uint32]:

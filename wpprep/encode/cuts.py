@@ -52,7 +52,11 @@ _LETTER, _DIGIT, _APOSTROPHE, _OTHER = range(FIRST_FREE, FIRST_FREE + 4)
 
 _DROPPED_BLANKS = " \t\n\r"
 # What GPT-2's \s matches.
-_PATTERN_BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+_PATTERN_BLANKS = (
+    "\t\n\x0b\x0c\r \x85\xa0\u1680"
+    + "".join(map(chr, range(0x2000, 0x200B)))
+    + "\u2028\u2029\u202f\u205f\u3000"
+)
 _COMPOSING_MARK = 0x0338
 _IDEOGRAPHS = (
     (0x3400, 0x4DC0), (0x4E00, 0xA000), (0xF900, 0xFB00), (0x20000, 0x2A6E0), (0x2A700, 0x2CEB0), (0x2F800, 0x2FA20),

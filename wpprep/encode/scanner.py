@@ -73,7 +73,9 @@ class CutRule:
     @property
     def identity(self) -> str:
         """The sha256 of what the rule does to ASCII, for comparing rules across runs."""
-        return hashlib.sha256(self.name.encode() + self.classes[:128].tobytes() + self.cuts.tobytes()).hexdigest()
+        return hashlib.sha256(
+            self.name.encode() + self.classes[:128].tobytes() + self.cuts.tobytes()
+        ).hexdigest()
 
 
 def blank_rule() -> CutRule:
@@ -82,7 +84,9 @@ def blank_rule() -> CutRule:
     classes[[ord(blank) for blank in " \t\n\r"]] = BLANK
     cuts = np.zeros((CLASSES, CLASSES), np.uint8)
     cuts[BLANK, ORDINARY] = cuts[ORDINARY, BLANK] = 1
-    return CutRule("blanks", classes, cuts.ravel(), drops_blanks=True, probe=lambda first: classes[first : first + BLOCK])
+    return CutRule(
+        "blanks", classes, cuts.ravel(), drops_blanks=True, probe=lambda first: classes[first : first + BLOCK]
+    )
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -242,9 +246,7 @@ def _doubled(slots: Slots) -> Slots:
 
 
 @njit(cache=True, nogil=True)
-def _add(
-    chunks: Bytes, ends: Ints, slots: Slots, blob: Bytes, starts: Ints, codes: Codes, state: Ints
-) -> int:
+def _add(chunks: Bytes, ends: Ints, slots: Slots, blob: Bytes, starts: Ints, codes: Codes, state: Ints) -> int:
     """Look up or append whole chunks, ``chunks[ends[i - 1]:ends[i]]``; returns as `_scan` does."""
     room = min(len(slots) // 4, len(starts) - 1)
     for i in range(state[_SENTENCE], len(ends)):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from wpprep.encode.scanner import Bytes, ChunkTable, CutRule, tally
-from wpprep.records import Document, Ints
+from wpprep.records import Document, Ints, fingerprint
 from wpprep.vocab.normalization import TextRules
 
 _BATCH_BYTES = 1 << 22
@@ -30,6 +31,7 @@ class ChunkCounts:
         documents: documents counted.
         text_bytes: bytes of text counted.
         replaced: invalid byte sequences that became U+FFFD.
+        fingerprint: of all documents' text, whatever their order (`records.fingerprint`).
     """
 
     chunks: Bytes
@@ -38,6 +40,16 @@ class ChunkCounts:
     documents: int = 0
     text_bytes: int = 0
     replaced: int = 0
+    fingerprint: int = 0
+
+    def facts(self) -> dict[str, Any]:
+        """What a manifest says of the corpus."""
+        return {
+            "documents": self.documents,
+            "text_bytes": self.text_bytes,
+            "replaced": self.replaced,
+            "fingerprint": f"{self.fingerprint:016x}",
+        }
 
 
 class ChunkCounter:
@@ -53,7 +65,7 @@ class ChunkCounter:
     def __init__(self, rule: CutRule) -> None:
         self._table = ChunkTable(rule)
         self._counts = np.zeros(1 << 15, np.int64)
-        self._documents = self._text_bytes = self._replaced = 0
+        self._documents = self._text_bytes = self._replaced = self._fingerprint = 0
 
     def add_documents(self, documents: Iterable[Document]) -> None:
         """Count the chunks of documents."""
@@ -64,6 +76,7 @@ class ChunkCounter:
             batch.append(text)
             size += len(text)
             self._replaced += document.replaced
+            self._fingerprint = (self._fingerprint + fingerprint(text)) % 2**64
             if size >= _BATCH_BYTES:
                 self._scan(batch)
                 batch, size = [], 0
@@ -75,6 +88,7 @@ class ChunkCounter:
         self._documents += other.documents
         self._text_bytes += other.text_bytes
         self._replaced += other.replaced
+        self._fingerprint = (self._fingerprint + other.fingerprint) % 2**64
 
     def result(self) -> ChunkCounts:
         """The counts so far, in the order in which chunks were first seen."""
@@ -82,7 +96,7 @@ class ChunkCounter:
         starts = self._table.starts[: n + 1]
         return ChunkCounts(
             self._table.blob[: starts[n]].copy(), starts[1:].copy(), self._counts[:n].copy(),
-            self._documents, self._text_bytes, self._replaced,
+            self._documents, self._text_bytes, self._replaced, self._fingerprint,
         )  # fmt: skip
 
     def _scan(self, batch: list[bytes]) -> None:

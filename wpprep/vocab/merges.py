@@ -300,9 +300,7 @@ class Merger:
         if target > len(self._seg.lengths):
             self._seg = with_room_for_pieces(self._seg, target)
         while True:
-            reason = _merge(
-                self._seg, self._heap, self._merges, self._code, self._least, target, self._held
-            )
+            reason = _merge(self._seg, self._heap, self._merges, self._code, self._least, target, self._held)
             if progress is not None:
                 progress(self.piece_count)
             if reason == _TARGET or reason == _EXHAUSTED:

@@ -338,9 +338,7 @@ def extended_hash(hash_: np.uint64, character: int) -> np.uint64:
 
 
 @njit(cache=True, inline="always")
-def spelled(
-    seg: Any, hash_: np.uint64, first: int, first_length: int, second: int, length: int
-) -> int:
+def spelled(seg: Any, hash_: np.uint64, first: int, first_length: int, second: int, length: int) -> int:
     """The piece of ``first_length`` characters from ``first`` on and the rest from ``second`` on, or -1."""
     mask = np.uint64(len(seg.piece_slots) - 1)
     slot = (hash_ ^ hash_ >> np.uint64(32)) & mask

@@ -75,7 +75,9 @@ def learn_vocabulary(
         )
     names = _names(alphabet.pieces, merger.merges, options.algorithm)
     kept = [name for name, is_chosen in zip(names, chosen.tolist(), strict=True) if is_chosen]
-    merges = [] if options.algorithm == "wordpiece" else [(names[a], names[b]) for a, b, _ in merger.merges.tolist()]
+    merges = (
+        [] if options.algorithm == "wordpiece" else [(names[a], names[b]) for a, b, _ in merger.merges.tolist()]
+    )
     return LearnedVocabulary([*SPECIAL_TOKENS, *kept], merges, unused, dropped)
 
 

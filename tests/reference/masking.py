@@ -1,0 +1,122 @@
+"""Masking twice, over one row as a list: wpprep's own, draw by draw, and Google's, as its script does it."""
+
+from __future__ import annotations
+
+import random
+from typing import NamedTuple
+
+from wpprep import rng
+
+
+class Masked(NamedTuple):
+    """A row after masking, the positions to predict, and the original ids there."""
+
+    tokens: list[int]
+    positions: list[int]
+    labels: list[int]
+
+
+def number_to_predict(length: int, masked_lm_prob: float, max_predictions_per_seq: int) -> int:
+    return min(max_predictions_per_seq, max(1, round(length * masked_lm_prob)))
+
+
+def mask_row(
+    tokens: list[int],
+    b_start: int,
+    starts_word: list[bool] | None,
+    quota: int,
+    shares: tuple[float, float],
+    mask: int,
+    replacements: list[int],
+    key: int,
+) -> Masked:
+    """What `wpprep.masking.mask_batch` makes of one row; ``starts_word`` is None under the policy token.
+
+    ``shares`` are those of ``[MASK]`` and of random tokens.
+    """
+    state = rng.stream(0, 0, 0, 0)
+    state[0] = key
+    separators = {0, b_start - 1, len(tokens) - 1}
+    candidates = [position for position in range(len(tokens)) if position not in separators]
+    if starts_word is None:
+        chosen = choose_tokens(candidates, quota, state)
+    else:
+        chosen = choose_words(group_words(candidates, starts_word, b_start), quota, state)
+    masked = list(tokens)
+    for position in sorted(chosen):
+        share = rng.uniform(state)
+        if share < shares[0]:
+            masked[position] = mask
+        elif share < shares[0] + shares[1]:
+            masked[position] = replacements[int(rng.below(state, len(replacements)))]
+    return Masked(masked, sorted(chosen), [tokens[position] for position in sorted(chosen)])
+
+
+def choose_tokens(candidates: list[int], quota: int, state: rng.State) -> set[int]:
+    """Floyd's sampling: draw among the first n candidates for a growing n; a double stands for the n-th."""
+    chosen: set[int] = set()
+    for n in range(max(0, len(candidates) - quota) + 1, len(candidates) + 1):
+        drawn = candidates[int(rng.below(state, n))]
+        chosen.add(candidates[n - 1] if drawn in chosen else drawn)
+    return chosen
+
+
+def group_words(candidates: list[int], starts_word: list[bool], b_start: int) -> list[list[int]]:
+    """The candidates word by word; A and B start with a word whatever their first piece is."""
+    words: list[list[int]] = []
+    for position in candidates:
+        if position in (1, b_start) or starts_word[position]:
+            words.append([])
+        words[-1].append(position)
+    return words
+
+
+def choose_words(words: list[list[int]], quota: int, state: rng.State) -> set[int]:
+    """Draw words without putting them back, and take those that still fit."""
+    words, chosen = list(words), set()
+    while words and len(chosen) < quota:
+        drawn = int(rng.below(state, len(words)))
+        # The first word takes the drawn one's place, and the draw goes on among the others.
+        words[0], words[drawn] = words[drawn], words[0]
+        word = words.pop(0)
+        if len(chosen) + len(word) <= quota:
+            chosen.update(word)
+    return chosen
+
+
+def google_mask(
+    tokens: list[int],
+    specials: set[int],
+    continues: set[int] | None,
+    quota: int,
+    mask: int,
+    vocab_size: int,
+    generator: random.Random,
+) -> Masked:
+    """A row masked as google-research/bert's script does it.
+
+    ``specials`` are the ids of ``[CLS]`` and ``[SEP]``; ``continues`` the ids of pieces that continue a word,
+    or None for tokens one by one.
+    """
+    groups: list[list[int]] = []
+    for position, token in enumerate(tokens):
+        if token in specials:
+            continue
+        if continues is not None and groups and token in continues:
+            groups[-1].append(position)
+        else:
+            groups.append([position])
+    generator.shuffle(groups)
+    masked, labels = list(tokens), {}
+    for group in groups:
+        if len(labels) >= quota:
+            break
+        if len(labels) + len(group) > quota:
+            continue
+        for position in group:
+            labels[position] = tokens[position]
+            if generator.random() < 0.8:
+                masked[position] = mask
+            elif generator.random() >= 0.5:
+                masked[position] = generator.randint(0, vocab_size - 1)
+    return Masked(masked, sorted(labels), [labels[position] for position in sorted(labels)])

@@ -1,0 +1,349 @@
+"""Readers: the same documents for every slice size, blocks and compression; clear errors; right formats."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import logging
+import lzma
+import re
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wpprep.config import FORMATS
+from wpprep.errors import CorpusError, MissingInputError, TextDecodeError
+from wpprep.readers import READERS, cutting, detect, plan_slices, read_slice
+from wpprep.records import Document
+
+BLANKS = [
+    "\n",
+    "\n\n",
+    "\n \t\n",
+    "\n\n\n",
+    "\n\n\n\n",
+    "\r\n",
+    "\r\n\r\n",
+    "\r\n\r\n\r\n\r\n",
+    " ",
+    "\t",
+    "\f",
+    "\v",
+    "\r",
+]
+HOSTILE = ["\u3000", "\u2028", "\x85", "\x1c", "\ufeff", "\ufffd", "é", "한", "𠀀", "<doc ", "</doc>", "\x00"]
+WORDS = ["a", "Bee.", "See?\n", "Dee!\n\n"]
+FRAGMENTS = st.lists(st.sampled_from(BLANKS + HOSTILE + WORDS), max_size=30).map("".join)
+PARAGRAPH = st.text(st.sampled_from("ab.<>&\t \u2028é한"), max_size=12)
+ARTICLES = st.lists(st.lists(PARAGRAPH, max_size=4), max_size=8)
+
+
+def documents_of(path: Path, format: str, target_bytes: int = 10**9, errors: str = "strict") -> list[Document]:
+    """Every document of a file, read slice by slice."""
+    slices = plan_slices([path], format, target_bytes)
+    return [document for slice_ in slices for document in read_slice(slice_, errors)]
+
+
+def file_of(folder: Path, content: str | bytes, name: str = "corpus.txt") -> Path:
+    """A file in a folder that exists only for the test."""
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all examples of a property, which rewrite the same file."""
+    return tmp_path_factory.mktemp("corpus")
+
+
+def lines_documents(text: str) -> list[str]:
+    """The slow twin of the format ``lines``: look at one line after another."""
+    documents: list[list[str]] = [[]]
+    for line in text.removeprefix("\ufeff").split("\n"):
+        if not line.strip(" \t\r\f\v"):
+            documents.append([])
+        elif line.strip():
+            documents[-1].append(line.strip())
+    return ["\n".join(document) for document in documents if document]
+
+
+def prose_documents(text: str) -> list[str]:
+    """The slow twin of the format ``prose`` for a paragraph a line."""
+    documents = []
+    for part in text.removeprefix("\ufeff").split("\f"):
+        blank_lines, document = 0, list[str]()
+        for line in part.split("\n"):
+            blank_lines = 0 if line.strip(" \t\r") else blank_lines + 1
+            if blank_lines == 3:
+                documents.append(document)
+                document = []
+            if line.strip():
+                document.append(line.strip())
+        documents.append(document)
+    return ["\n".join(document) for document in documents if document]
+
+
+def rendered(articles: list[list[str]], line_end: str) -> str:
+    """Articles as WikiExtractor writes them; an article's id is its index."""
+    return line_end.join(
+        line
+        for i, paragraphs in enumerate(articles)
+        for line in (f'<doc id="{i}" url="u?curid={i}" title="t">', *paragraphs, "</doc>", "")
+    )
+
+
+@pytest.mark.parametrize(("format", "twin"), [("lines", lines_documents), ("prose", prose_documents)])
+@given(text=FRAGMENTS, bom=st.sampled_from(["", "\ufeff"]))
+def test_reads_as_its_slow_twin(
+    folder: Path, format: str, twin: Callable[[str], list[str]], text: str, bom: str
+) -> None:
+    """Documents are those that reading line by line finds, without a byte order mark."""
+    path = file_of(folder, bom + text)
+    assert [document.text for document in documents_of(path, format)] == twin(bom + text)
+
+
+@given(articles=ARTICLES, line_end=st.sampled_from(["\n", "\r\n"]))
+def test_wikiextractor_reads_back_what_was_written(
+    folder: Path, articles: list[list[str]], line_end: str
+) -> None:
+    """Articles come back with their ids, paragraphs stripped, those without text left out."""
+    stripped = [[paragraph.strip() for paragraph in article if paragraph.strip()] for article in articles]
+    path = file_of(folder, rendered(articles, line_end))
+    found = [(document.id, document.text.split("\n")) for document in documents_of(path, "wikiextractor")]
+    assert found == [(str(i), paragraphs) for i, paragraphs in enumerate(stripped) if paragraphs]
+
+
+@pytest.mark.parametrize("format", ["lines", "prose", "wikiextractor"])
+@given(data=st.data(), target_bytes=st.integers(1, 80), block=st.integers(1, 40), window=st.integers(1, 20))
+def test_slices_and_blocks_change_nothing(
+    folder: Path, format: str, data: st.DataObject, target_bytes: int, block: int, window: int
+) -> None:
+    """Documents and ids are the same for every slice size, block size and compression."""
+    text = data.draw(
+        ARTICLES.map(lambda articles: rendered(articles, "\n")) if format == "wikiextractor" else FRAGMENTS
+    )
+    text = data.draw(st.sampled_from(["", "\ufeff"])) + text
+    path = file_of(folder, text)
+    whole = documents_of(path, format)
+    with mock.patch.multiple(cutting, _BLOCK=block, _WINDOW=window):
+        assert documents_of(path, format, target_bytes) == whole
+        assert documents_of(file_of(folder, gzip.compress(text.encode())), format, target_bytes) == whole
+
+
+@pytest.mark.parametrize("format", ["lines", "prose", "wikiextractor"])
+def test_slices_are_near_their_target_and_cover_the_file(tmp_path: Path, format: str) -> None:
+    """Slices follow one another without a gap and are no longer than the target and one document."""
+    article = '<doc id="1" url="" title="">\nOne.\n\n\n\nTwo.\n</doc>\n\n\n\n'
+    path = file_of(tmp_path, article * 100)
+    slices = plan_slices([path], format, 1000)
+    assert slices[0].start == 0
+    assert slices[-1].stop == path.stat().st_size
+    assert [s.stop for s in slices[:-1]] == [s.start for s in slices[1:]]
+    assert max(s.stop - s.start for s in slices) <= 1000 + len(article)
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_compressed_files_read_as_plain_ones(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
+    """gzip, bzip2 and xz give the documents of the plain file, ids included, under the same name."""
+    text = "One.\n\n" * 500 + "Two."
+    plain = documents_of(file_of(tmp_path, text), "lines")
+    assert documents_of(file_of(tmp_path, compress(text.encode())), "lines") == plain
+
+
+def test_id_is_the_byte_where_the_document_starts(tmp_path: Path) -> None:
+    """Without ids of their own, documents are named by file and byte offset, byte order mark counted."""
+    path = file_of(tmp_path, "\ufeffÄ.\n\n\n  Bee.\n")
+    assert [document.id for document in documents_of(path, "lines")] == ["corpus.txt:3", "corpus.txt:11"]
+
+
+def test_lines_end_at_newlines_only(tmp_path: Path) -> None:
+    """U+2028, U+0085 and vertical tabs are text, not line ends, as no other tool would know them."""
+    path = file_of(tmp_path, "a\u2028b\x85c\vd\n")
+    assert documents_of(path, "lines")[0].text == "a\u2028b\x85c\vd"
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+@pytest.mark.parametrize("format", ["lines", "prose", "wikiextractor"])
+def test_invalid_utf8_is_placed(tmp_path: Path, format: str, compress: Callable[[bytes], bytes]) -> None:
+    """A wrong byte stops the reading with its offset in the decompressed file and the way out."""
+    article = '<doc id="1" url="" title="">\nÄ\n</doc>\n\n\n\n'.encode()
+    content = article * 3 + article.replace("Ä".encode(), b"\xff")
+    path = file_of(tmp_path, compress(content))
+    place = re.escape(f"{path}: invalid UTF-8 at byte {content.index(0xFF)} (found 0xFF); use --errors replace")
+    with pytest.raises(TextDecodeError, match=place):
+        documents_of(path, format, target_bytes=50)
+
+
+def test_replacements_are_counted(tmp_path: Path) -> None:
+    """What becomes U+FFFD is counted as Python replaces it; U+FFFD already in the text is not."""
+    path = file_of(tmp_path, b"fine \xef\xbf\xbd\n\nbad \xff\xff \xe2\x82 \xef\xbf\xbd\n\n")
+    first, second = documents_of(path, "lines", errors="replace")
+    assert (first.text, first.replaced) == ("fine \ufffd", 0)
+    assert (second.text, second.replaced) == ("bad \ufffd\ufffd \ufffd \ufffd", 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('<doc id="1">\na\n</doc>\nstray\n', r"text outside of <doc> at byte 22 \(found b'stray\\n'\)"),
+        (
+            '<doc id="1">\na\n</doc>\n\n<doc id="2">\nb\n',
+            "the <doc> at byte 23 has no line </doc>; the file is cut",
+        ),
+        ('<doc id="1">\na\n<doc id="2">\nb\n</doc>\n', "a <doc> at byte 15 before the one at byte 0 has ended"),
+        ('<doc title="a">\na\n</doc>\n', "the <doc> at byte 0 has no id"),
+    ],
+)
+@pytest.mark.parametrize("target_bytes", [1, 1000])
+def test_damaged_wikiextractor_output_is_refused(
+    tmp_path: Path, content: str, message: str, target_bytes: int
+) -> None:
+    """Text between elements, elements without an end or an id stop the reading, with file and byte."""
+    path = file_of(tmp_path, content)
+    with pytest.raises(CorpusError, match=f"^{re.escape(str(path))}: {message}"):
+        documents_of(path, "wikiextractor", target_bytes)
+
+
+def test_wikiextractor_keeps_titles_and_entities(tmp_path: Path) -> None:
+    """A title alone is a document; entities are undone in the id and left alone in the text."""
+    path = file_of(tmp_path, '<doc url="u" id="a&amp;b" title="&lt;">\nTom &amp; Jerry\n\n</doc>\n')
+    assert documents_of(path, "wikiextractor") == [Document("a&b", "Tom &amp; Jerry")]
+
+
+@pytest.mark.parametrize("compressed", [gzip.compress(b"One.\n" * 999), lzma.compress(b"One.\n" * 999)])
+def test_truncated_compressed_file_is_refused(tmp_path: Path, compressed: bytes) -> None:
+    """A compressed file that is cut short is an error that names it, not a shorter corpus."""
+    path = file_of(tmp_path, compressed[:-9])
+    with pytest.raises(CorpusError, match=f"^{re.escape(str(path))}: damaged compressed data"):
+        documents_of(path, "lines")
+
+
+STORY = [
+    (
+        "The harbour was empty when the two of them came down to it that evening. The lamps along the quay "
+        "had not been lit. Nobody had told them that the last boat went at six, or that it went at all."
+    ),
+    '"We could walk," said Ida.',
+    (
+        "They walked. It took until morning, and by then neither of them could have said whose idea it had "
+        "been to come to the islands in the first place, or why it had seemed so good."
+    ),
+]
+
+
+def wrapped_story(separator: str) -> str:
+    """Hard-wrapped paragraphs, enough of them to tell the width by."""
+    return separator.join(textwrap.fill(paragraph, 72) for paragraph in STORY * 5) + "\n"
+
+
+def test_hard_wrapped_paragraphs_are_joined(tmp_path: Path) -> None:
+    """A file wrapped at 72 characters with blank lines between paragraphs gives the paragraphs back."""
+    path = file_of(tmp_path, wrapped_story("\n\n").replace("\n", "\r\n"))
+    assert documents_of(path, "auto")[0].text.split("\n") == STORY * 5
+
+
+def test_hard_wrapped_paragraphs_without_blank_lines_end_at_short_lines(tmp_path: Path) -> None:
+    """Where no blank line parts wrapped paragraphs, a short line that closes a sentence does."""
+    path = file_of(tmp_path, wrapped_story("\n"))
+    assert documents_of(path, "prose")[0].text.split("\n") == STORY * 5
+
+
+def test_a_paragraph_a_line_stays_so(tmp_path: Path) -> None:
+    """Lines that are whole paragraphs are not joined, whether or not blank lines part them."""
+    for separator in ("\n", "\n\n"):
+        path = file_of(tmp_path, separator.join(STORY * 5))
+        assert documents_of(path, "prose")[0].text.split("\n") == STORY * 5
+
+
+def test_short_lines_of_all_lengths_stay_paragraphs(tmp_path: Path) -> None:
+    """Dialogue, lists and verse, whose lines end anywhere below 80 characters, are not hard-wrapped."""
+    lines = ["m" * length for length in range(5, 80)]
+    path = file_of(tmp_path, "\n".join(lines))
+    assert documents_of(path, "prose")[0].text.split("\n") == lines
+
+
+def test_readers_are_the_formats_of_the_options() -> None:
+    """Every format that can be asked for has a reader, and the other way round."""
+    assert {"auto", *READERS} == set(FORMATS)
+
+
+@pytest.mark.parametrize(
+    ("content", "format"),
+    [
+        ('\ufeff\n<doc id="1" url="" title="">\nOne.\n</doc>\n', "wikiextractor"),
+        ("One is here.\nTwo is, too.\n\nThree.\nFour (so it is said).\n", "lines"),
+        ("첫 문장이다.\n둘째 문장이다.\n\n다른 문서이다.\n끝이다.\n", "lines"),
+        ("私は猫である。\n名前はまだ無い。\n", "lines"),
+        ("\n".join(STORY), "prose"),
+        ("\n\n".join(STORY * 5), "prose"),
+        (wrapped_story("\n\n"), "prose"),
+        ("One is here.\n\nTwo is, too.\n", "prose"),
+        ("", "prose"),
+        ("caf\xe9 au lait, s'il vous plait\n".encode("latin-1"), "prose"),
+        ("Привет, мир".encode("cp1251"), None),
+        ("One.\nTwo.\n".encode("utf-16"), None),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", None),
+        (b"%PDF-1.7\n", None),
+        ('<?xml version="1.0"?>\n<mediawiki>', None),
+        ('{"id": "1", "text": "One."}\n', None),
+    ],
+)
+@pytest.mark.parametrize("compress", [bytes, bz2.compress])
+def test_format_is_told_by_content(
+    tmp_path: Path, content: str | bytes, format: str | None, compress: Callable[[bytes], bytes]
+) -> None:
+    """The first lines of a file, decompressed, tell its format; what is not plain text has none."""
+    content = content.encode() if isinstance(content, str) else content
+    assert detect(file_of(tmp_path, compress(content))) == format
+
+
+def test_folder_is_read_in_path_order_and_says_what_it_leaves_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Slices of a folder follow the paths, each with its own format; a warning names files of none."""
+    file_of(tmp_path, "One.\n\nTwo.\n", "b.txt")
+    file_of(tmp_path, "One.\nTwo.\n", "a.txt")
+    file_of(tmp_path, b"\0\1\2", "c.bin")
+    with caplog.at_level(logging.WARNING):
+        slices = plan_slices([tmp_path], "auto", 1000)
+    assert [(Path(s.path).name, s.format) for s in slices] == [("a.txt", "lines"), ("b.txt", "prose")]
+    assert caplog.messages == [f"left out 1 of 3 files, of no known format: {tmp_path / 'c.bin'}"]
+
+
+def test_file_of_no_known_format_is_an_error_where_it_is_named(tmp_path: Path) -> None:
+    """A file that the user names must have a format, and a folder at least one file that has."""
+    path = file_of(tmp_path, b"\0\1\2", "c.bin")
+    with pytest.raises(
+        CorpusError, match=r"c\.bin: no known format \(found .*expected UTF-8 text as lines, prose"
+    ):
+        plan_slices([path], "auto", 1000)
+    with pytest.raises(MissingInputError, match="no file of a known format"):
+        plan_slices([tmp_path], "auto", 1000)
+
+
+@pytest.mark.parametrize("name", ["wiki-en", "wiki-ko", "wiki-zh", "wiki-ja", "wiki-de"])
+def test_real_wikipedia_is_read_whole(data: Path, name: str) -> None:
+    """Every element of real WikiExtractor output is found, in order, and no text of it is lost."""
+    path = min((data / name).iterdir())
+    raw = gzip.decompress(path.read_bytes()).decode()
+    documents = documents_of(path, "auto")
+    assert [document.id for document in documents] == re.findall(r'^<doc id="(\d+)"', raw, re.MULTILINE)
+    visible = re.sub(r"^(<doc .*>|</doc>)$", "", raw, flags=re.MULTILINE)
+    assert "".join("".join(document.text.split()) for document in documents) == "".join(visible.split())
+
+
+@pytest.mark.parametrize("name", ["books-en", "books-de", "books-ru"])
+def test_real_books_are_prose_and_lose_nothing(data: Path, name: str) -> None:
+    """Real novels, wrapped or not, are told as prose, and all their text comes out."""
+    for path in sorted((data / name).iterdir()):
+        raw = gzip.decompress(path.read_bytes()).decode("utf-8-sig")
+        assert detect(path) == "prose"
+        assert "".join("".join(document.text.split()) for document in documents_of(path, "auto")) == "".join(
+            raw.split()
+        )

@@ -1,0 +1,167 @@
+"""The token store: what is written comes back, by documents and by spans, and damage is named."""
+
+from __future__ import annotations
+
+import resource
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reference import Document, columns, numbered, store
+
+from wpprep.encode import tokens as room
+from wpprep.encode.tokens import TokenStore, read_part, write_part
+from wpprep.errors import MissingInputError, OptionError, ShardError
+from wpprep.records import TokenizedDocuments
+
+LENGTHS = st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=6), min_size=1, max_size=9)
+
+
+def documents_of(batch: TokenizedDocuments) -> list[Document]:
+    sentences = [s.tolist() for s in np.split(batch.tokens, batch.sentences[1:-1])]
+    return [sentences[a:b] for a, b in pairwise(batch.documents)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A store of ten documents in three parts, the second one empty."""
+    documents = numbered([[3, 1], [2], [4, 4, 1], [1], [7], [2, 2], [1, 5], [3], [2, 6, 2], [8]])
+    for part, (first, last) in enumerate([(0, 4), (4, 4), (4, 10)]):
+        write_part(tmp_path / f"part-{part:05}.arrow", columns(documents[first:last], marked=True))
+    return tmp_path
+
+
+def test_parts_are_one_corpus(folder: Path) -> None:
+    """Documents are numbered through over the parts, and counted without reading them."""
+    opened = TokenStore.open(folder)
+    assert len(opened) == 10
+    assert opened.sentence_counts.tolist() == [2, 1, 3, 1, 1, 2, 2, 1, 3, 1]
+    assert opened.token_counts.tolist() == [4, 2, 9, 1, 7, 4, 6, 3, 10, 8]
+    assert opened.sentence_counts.dtype == np.int32
+    assert opened.token_counts.dtype == np.int64
+
+
+def test_take_copies_documents_in_the_order_asked_for(folder: Path) -> None:
+    """Any documents of any parts come back, in any order and as often as asked for."""
+    documents = numbered([[3, 1], [2], [4, 4, 1], [1], [7], [2, 2], [1, 5], [3], [2, 6, 2], [8]])
+    order = [9, 2, 4, 2, 0]
+    taken = TokenStore.open(folder).take(np.array(order))
+    assert documents_of(taken) == [documents[d] for d in order]
+    assert taken.ids == ["document 5", "document 2", "document 0", "document 2", "document 0"]
+    assert taken.word_starts is not None
+    assert taken.word_starts.tolist() == [token % 2 == 1 for token in taken.tokens.tolist()]
+
+
+def test_spans_take_whole_sentences_until_the_target() -> None:
+    """A span ends with the sentence that reaches the target, at the end of the document, or after one sentence.
+
+    Document 1 has sentences of 2, 3 and 4 tokens, numbered 7 and 8, 9 to 11, 12 to 15. From its second one
+    on, 3 tokens are 9 to 11; 4 need the third sentence too; 99 are not there; and 0 still give a sentence.
+    """
+    corpus = store(numbered([[2], [2, 3, 4], [5]]), marked=True)
+    tokens, offsets, word_starts = corpus.spans(np.full(4, 1), np.full(4, 1), np.array([3, 4, 99, 0]))
+    assert [span.tolist() for span in np.split(tokens, offsets[1:-1])] == [
+        [9, 10, 11],
+        [9, 10, 11, 12, 13, 14, 15],
+        [9, 10, 11, 12, 13, 14, 15],
+        [9, 10, 11],
+    ]
+    assert word_starts is not None
+    assert word_starts.tolist() == (tokens % 2 == 1).tolist()
+
+
+@given(LENGTHS, st.data())
+def test_spans_are_those_of_lists(lengths: list[list[int]], data: st.DataObject) -> None:
+    """Spans of random requests to random corpora are those read off the lists."""
+    documents = numbered(lengths)
+    requests = data.draw(
+        st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), st.integers(-3, 40)), max_size=6)
+    )
+    asked = [(d % len(documents), s % len(documents[d % len(documents)]), target) for d, s, target in requests]
+    expected = []
+    for d, s, target in asked:
+        span: list[int] = []
+        for sentence in documents[d][s:]:
+            if span and len(span) >= target:
+                break
+            span += sentence
+        expected.append(span)
+    wanted = np.array(asked, np.int64).reshape(-1, 3)
+    tokens, offsets, word_starts = store(documents).spans(wanted[:, 0], wanted[:, 1], wanted[:, 2])
+    assert [tokens[a:b].tolist() for a, b in pairwise(offsets)] == expected
+    assert word_starts is None
+
+
+def test_large_vocabularies_take_32_bits(tmp_path: Path) -> None:
+    """Ids above 65,535 come back as they were."""
+    tokens = np.array([70_000, 5, 119_546], np.uint32)
+    write_part(
+        tmp_path / "part-00000.arrow", TokenizedDocuments(["a"], tokens, np.array([0, 1, 3]), np.array([0, 2]))
+    )
+    taken = TokenStore.open(tmp_path).take(np.array([0]))
+    assert taken.tokens.dtype == np.uint32
+    assert documents_of(taken) == [[[70_000], [5, 119_546]]]
+
+
+def test_parts_are_what_the_design_says(tmp_path: Path) -> None:
+    """A part is an Arrow file that any Arrow reader understands, one bit a token for the word starts."""
+    write_part(tmp_path / "part-00000.arrow", columns(numbered([[2, 1], [1]]), marked=True))
+    with pa.ipc.open_file(tmp_path / "part-00000.arrow") as reader:
+        assert reader.num_record_batches == 1
+        table = reader.read_all()
+    assert table.schema.field("sentences").type == pa.list_(pa.list_(pa.uint16()))
+    assert table.to_pydict() == {
+        "id": ["document 0", "document 1"],
+        "sentences": [[[5, 6], [7]], [[8]]],
+        "word_starts": [[[True, False], [True]], [[False]]],
+    }
+
+
+def test_stores_map_more_parts_than_files_may_be_open(tmp_path: Path) -> None:
+    """A store of many parts keeps no file open."""
+    for part in range(100):
+        write_part(tmp_path / f"part-{part:05}.arrow", columns(numbered([[2, 1]])))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (60, hard))
+    try:
+        assert len(TokenStore.open(tmp_path).take(np.arange(100))) == 100
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_part_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More tokens than 32-bit offsets reach are refused with what to do, not written wrongly."""
+    monkeypatch.setattr(room, "_MOST_TOKENS", 3)
+    with pytest.raises(OptionError, match="slice_bytes"):
+        write_part(tmp_path / "part-00000.arrow", columns(numbered([[2, 2]])))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_without_parts_is_said(tmp_path: Path) -> None:
+    """Opening a folder that holds no store names the folder."""
+    with pytest.raises(MissingInputError, match=str(tmp_path)):
+        TokenStore.open(tmp_path)
+
+
+@pytest.mark.parametrize("keep", [0, 7, 0.5, -1])
+def test_a_part_cut_short_is_named(folder: Path, keep: float) -> None:
+    """A part that lost its end is said to be damaged, by its name."""
+    path = folder / "part-00002.arrow"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(keep * len(whole)) if isinstance(keep, float) else keep])
+    with pytest.raises(ShardError, match=r"part-00002\.arrow: not a part"):
+        TokenStore.open(folder)
+
+
+def test_another_arrow_file_is_no_part(tmp_path: Path) -> None:
+    """An Arrow file with other columns is refused by its name."""
+    path = tmp_path / "part-00000.arrow"
+    batch = pa.record_batch({"id": ["a"], "sentences": [[1, 2]]})
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    with pytest.raises(ShardError, match=r"part-00000\.arrow"):
+        read_part(path)

@@ -1,0 +1,127 @@
+"""Engines: run one function over many tasks, here or in worker processes, with the same results.
+
+    for index, result in run(partial(CountStage, options), tasks, workers=2):
+        ...
+
+``make`` is called once in every worker and gives the function that takes tasks there, so that what is dear
+to build (an encoder with its table of chunks) is built once. Results come as they are done, each
+with the index of its task. Tasks know nothing of workers; a worker that dies, dies loudly.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn, TypeVar
+
+import multiprocess
+
+from wpprep.errors import WorkerError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def run(
+    make: Callable[[], Callable[[Task], Result]], tasks: Sequence[Task], workers: int
+) -> Iterator[tuple[int, Result]]:
+    """Run the function that ``make`` gives on every task.
+
+    Raises:
+        WorkerError: a worker process died; a finished task's result is not lost, the rest is not done.
+        Exception: whatever a task raised, with the worker's traceback as a note.
+    """
+    if workers == 1 or len(tasks) < 2:
+        function = make() if tasks else None
+        for index, task in enumerate(tasks):
+            yield index, function(task)  # type: ignore[misc]
+    else:
+        yield from _run_in_processes(make, tasks, min(workers, len(tasks)))
+
+
+def _run_in_processes(make: Callable[[], Any], tasks: Sequence[Any], workers: int) -> Iterator[tuple[int, Any]]:
+    # Forked workers start at once and share what is loaded; elsewhere they must be spawned.
+    context = multiprocess.get_context("fork" if sys.platform == "linux" else "spawn")
+    processes: dict[Any, Any] = {}  # from our end of its pipe to the process
+    try:
+        for _ in range(workers):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_work, args=(make, theirs, [*processes, ours]), daemon=True)
+            process.start()
+            theirs.close()
+            processes[ours] = process
+        yield from _serve(tasks, processes)
+    finally:
+        for ours, process in processes.items():
+            ours.close()
+            process.terminate()
+        for process in processes.values():
+            process.join()
+
+
+def _serve(tasks: Sequence[Any], processes: dict[Any, Any]) -> Iterator[tuple[int, Any]]:
+    """Hand out tasks, the next one to whoever is free, and yield results."""
+    waiting = iter(enumerate(tasks))
+    busy: dict[Any, int] = {}
+
+    def hand_out(pipe: Any) -> None:
+        index, task = next(waiting, (-1, None))
+        if index >= 0:
+            busy[pipe] = index
+            _send(pipe, task, processes[pipe])
+
+    for pipe in processes:
+        hand_out(pipe)
+    while busy:
+        for pipe in multiprocess.connection.wait(list(busy)):
+            index = busy.pop(pipe)
+            try:
+                is_good, value = pipe.recv()
+            except (EOFError, ConnectionResetError):
+                _raise_death(processes[pipe])
+            if not is_good:
+                raise value
+            hand_out(pipe)
+            yield index, value
+
+
+def _send(pipe: Any, task: Any, process: Any) -> None:
+    try:
+        pipe.send(task)
+    except OSError:
+        _raise_death(process)
+
+
+def _raise_death(process: Any) -> NoReturn:
+    process.join()
+    code = process.exitcode
+    how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+    hint = "; the system may be out of memory: try fewer workers" if code == -signal.SIGKILL else ""
+    raise WorkerError(
+        f"a worker process ended {how} before its task was done{hint}; run the same command again to go on"
+    )
+
+
+def _work(make: Callable[[], Callable[[Any], Any]], pipe: Any, others: list[Any]) -> None:
+    """The life of a worker: take a task, send (True, result) or (False, exception), until the pipe closes."""
+    for other in others:
+        other.close()  # forked copies, which would keep the pipes of a dead parent open
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    try:
+        function = None
+        while True:
+            task = pipe.recv()
+            try:
+                function = function or make()
+                answer = (True, function(task))
+            except Exception as error:
+                error.add_note("".join(traceback.format_exc()))
+                answer = (False, error)
+            pipe.send(answer)
+    except (EOFError, OSError):
+        os._exit(0)  # the parent is gone, or has no more use for us

@@ -1,0 +1,189 @@
+"""Manifests: what a finished folder holds, said so that it can be checked.
+
+`manifest.json` is written last; a folder is finished exactly when it has one. It names the options that
+decided the bytes, the vocabulary, every file with its size and sha256, and statistics. Equal data gives an
+equal manifest: keys are sorted and there are no time stamps. The last guard is ``checksum``, the sha256 of
+the manifest's own text without that line: a flipped bit in the manifest is found like one in any other file.
+
+    {
+      "checksum": "...", "corpus": {...}, "files": [{"bytes": 104, "name": "vocab.txt", "sha256": "..."}],
+      "format_version": 1, "kind": "vocabulary", "options": {...}, "statistics": {...}, "vocabulary": null,
+      "wpprep_version": "..."
+    }
+
+What this module does not do: know what the options or statistics of a kind of folder mean.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import wpprep
+from wpprep.config import usable_cpus
+from wpprep.errors import MissingInputError, ShardError
+from wpprep.files import MANIFEST, sha256_of, write_text
+
+FORMAT_VERSION = 1
+KINDS = ("vocabulary", "tokens", "shards")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a finished folder; ``name`` is its path in the folder, with forward slashes."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A file of rows: a shard of instances, or a part of a token store (whose rows are documents)."""
+
+    name: str
+    rows: int
+    tokens: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a finished folder holds.
+
+    Attributes:
+        kind: one of `KINDS`.
+        options: the data options the folder was made with.
+        files: every file but the manifest itself; of a folder inside that has a manifest of its own, that
+            manifest is enough.
+        vocabulary: sha256 of the vocabulary's ``tokenizer.json``; None where the folder is independent of one.
+        corpus: what identifies the corpus.
+        statistics: what is worth knowing of the contents.
+    """
+
+    kind: str
+    options: dict[str, Any]
+    files: list[File | Shard]
+    vocabulary: str | None = None
+    corpus: dict[str, Any] = field(default_factory=dict)
+    statistics: dict[str, Any] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+    wpprep_version: str = wpprep.__version__
+
+
+def describe(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> File:
+    """The entry of a written file in its folder's manifest."""
+    return File(Path(path).relative_to(folder).as_posix(), os.path.getsize(path), sha256_of(path))
+
+
+def write_manifest(folder: str | os.PathLike[str], manifest: Manifest) -> None:
+    """Declare a folder finished; everything else in it must have been written before.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    assert manifest.kind in KINDS
+    values = json.loads(json.dumps(dataclasses.asdict(manifest)))  # as a reader will see them: keys are strings
+    write_text(Path(folder) / MANIFEST, _render(values))
+
+
+def read_manifest(folder: str | os.PathLike[str], kind: str | None = None) -> Manifest:
+    """The manifest of a finished folder, of the expected kind if one is given.
+
+    Raises:
+        MissingInputError: there is no such folder, or it is unfinished.
+        ShardError: the manifest is damaged, newer than this program, or of another kind.
+    """
+    path = Path(folder) / MANIFEST
+    if not path.is_file():
+        raise MissingInputError(f"{folder}: {_why_missing(Path(folder), kind)}")
+    text = path.read_bytes()
+    try:
+        values = json.loads(text)
+        version, maker = values["format_version"], values["wpprep_version"]
+        del values["checksum"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ShardError(
+            f"{path}: not a manifest of wpprep, or damaged: {error!r}; make the folder again"
+        ) from error
+    if version != FORMAT_VERSION:
+        raise ShardError(
+            f"{path}: format version {version}, expected {FORMAT_VERSION}; it was made by wpprep {maker}, "
+            f"this is {wpprep.__version__}: use that version, or make the folder again"
+        )
+    if _render(values).encode() != text:
+        raise ShardError(
+            f"{path}: damaged or edited: its checksum is not that of its text; make the folder again"
+        )
+    if kind is not None and values["kind"] != kind:
+        raise ShardError(f"{folder}: a folder of kind {values['kind']}, expected one of kind {kind}")
+    files = [Shard(**file) if "rows" in file else File(**file) for file in values.pop("files")]
+    return Manifest(files=files, **values)
+
+
+def verify(folder: str | os.PathLike[str], workers: int | None = None) -> list[str]:
+    """Everything that is wrong with a finished folder, one line each; folders inside are verified too.
+
+    Found are files that are missing, damaged (by size or sha256) or foreign, and damaged or missing manifests.
+    ``workers`` threads read the files (default: one a usable CPU).
+    """
+    root = Path(folder)
+    try:
+        manifest = read_manifest(root)
+    except (MissingInputError, ShardError) as error:
+        return [str(error)]
+    with ThreadPoolExecutor(workers or usable_cpus()) as pool:
+        found = list(pool.map(lambda file: _check(root, file), manifest.files))
+    problems = [problem for problem in found if problem]
+    known = {MANIFEST, *(file.name for file in manifest.files)}
+    return problems + _strangers(root, root, known, workers)
+
+
+def _render(values: dict[str, Any]) -> str:
+    """The text of a manifest, its checksum included; ``values`` without one."""
+    plain = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False)
+    checksum = hashlib.sha256(plain.encode()).hexdigest()
+    return json.dumps({**values, "checksum": checksum}, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _why_missing(folder: Path, kind: str | None) -> str:
+    wanted = f"a folder of kind {kind}" if kind else f"a folder with {MANIFEST}"
+    if not folder.exists():
+        return f"no such folder; expected {wanted}"
+    if not folder.is_dir():
+        return f"not a folder; expected {wanted}"
+    return f"unfinished, or none of wpprep's: it has no {MANIFEST}; run the command that makes it again"
+
+
+def _check(root: Path, file: File | Shard) -> str | None:
+    path = root / file.name
+    try:
+        size = path.stat().st_size
+        if size != file.bytes:
+            return f"{path}: damaged: {size} bytes, expected {file.bytes}"
+        if sha256_of(path) != file.sha256:
+            return f"{path}: damaged: its sha256 is not that in {MANIFEST}"
+    except FileNotFoundError:
+        return f"{path}: missing"
+    except OSError as error:
+        return f"{path}: cannot be read: {error.strerror}"
+    return None
+
+
+def _strangers(root: Path, folder: Path, known: set[str], workers: int | None) -> list[str]:
+    """What lies in a folder and no manifest names; folders with a manifest of their own are verified."""
+    problems = []
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            finished = (path / MANIFEST).exists()
+            problems += verify(path, workers) if finished else _strangers(root, path, known, workers)
+        elif path.relative_to(root).as_posix() not in known:
+            problems.append(f"{path}: foreign: {MANIFEST} does not name it")
+    return problems

@@ -1,0 +1,179 @@
+"""Output folders: claimed by one run, resumed by the same command, finished when the manifest is there.
+
+    with OutputFolder.claim(out, "shards", plan, overwrite=False) as folder:
+        if folder.receipt(name, task) is None:      # not done yet
+            ...                                     # write the file, then say so:
+            folder.note(name, task, receipt)
+        folder.finish(manifest)
+
+While a folder is unfinished it holds ``.unfinished/``: the plan (what the bytes depend on), a lock, and one
+receipt for each finished task, written after the task's file. The same plan may go on; another one is
+refused with the difference spelled out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from wpprep.errors import OutputError
+from wpprep.files import MANIFEST, make_folder, remove_folder, remove_partial, sha256_of, write_text
+from wpprep.manifest import Manifest, read_manifest, write_manifest
+
+if os.name == "posix":
+    import fcntl
+
+UNFINISHED = ".unfinished"
+_PLAN = "plan.json"
+
+
+class OutputFolder:
+    """A folder that one run of one command writes.
+
+    Attributes:
+        path: the folder.
+        is_finished: whether it was already finished by the same plan when it was claimed.
+    """
+
+    def __init__(self, path: Path, lock: IO[bytes] | None, *, is_finished: bool) -> None:
+        self.path = path
+        self.is_finished = is_finished
+        self._lock = lock
+
+    @classmethod
+    def claim(
+        cls, path: str | os.PathLike[str], kind: str, plan: dict[str, Any], *, overwrite: bool
+    ) -> OutputFolder:
+        """Take a folder for a plan: a new or empty one, or one that the same plan began or finished.
+
+        Raises:
+            OutputError: the folder holds something else, another plan, or another run is at work in it.
+        """
+        folder = Path(path)
+        plan = json.loads(json.dumps({"kind": kind, **plan}))
+        _refuse_foreign(folder)
+        if (folder / UNFINISHED).exists():
+            _lock_file(folder).close()  # no other run may be at work, whatever we do next
+        found = _plan_of(folder)
+        if found is not None and found != plan:
+            if not overwrite:
+                raise OutputError(
+                    f"{folder}: holds {_difference(found, plan)}; give another folder, or --overwrite"
+                )
+            remove_folder(folder)
+        elif found == plan and (folder / MANIFEST).exists():
+            remove_folder(folder / UNFINISHED)
+            if not overwrite:
+                return cls(folder, None, is_finished=True)
+            remove_folder(folder)
+        make_folder(folder / UNFINISHED)
+        lock = _lock_file(folder)
+        write_text(folder / UNFINISHED / _PLAN, json.dumps(plan, indent=2) + "\n")
+        remove_partial(folder)
+        return cls(folder, lock, is_finished=False)
+
+    def receipt(self, name: str, task: Any) -> dict[str, Any] | None:
+        """What the task noted when it had written the file ``name``; None if it must be done (again).
+
+        It must if there is no receipt, the receipt is of another task, or the file is not what was written.
+        """
+        path = self.path / UNFINISHED / f"{name}.json"
+        if not path.exists():
+            return None
+        note: dict[str, Any] = json.loads(path.read_bytes())
+        file = self.path / name
+        entry = note["receipt"]["shard"]
+        is_done = note["task"] == repr(task) and file.exists() and file.stat().st_size == entry["bytes"]
+        return note["receipt"] if is_done and sha256_of(file) == entry["sha256"] else None
+
+    def note(self, name: str, task: Any, receipt: dict[str, Any]) -> None:
+        """Say that a task has written its file."""
+        write_text(
+            self.path / UNFINISHED / f"{name}.json", json.dumps({"task": repr(task), "receipt": receipt})
+        )
+
+    def finish(self, manifest: Manifest) -> None:
+        """Declare the folder finished."""
+        write_manifest(self.path, manifest)
+        remove_folder(self.path / UNFINISHED)
+
+    def __enter__(self) -> OutputFolder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._lock is not None:
+            self._lock.close()
+        unfinished = self.path / UNFINISHED
+        if (
+            error is not None
+            and unfinished.exists()
+            and {file.name for file in unfinished.iterdir()} <= {_PLAN, "lock"}
+        ):
+            remove_folder(unfinished)  # nothing was done yet: leave nothing behind
+            if not any(self.path.iterdir()):
+                self.path.rmdir()
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is a file, expected a folder or nothing")
+    is_ours = (folder / MANIFEST).exists() or (folder / UNFINISHED).exists()
+    if folder.exists() and not is_ours and any(folder.iterdir()):
+        some = sorted(file.name for file in folder.iterdir())[:3]
+        raise OutputError(f"{folder}: holds something else ({', '.join(some)}); give an empty or new folder")
+
+
+def _plan_of(folder: Path) -> dict[str, Any] | None:
+    """The plan that began or finished a folder."""
+    plan = folder / UNFINISHED / _PLAN
+    if plan.exists():
+        found: dict[str, Any] = json.loads(plan.read_bytes())
+        return found
+    if (folder / MANIFEST).exists():
+        manifest = read_manifest(folder)
+        return {
+            "kind": manifest.kind,
+            "options": manifest.options,
+            "vocabulary": manifest.vocabulary,
+            "corpus": manifest.corpus.get("identity"),
+        }
+    return None
+
+
+def _lock_file(folder: Path) -> IO[bytes]:
+    """An open file that holds the folder's lock; the system gives it back when the process ends."""
+    lock = open(folder / UNFINISHED / "lock", "wb")
+    if os.name == "posix":
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.close()
+            raise OutputError(
+                f"{folder}: another run is at work in this folder; wait for it, or stop it"
+            ) from error
+    return lock
+
+
+def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """The first entries in which two plans differ, for people."""
+    if found.get("kind") != wanted["kind"]:
+        return f"a folder of kind {found.get('kind')}, not {wanted['kind']}"
+    before, after = _flat(found), _flat(wanted)
+    keys = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
+    parts = [f"{key} {before.get(key)!r} instead of {after.get(key)!r}" for key in keys[:3]]
+    return "the work of another command: " + ", ".join(parts)
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = value
+    return flat

@@ -1,0 +1,298 @@
+"""The whole flow: raw text to a vocabulary, and to shards of instances.
+
+    train_vocab    corpus -> tasks: count chunks -> words -> merges -> vocabulary folder
+    encode_corpus  corpus -> tasks: encode slices -> token store
+    make_shards    encode_corpus -> tasks: make shards -> shard folder
+
+The corpus is cut into tasks by its files and sizes, never by workers, and a task's result depends on
+nothing but its input (`tasks`). So any number of workers gives the same bytes, and a run that was killed
+goes on where it stopped: finished tasks have left a receipt (`output`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from wpprep import engines
+from wpprep.config import CorpusOptions, RunOptions, ShardOptions, VocabOptions, as_dict, build, refuse_unknown
+from wpprep.encode.tokens import TokenStore
+from wpprep.errors import CorpusError
+from wpprep.files import is_compressed, make_folder, remove_folder
+from wpprep.manifest import File, Manifest, Shard, describe, read_manifest
+from wpprep.output import OutputFolder
+from wpprep.readers import plan_slices
+from wpprep.records import Slice, token_dtype
+from wpprep.sentences import sentence_splitter
+from wpprep.shards import add_statistics
+from wpprep.tasks import CountChunks, EncodeSlices, MakeShard, share_out
+from wpprep.vocab.counts import ChunkCounter, ChunkCounts, count_words
+from wpprep.vocab.normalization import TextRules
+from wpprep.vocab.train import learn_vocabulary
+from wpprep.vocab.vocabulary import Vocabulary, copy_vocabulary, write_vocabulary
+
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+Progress = Callable[[str, int, int], None]  # stage, done, total
+
+_COMPRESSION = 3  # what a compressed byte counts for when files are put together into tasks
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a command did: its folder, the manifest in there, and how long it took in seconds."""
+
+    folder: Path
+    manifest: Manifest
+    seconds: float
+
+
+def train_vocab(
+    corpus: Paths, out: str | os.PathLike[str], *, progress: Progress | None = None, **options: Any
+) -> Summary:
+    """Learn a subword vocabulary from text and write it as a vocabulary folder.
+
+    Args:
+        corpus: files and folders of text.
+        out: the folder to write.
+        progress: is told (stage, done, total) now and then.
+        **options: fields of `VocabOptions`, `CorpusOptions` and `RunOptions`.
+
+    Raises:
+        WpprepError: an input, an option or the output is at fault; the message says which and where.
+    """
+    started, say = time.perf_counter(), progress or _silence
+    refuse_unknown(options, VocabOptions, CorpusOptions, RunOptions)
+    vocab, text, run = (build(kind, options) for kind in (VocabOptions, CorpusOptions, RunOptions))
+    tasks = _tasks(corpus, text, run)
+    plan = {"options": as_dict(vocab) | as_dict(text), "vocabulary": None, "corpus": _identity(tasks)}
+    with OutputFolder.claim(out, "vocabulary", plan, overwrite=run.overwrite) as folder:
+        if folder.is_finished:
+            return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
+        rules = TextRules(vocab)
+        counts = _count(tasks, CountChunks(vocab, text), rules, run, say)
+        say("normalise", 0, 1)
+        words = count_words(counts, rules, vocab.min_word_count)
+        learned = learn_vocabulary(words, vocab, rules, lambda n: say("merge", n, vocab.vocab_size))
+        names = write_vocabulary(folder.path, learned, vocab)
+        folder.finish(
+            Manifest(
+                kind="vocabulary",
+                options=plan["options"],
+                files=[describe(folder.path / name, folder.path) for name in sorted(names)],
+                corpus={"identity": plan["corpus"]} | counts.facts(),
+                statistics={
+                    "entries": len(learned.pieces),
+                    "distinct_words": len(words),
+                    "words": sum(words.values()),
+                    "dropped_characters": learned.dropped_characters,
+                    "unused_entries": learned.unused,
+                },
+            )
+        )
+    return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
+
+
+def encode_corpus(
+    corpus: Paths,
+    vocab: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Summary:
+    """Encode text with a vocabulary and write it as a token store.
+
+    Args:
+        corpus: files and folders of text.
+        vocab: a vocabulary folder or file, ours or any that `Vocabulary.from_folder` reads.
+        out: the folder to write.
+        progress: is told (stage, done, total) now and then.
+        **options: fields of `CorpusOptions` and `RunOptions`.
+
+    Raises:
+        WpprepError: an input, an option or the output is at fault; the message says which and where.
+    """
+    started, say = time.perf_counter(), progress or _silence
+    refuse_unknown(options, CorpusOptions, RunOptions)
+    text, run = (build(kind, options) for kind in (CorpusOptions, RunOptions))
+    sentence_splitter(text.sentences, text.language, text.format)  # a wrong language is refused before any work
+    vocabulary = Vocabulary.from_folder(vocab)
+    tasks = _tasks(corpus, text, run)
+    plan = {"options": as_dict(text), "vocabulary": vocabulary.sha256, "corpus": _identity(tasks)}
+    with OutputFolder.claim(out, "tokens", plan, overwrite=run.overwrite) as folder:
+        if folder.is_finished:
+            return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
+        named = {f"part-{i:05}.arrow": (f"part-{i:05}.arrow", slices) for i, slices in enumerate(tasks)}
+        make = partial(EncodeSlices, Path(vocab), text, folder.path)
+        receipts = _run_resumable("encode", make, named, folder, run, say)
+        total = _sum_statistics(receipts)
+        facts = {name: total.pop(name) for name in ("documents", "text_bytes", "replaced", "fingerprint")}
+        _refuse_empty(facts["documents"], corpus)
+        folder.finish(
+            Manifest(
+                kind="tokens",
+                options=plan["options"],
+                files=[Shard(**receipt["shard"]) for receipt in receipts],
+                vocabulary=vocabulary.sha256,
+                corpus={"identity": plan["corpus"]}
+                | facts
+                | {"fingerprint": f"{facts['fingerprint'] % 2**64:016x}"},
+                statistics=total,
+            )
+        )
+    return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
+
+
+def make_shards(
+    corpus: Paths,
+    vocab: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Summary:
+    """Turn text into shards of pretraining instances.
+
+    Args:
+        corpus: files and folders of text.
+        vocab: a vocabulary folder or file, ours or any that `Vocabulary.from_folder` reads.
+        out: the folder to write.
+        progress: is told (stage, done, total) now and then.
+        **options: fields of `ShardOptions`, `CorpusOptions` and `RunOptions`.
+
+    Raises:
+        WpprepError: an input, an option or the output is at fault; the message says which and where.
+    """
+    started, say = time.perf_counter(), progress or _silence
+    refuse_unknown(options, ShardOptions, CorpusOptions, RunOptions)
+    shard, text, run = (build(kind, options) for kind in (ShardOptions, CorpusOptions, RunOptions))
+    vocabulary = Vocabulary.from_folder(vocab)
+    roles = vocabulary.roles
+    corpus_identity = _identity(_tasks(corpus, text, run))
+    plan = {
+        "options": as_dict(shard) | as_dict(text),
+        "vocabulary": vocabulary.sha256,
+        "corpus": corpus_identity,
+    }
+    with OutputFolder.claim(out, "shards", plan, overwrite=run.overwrite) as folder:
+        if folder.is_finished:
+            return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
+        tokens = Path(run.tokens) if run.tokens else folder.path / "tokens"
+        reading = {
+            name: options[name] for name in (*as_dict(text), "workers", "slice_bytes") if name in options
+        }
+        encoded = encode_corpus(corpus, vocab, tokens, progress=progress, **reading).manifest
+        store = TokenStore.open(tokens)
+        bounds = share_out(store.token_counts, shard, token_dtype(roles.vocab_size).__name__)
+        count = len(bounds) - 1
+        names = [f"shard-{k:05}-of-{count:05}.arrow" for k in range(count)]
+        make = partial(MakeShard, tokens, folder.path, bounds, roles, vocabulary.sha256, shard)
+        named = {name: (name, k) for k, name in enumerate(names)}
+        receipts = _run_resumable("shard", make, named, folder, run, say)
+        if not run.tokens:
+            remove_folder(tokens)
+        folder.finish(
+            Manifest(
+                kind="shards",
+                options=plan["options"],
+                files=[Shard(**receipt["shard"]) for receipt in receipts]
+                + _vocabulary_in(folder.path, vocabulary),
+                vocabulary=vocabulary.sha256,
+                corpus=encoded.corpus,
+                statistics=_sum_statistics(receipts),
+            )
+        )
+    return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
+
+
+def _tasks(corpus: Paths, text: CorpusOptions, run: RunOptions) -> list[list[Slice]]:
+    """The corpus as groups of slices of about ``slice_bytes``."""
+    inputs = [corpus] if isinstance(corpus, (str, os.PathLike)) else list(corpus)
+    tasks: list[list[Slice]] = []
+    size = run.slice_bytes
+    for slice_ in plan_slices(inputs, text.format, run.slice_bytes):
+        if size >= run.slice_bytes:
+            tasks.append([])
+            size = 0
+        tasks[-1].append(slice_)
+        size += _bytes_of(slice_)
+    return tasks
+
+
+def _bytes_of(slice_: Slice) -> int:
+    if slice_.stop >= 0:
+        return slice_.stop - slice_.start
+    size = os.path.getsize(slice_.path) - slice_.start
+    return size * _COMPRESSION if is_compressed(slice_.path) else size
+
+
+def _identity(tasks: list[list[Slice]]) -> str:
+    """A hash of the corpus files' names and sizes, for telling whether a run goes on with the same corpus."""
+    paths = dict.fromkeys(slice_.path for slices in tasks for slice_ in slices)
+    names = [f"{os.path.basename(path)}:{os.path.getsize(path)}" for path in paths]
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+def _count(
+    tasks: list[list[Slice]], stage: CountChunks, rules: TextRules, run: RunOptions, say: Progress
+) -> ChunkCounts:
+    """Count the chunks of all tasks."""
+    total = ChunkCounter(rules.cut_rule())
+    say("count", 0, len(tasks))
+    for done, (_, counts) in enumerate(engines.run(lambda: stage, tasks, int(run.workers or 1)), 1):
+        total.add(counts)
+        say("count", done, len(tasks))
+    result = total.result()
+    _refuse_empty(result.documents, sorted({slice_.path for slices in tasks for slice_ in slices}))
+    return result
+
+
+def _run_resumable(
+    stage: str,
+    make: Callable[[], Callable[[Any], dict[str, Any]]],
+    tasks: dict[str, Any],
+    folder: OutputFolder,
+    run: RunOptions,
+    say: Progress,
+) -> list[dict[str, Any]]:
+    """Run the tasks, named by the files they write, that have no receipt yet; returns all receipts in order."""
+    receipts = {name: folder.receipt(name, task) for name, task in tasks.items()}
+    missing = [name for name, receipt in receipts.items() if receipt is None]
+    done = len(tasks) - len(missing)
+    say(stage, done, len(tasks))
+    for index, receipt in engines.run(make, [tasks[name] for name in missing], int(run.workers or 1)):
+        name = missing[index]
+        folder.note(name, tasks[name], receipt)
+        receipts[name] = receipt
+        done += 1
+        say(stage, done, len(tasks))
+    return [receipt for receipt in receipts.values() if receipt is not None]
+
+
+def _sum_statistics(receipts: list[dict[str, Any]]) -> dict[str, Any]:
+    total: dict[str, Any] = {}
+    for receipt in receipts:
+        total = add_statistics(total, receipt["statistics"])
+    return total
+
+
+def _vocabulary_in(folder: Path, vocabulary: Vocabulary) -> list[File]:
+    """Copy the vocabulary into a shard folder; returns its entries in the manifest."""
+    make_folder(folder / "vocab")
+    names = copy_vocabulary(vocabulary, folder / "vocab")
+    return [describe(folder / "vocab" / name, folder) for name in sorted(names)]
+
+
+def _refuse_empty(documents: int, corpus: Any) -> None:
+    if documents == 0:
+        raise CorpusError(f"{corpus}: the corpus is empty: no document with any text in it")
+
+
+def _silence(stage: str, done: int, total: int) -> None:
+    """Progress that nobody asked for."""

@@ -1,0 +1,63 @@
+"""The format ``lines``: one sentence a line, a blank line between documents, as BERT's own tools read it.
+
+    The first sentence of a document.
+    The second.
+
+    Another document.
+
+A new file starts a new document.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from wpprep.readers.cutting import cut, decode, is_text, raw_documents, tidy_lines
+from wpprep.records import Document, Slice
+
+boundaries = re.compile(rb"\n\s*\n").finditer
+
+# A line that ends as a sentence does and in which no other sentence ends. (Possessive: no way back.)
+_WIDE_STOPS = "。！？"  # noqa: RUF001 (full-width marks are meant)
+_CLOSERS = "\"'”’»)\\]」』"  # noqa: RUF001 (curly quotes are meant)
+_ONE_SENTENCE = re.compile(
+    rf"(?: [^.!?{_WIDE_STOPS}]++ | [.!?](?=[^\s{_CLOSERS}]) )*+  [.!?…{_WIDE_STOPS}]+  [{_CLOSERS}]*",
+    re.VERBOSE,
+)
+
+
+def split(path: str, target_bytes: int) -> list[Slice]:
+    """Slices of a file, cut after blank lines."""
+    return cut(path, "lines", target_bytes, boundaries)
+
+
+def read(slice_: Slice, errors: str) -> Iterator[Document]:
+    """The documents of a slice, one sentence a line."""
+    name = Path(slice_.path).name
+    for raw in raw_documents(slice_, boundaries):
+        text, replaced = decode(raw, slice_.path, errors)
+        if text := tidy_lines(text):
+            yield Document(f"{name}:{raw.start}", text, replaced)
+
+
+def recognises(head: bytes) -> bool:
+    """Whether blocks have two lines or more on average, and two lines of three are exactly one sentence.
+
+    Prose fails: its paragraphs hold several sentences if they are a line each, and their lines end
+    anywhere if they are hard-wrapped. (Of 43 novels, the one nearest to passing has 34 % of such
+    lines; of Wikipedia in five languages as lines and BERT's sample, the furthest has 74 %.)
+
+        >>> recognises(b"One is a sentence.\\nTwo is too.\\n\\nThree is another document.\\nFour.\\n")
+        True
+        >>> recognises(b"A paragraph. It has sentences.\\n\\nAnother. It has them too.\\n")
+        False
+    """
+    if not is_text(head):
+        return False
+    text = tidy_lines(head.decode(errors="replace"))
+    lines = text.split("\n")
+    blocks = 1 + sum(1 for _ in boundaries(head.strip()))
+    sentences = sum(1 for line in lines if _ONE_SENTENCE.fullmatch(line))
+    return len(lines) >= 2 * blocks and 3 * sentences >= 2 * len(lines)

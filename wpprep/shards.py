@@ -1,0 +1,293 @@
+"""Shards: instances on disk, as Arrow IPC files that readers map into memory.
+
+One file, uncompressed, one record batch, a row an instance, nothing padded:
+
+    input_ids            list<uint16>   [CLS] A [SEP] B [SEP], masks applied; uint32 above 65,536 entries
+    b_start              uint16         index of B's first token; the row's length when there is no B
+    next_sentence_label  uint8          0 = B follows A, 1 = B is random
+    document             uint32         global index of A's document; uint64 above 2**32 documents
+    mlm_positions        list<uint16>   sorted positions to predict        } static masking only
+    mlm_labels           list<uint16>   the original ids there             }
+    word_starts          list<uint8>    1 where a word starts; only if the loader must know and no piece tells
+
+The schema's metadata names the format and its version, the vocabulary and the data options. An instance of 512
+tokens takes 1,347 bytes: 2 * 512 ids, 4 * 77 positions and labels, 15 for the rest.
+
+What this module does not do: decide which rows make a shard (pipeline), or batch them (loader).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit
+
+from wpprep import rng
+from wpprep.errors import MissingInputError, OptionError, ShardError
+from wpprep.files import atomic_write, sha256_of
+from wpprep.manifest import Shard
+from wpprep.records import InstanceBatch, Ints, TokenRoles, Tokens, offsets_of
+
+FORMAT_VERSION = "1"
+HISTOGRAM_BINS = 32
+
+_MOST_TOKENS = 2**31 - 1  # offsets in the file are int32
+_IDS = (pa.list_(pa.uint16()), pa.list_(pa.uint32()))
+_COLUMNS = {
+    "input_ids": _IDS,
+    "b_start": (pa.uint16(),),
+    "next_sentence_label": (pa.uint8(),),
+    "document": (pa.uint32(), pa.uint64()),
+    "mlm_positions": (pa.list_(pa.uint16()),),
+    "mlm_labels": _IDS,
+    "word_starts": (pa.list_(pa.uint8()),),
+}
+_REQUIRED = ("input_ids", "b_start", "next_sentence_label", "document")
+
+
+class Metadata(NamedTuple):
+    """What a shard says of itself.
+
+    Attributes:
+        vocabulary_sha256: identity of the vocabulary, the sha256 of its ``tokenizer.json``.
+        options: the data options it was made with.
+    """
+
+    vocabulary_sha256: str
+    options: dict[str, Any]
+
+
+def write_shard(
+    path: str | os.PathLike[str], batch: InstanceBatch, vocabulary_sha256: str, options: dict[str, Any]
+) -> Shard:
+    """Write one shard, and return its manifest entry.
+
+    Args:
+        path: the file's final name.
+        batch: the rows, in the order they are to have.
+        vocabulary_sha256: identity of the vocabulary.
+        options: the data options; the columns of masks are left out if ``masking`` is ``dynamic`` in them.
+
+    Raises:
+        OptionError: the rows have more tokens than 32-bit offsets reach.
+        OutputError: the file cannot be written.
+    """
+    if len(batch.input_ids) > _MOST_TOKENS:
+        raise OptionError(
+            f"{path}: a shard of {len(batch.input_ids)} tokens, expected at most {_MOST_TOKENS}; "
+            "use more shards"
+        )
+    document_type = np.uint32 if batch.document.max(initial=0) < 2**32 else np.uint64
+    columns = {
+        "input_ids": _lists(batch.offsets, pa.array(batch.input_ids)),
+        "b_start": pa.array(batch.b_start.astype(np.uint16)),
+        "next_sentence_label": pa.array(batch.next_sentence_label),
+        "document": pa.array(batch.document.astype(document_type)),
+    }
+    if options.get("masking") != "dynamic":
+        columns["mlm_positions"] = _lists(batch.mlm_offsets, pa.array(batch.mlm_positions))
+        columns["mlm_labels"] = _lists(batch.mlm_offsets, pa.array(batch.mlm_labels))
+    if batch.word_starts is not None:
+        columns["word_starts"] = _lists(batch.offsets, pa.array(batch.word_starts.view(np.uint8)))
+    metadata = {
+        "wpprep.shard_version": FORMAT_VERSION,
+        "wpprep.vocabulary": vocabulary_sha256,
+        "wpprep.options": json.dumps(options, sort_keys=True),
+    }
+    table = pa.record_batch(columns)
+    with (
+        atomic_write(path) as file,
+        pa.ipc.new_file(file, table.schema.with_metadata(metadata)) as writer,
+    ):
+        writer.write_batch(table)
+    return Shard(
+        name=os.path.basename(path),
+        rows=len(batch),
+        tokens=len(batch.input_ids),
+        bytes=os.path.getsize(path),
+        sha256=sha256_of(path),
+    )
+
+
+def _lists(offsets: Ints, values: Any) -> Any:
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values)
+
+
+def read_shard(path: str | os.PathLike[str]) -> InstanceBatch:
+    """The rows of a shard; token ids, positions and labels are read-only views of the mapped file.
+
+    Raises:
+        MissingInputError: there is no such file.
+        ShardError: the file is damaged, cut short, or no shard.
+    """
+    with _naming(path):
+        table = _open(path)
+        input_ids, offsets = _views(table["input_ids"])
+        positions, labels = np.empty(0, np.uint16), np.empty(0, input_ids.dtype)
+        mlm_offsets = np.zeros(len(offsets), np.int64)
+        if "mlm_positions" in table.schema.names:
+            positions, mlm_offsets = _views(table["mlm_positions"])
+            labels, _ = _views(table["mlm_labels"])
+        word_starts = None
+        if "word_starts" in table.schema.names:
+            word_starts = table["word_starts"].values.to_numpy().view(np.bool_)
+        return InstanceBatch(
+            input_ids=input_ids,
+            offsets=offsets,
+            b_start=table["b_start"].to_numpy().astype(np.int64),
+            next_sentence_label=table["next_sentence_label"].to_numpy(),
+            document=table["document"].to_numpy().astype(np.int64),
+            mlm_positions=positions,
+            mlm_labels=labels,
+            mlm_offsets=mlm_offsets,
+            word_starts=word_starts,
+        )
+
+
+def read_metadata(path: str | os.PathLike[str]) -> Metadata:
+    """What a shard says of itself; raises as `read_shard` does."""
+    with _naming(path):
+        stored = _open(path).schema.metadata
+        return Metadata(stored[b"wpprep.vocabulary"].decode(), json.loads(stored[b"wpprep.options"]))
+
+
+@contextlib.contextmanager
+def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Whatever goes wrong inside is said to be wrong with this shard."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise MissingInputError(f"{path}: no such file; expected a shard") from error
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise ShardError(f"{path}: damaged, or no shard of wpprep: {error}; make it again") from error
+
+
+def _open(path: str | os.PathLike[str]) -> Any:
+    """The mapped record batch of a shard, its columns of the right types and its offsets in order."""
+    with pa.memory_map(os.fspath(path)) as source:  # the columns keep the map, so that no file stays open
+        table = pa.ipc.open_file(source).get_batch(0)
+    version = (table.schema.metadata or {}).get(b"wpprep.shard_version", b"none").decode()
+    if version != FORMAT_VERSION:
+        raise ValueError(f"its format version is {version}, expected {FORMAT_VERSION}")
+    for name, types in _COLUMNS.items():
+        if name in _REQUIRED or name in table.schema.names:
+            found = table.schema.field(name).type
+            if found not in types:
+                raise ValueError(f"the type of its column {name} is {found}, expected {types[0]}")
+    table.validate(full=True)
+    return table
+
+
+def _views(column: Any) -> tuple[npt.NDArray[Any], Ints]:
+    """The values of a list column, and ``int64[rows + 1]`` offsets into them."""
+    return column.values.to_numpy(), column.offsets.to_numpy().astype(np.int64)
+
+
+def take_rows(batch: InstanceBatch, rows: Ints) -> InstanceBatch:
+    """Copies of these rows of a batch, in this order; ``rows`` is ``int64[n]``."""
+    offsets = offsets_of(np.diff(batch.offsets)[rows])
+    mlm_offsets = offsets_of(np.diff(batch.mlm_offsets)[rows])
+    word_starts = batch.word_starts
+    if word_starts is not None:
+        word_starts = _take(word_starts, batch.offsets, rows, offsets)
+    return InstanceBatch(
+        input_ids=_take(batch.input_ids, batch.offsets, rows, offsets),
+        offsets=offsets,
+        b_start=batch.b_start[rows],
+        next_sentence_label=batch.next_sentence_label[rows],
+        document=batch.document[rows],
+        mlm_positions=_take(batch.mlm_positions, batch.mlm_offsets, rows, mlm_offsets),
+        mlm_labels=_take(batch.mlm_labels, batch.mlm_offsets, rows, mlm_offsets),
+        mlm_offsets=mlm_offsets,
+        word_starts=word_starts,
+    )
+
+
+def shuffle_rows(batch: InstanceBatch, key: int) -> InstanceBatch:
+    """The rows of a batch in the order that the key names."""
+    return take_rows(batch, rng.permutation(len(batch), np.uint64(key)))
+
+
+def shard_statistics(batch: InstanceBatch, roles: TokenRoles, max_seq_length: int) -> dict[str, Any]:
+    """What a manifest says of the rows: plain numbers, which `add_statistics` sums over shards.
+
+    A random token that happens to equal the original counts as ``kept``. ``length_histogram`` counts the
+    rows in 32 equal ranges of lengths, the last of which ends at ``max_seq_length``.
+    """
+    masked, kept = _count_predictions(
+        batch.input_ids, batch.offsets, batch.mlm_positions, batch.mlm_labels, batch.mlm_offsets, roles.mask
+    )
+    predictions = len(batch.mlm_positions)
+    bins = (np.diff(batch.offsets) - 1) * HISTOGRAM_BINS // max_seq_length
+    return {
+        "rows": len(batch),
+        "tokens": len(batch.input_ids),
+        "random_next": int(batch.next_sentence_label.sum()),
+        "predictions": predictions,
+        "masked": masked,
+        "random": predictions - masked - kept,
+        "kept": kept,
+        "length_histogram": np.bincount(bins, minlength=HISTOGRAM_BINS).tolist(),
+    }
+
+
+def add_statistics(total: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """The sum of two statistics, name by name; a name that one does not have counts as nothing.
+
+    >>> add_statistics({"rows": 2, "length_histogram": [1, 1]}, {"rows": 3, "length_histogram": [0, 3]})
+    {'rows': 5, 'length_histogram': [1, 4]}
+    """
+    summed = dict(total)
+    for name, value in more.items():
+        known = total.get(name)
+        if known is None:
+            summed[name] = value
+        elif isinstance(value, list):
+            summed[name] = [a + b for a, b in zip(known, value, strict=True)]
+        else:
+            summed[name] = known + value
+    return summed
+
+
+def _take(source: npt.NDArray[Any], source_offsets: Ints, rows: Ints, offsets: Ints) -> npt.NDArray[Any]:
+    target = np.empty(offsets[-1], source.dtype)
+    _copy_rows(source, source_offsets, rows, offsets, target)
+    return target
+
+
+@njit(cache=True)
+def _copy_rows(
+    source: npt.NDArray[Any], source_offsets: Ints, rows: Ints, offsets: Ints, target: npt.NDArray[Any]
+) -> None:
+    """Copy row ``rows[i]`` of ``source`` to ``target[offsets[i]:offsets[i + 1]]``; all others ``int64``."""
+    for i in range(len(rows)):
+        row = rows[i]
+        target[offsets[i] : offsets[i + 1]] = source[source_offsets[row] : source_offsets[row + 1]]
+
+
+@njit(cache=True)
+def _count_predictions(
+    input_ids: Tokens,
+    offsets: Ints,
+    positions: npt.NDArray[np.uint16],
+    labels: Tokens,
+    mlm_offsets: Ints,
+    mask: int,
+) -> tuple[int, int]:
+    """How many predicted tokens stand as ``[MASK]``, and how many as themselves; arrays as in InstanceBatch."""
+    masked = kept = 0
+    for row in range(len(offsets) - 1):
+        for p in range(mlm_offsets[row], mlm_offsets[row + 1]):
+            seen = input_ids[offsets[row] + positions[p]]
+            if seen == mask:
+                masked += 1
+            elif seen == labels[p]:
+                kept += 1
+    return masked, kept

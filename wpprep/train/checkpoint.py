@@ -1,0 +1,216 @@
+"""What a training run leaves on disk: checkpoints to resume from, and the finished model's folder.
+
+    model/
+      training.json            options, data and vocabulary of the run; at the end also its results
+      metrics.jsonl            a line for every progress line and every evaluation
+      checkpoints/
+        step-00001000/         state.safetensors: weights, both moments of AdamW, random states
+                               state.json: step, state of the loader, evaluations so far
+      config.json model.safetensors tokenizer.json ... README.md      the model, when it is trained
+      manifest.json            last, with the sha256 of each file; then checkpoints/ is removed
+
+Checkpoints are folders written under a temporary name and renamed. Nothing is pickled, and nothing
+pickled is ever read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer, BertForPreTraining
+from transformers.utils import logging
+
+from wpprep.errors import MissingInputError, OutputError, TrainingError
+from wpprep.files import MANIFEST, make_folder, remove_folder, sync_folder, write_text
+from wpprep.manifest import describe
+
+TRAINING = "training.json"
+METRICS = "metrics.jsonl"
+_CHECKPOINTS = "checkpoints"
+_KEPT = 2
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt")
+
+
+@dataclass
+class State:
+    """All that a run must know to go on as if it had never stopped.
+
+    Attributes:
+        tensors: weights, moments, random states and the sums since the last progress line, by name.
+        values: what JSON can say: step, loader, evaluations.
+    """
+
+    tensors: dict[str, torch.Tensor]
+    values: dict[str, Any]
+
+
+def save_state(out: Path, step: int, state: State) -> None:
+    """Write the checkpoint of a step and remove all but the last two."""
+    final = out / _CHECKPOINTS / f"step-{step:08d}"
+    partial = final.with_name(f".{final.name}.partial-{os.getpid()}")
+    try:
+        remove_folder(partial)
+        partial.mkdir(parents=True)
+        save_file(
+            {name: tensor.contiguous() for name, tensor in state.tensors.items()}, partial / "state.safetensors"
+        )
+        _sync(partial / "state.safetensors")
+        write_text(partial / "state.json", json.dumps(state.values, indent=1) + "\n")
+        remove_folder(final)
+        os.replace(partial, final)
+        sync_folder(final.parent)
+    except OSError as error:
+        raise OutputError(f"{final}: the checkpoint cannot be written: {error.strerror or error}") from error
+    for old in _saved(out)[:-_KEPT]:
+        remove_folder(old)
+
+
+def load_state(out: Path) -> State | None:
+    """The newest checkpoint of a run, tensors on the CPU; None where there is none.
+
+    Raises:
+        TrainingError: the checkpoint cannot be read; names it.
+    """
+    saved = _saved(out)
+    if not saved:
+        return None
+    try:
+        values = json.loads((saved[-1] / "state.json").read_text())
+        return State(load_file(saved[-1] / "state.safetensors"), values)
+    except Exception as error:  # safetensors raises its own kind, which has no base but Exception
+        raise TrainingError(
+            f"{saved[-1]}: damaged checkpoint ({error}); remove it to resume from an older one"
+        ) from error
+
+
+def _saved(out: Path) -> list[Path]:
+    return sorted((out / _CHECKPOINTS).glob("step-*"))
+
+
+def claim(out: Path, identity: dict[str, Any], *, overwrite: bool) -> None:
+    """Make ``out`` the folder of this run: a new one, or one where the same run was interrupted.
+
+    Raises:
+        OutputError: it holds a finished model, another run, or something else.
+    """
+    identity = json.loads(json.dumps(identity))
+    found = _read_json(out / TRAINING)
+    if out.is_dir() and any(out.iterdir()):
+        if found is None:
+            raise OutputError(f"{out}: holds something else than a training run; choose another --out")
+        if overwrite:
+            remove_folder(out)
+        elif (out / MANIFEST).exists():
+            raise OutputError(f"{out}: holds a finished model; choose another --out, or --overwrite it")
+        elif difference := _difference(found.get("run", {}), identity):
+            raise OutputError(
+                f"{out}: holds another run ({difference}); choose another --out, or --overwrite it"
+            )
+    make_folder(out)
+    for partial in [*out.glob(".*.partial-*"), *(out / _CHECKPOINTS).glob(".*.partial-*")]:
+        remove_folder(partial) if partial.is_dir() else partial.unlink()
+    write_text(out / TRAINING, json.dumps({"run": identity}, indent=1) + "\n")
+
+
+def _difference(its: dict[str, Any], mine: dict[str, Any]) -> str:
+    for name in sorted({*its, *mine}):
+        if its.get(name) != mine.get(name):
+            return f"{name} was {its.get(name)}, now {mine.get(name)}"
+    return ""
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def append_metrics(out: Path, line: dict[str, Any]) -> None:
+    """Add a line to metrics.jsonl."""
+    with open(out / METRICS, "a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def rewind_metrics(out: Path, step: int) -> None:
+    """Drop the lines that a killed run wrote after its last checkpoint; they will be written again."""
+    path = out / METRICS
+    if path.exists():
+        lines = path.read_text().splitlines()
+        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
+        write_text(path, "".join(f"{line}\n" for line in kept))
+
+
+def save_model(out: Path, model: Any, vocabulary: Path, *, results: dict[str, Any], card: str) -> None:
+    """Put the finished model into ``out``, its manifest last, and remove the checkpoints."""
+    partial = out / f".model.partial-{os.getpid()}"
+    remove_folder(partial)
+    try:
+        with _no_progress_bar():
+            model.save_pretrained(partial)
+        _copy_tokenizer(vocabulary, partial, model.config.max_position_embeddings)
+        (partial / "README.md").write_text(card)
+        training = _read_json(out / TRAINING) or {}
+        (partial / TRAINING).write_text(json.dumps({**training, "results": results}, indent=1) + "\n")
+        for file in sorted(partial.iterdir()):
+            _sync(file)
+            os.replace(file, out / file.name)
+        sync_folder(out)
+        partial.rmdir()
+    except OSError as error:
+        raise OutputError(f"{out}: the model cannot be written: {error.strerror or error}") from error
+    files = [dataclasses.asdict(describe(path, out)) for path in sorted(out.iterdir()) if path.is_file()]
+    write_text(out / MANIFEST, json.dumps({"kind": "model", "files": files}, indent=1) + "\n")
+    remove_folder(out / _CHECKPOINTS)
+
+
+def load_model(folder: str | os.PathLike[str]) -> tuple[Any, Any]:
+    """Tokenizer and BertForPreTraining of a model's folder, from these files alone, dropout off.
+
+    Raises:
+        MissingInputError: the folder holds no model.
+    """
+    if not (Path(folder) / "config.json").is_file():
+        raise MissingInputError(f"{folder}: no config.json; expected the folder of a trained model")
+    local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    with _no_progress_bar():
+        model: Any = BertForPreTraining.from_pretrained(folder, use_safetensors=True, **local)
+    return AutoTokenizer.from_pretrained(folder, **local), model.eval()
+
+
+def _copy_tokenizer(vocabulary: Path, folder: Path, longest: int) -> None:
+    """Copy the tokenizer byte for byte, but for the one setting that is the model's: how long a text may be."""
+    for name in _TOKENIZER_FILES:
+        if (vocabulary / name).exists():
+            shutil.copyfile(vocabulary / name, folder / name)
+    settings = _read_json(folder / "tokenizer_config.json") or {"tokenizer_class": "PreTrainedTokenizerFast"}
+    settings["model_max_length"] = longest
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=1, ensure_ascii=False) + "\n")
+
+
+def _sync(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Keep transformers from drawing a bar for what takes no time."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

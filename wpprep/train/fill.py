@@ -1,0 +1,44 @@
+"""Fill in the blanks of a text with a trained model: what the model has learned, for people to look at."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+import torch
+
+from wpprep.errors import OptionError
+from wpprep.train.checkpoint import load_model
+
+
+class Guess(NamedTuple):
+    """A piece that may stand in a blank, and how likely the model finds it."""
+
+    piece: str
+    probability: float
+
+
+def fill_mask(folder: str | os.PathLike[str], text: str, top_k: int = 5) -> list[list[Guess]]:
+    """The ``top_k`` likeliest pieces for each ``[MASK]`` in a text, likeliest first.
+
+        fill_mask("model", "the [MASK] of the sea")[0][0]   # Guess(piece='bottom', probability=0.12)
+
+    Raises:
+        MissingInputError: the folder holds no model.
+        OptionError: the text has no blank, or is longer than the model takes.
+    """
+    tokenizer, model = load_model(folder)
+    inputs = tokenizer(text, return_tensors="pt")
+    length, longest = inputs["input_ids"].shape[1], model.config.max_position_embeddings
+    if length > longest:
+        raise OptionError(f"the text has {length} tokens, the model takes at most {longest}")
+    blanks = (inputs["input_ids"][0] == tokenizer.mask_token_id).nonzero().flatten()
+    if not len(blanks):
+        raise OptionError(f"the text has no blank; write {tokenizer.mask_token} where a word is missing")
+    with torch.inference_mode():
+        chances = model(**inputs).prediction_logits[0, blanks].float().softmax(-1)
+    top = chances.topk(min(top_k, chances.shape[-1]))
+    return [
+        [Guess(piece, chance) for piece, chance in zip(tokenizer.convert_ids_to_tokens(ids), row, strict=True)]
+        for ids, row in zip(top.indices.tolist(), top.values.tolist(), strict=True)
+    ]

@@ -1,0 +1,130 @@
+"""The model: transformers' BertForPreTraining, its MLM head computed where something is predicted.
+
+A head over every position multiplies ``[batch * length, hidden]`` by the whole vocabulary, of which 85 %
+is thrown away: at size tiny it is most of the work. Here the hidden states at the predicted positions
+are gathered first, so the head and its softmax see ``[predictions, hidden]``. The loss is the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (torch's own documentation calls it F)
+from transformers import BertConfig, BertForPreTraining
+
+from wpprep.loader import Batch
+from wpprep.records import TokenRoles
+
+
+class Size(NamedTuple):
+    """Layers, hidden size and heads; the feed-forward layer is four times the hidden size."""
+
+    layers: int
+    hidden: int
+    heads: int
+
+
+SIZES = {
+    "tiny": Size(2, 128, 2),
+    "mini": Size(4, 256, 4),
+    "small": Size(4, 512, 8),
+    "medium": Size(8, 512, 8),
+    "base": Size(12, 768, 12),
+    "large": Size(24, 1024, 16),
+}
+
+
+class Inputs(NamedTuple):
+    """A `wpprep.loader.Batch` as tensors on the device of the model."""
+
+    input_ids: torch.Tensor
+    token_type_ids: torch.Tensor
+    attention_mask: torch.Tensor | None
+    mlm_positions: torch.Tensor
+    mlm_labels: torch.Tensor
+    next_sentence_label: torch.Tensor
+
+
+class Scores(NamedTuple):
+    """What one batch scored, as tensors of sums, so that batches and processes add up.
+
+    Attributes:
+        mlm_loss, nsp_loss: sums of cross entropies in nats, ``float32[]``; ``nsp_loss`` is 0 without B.
+        mlm_correct, nsp_correct: how many were the likeliest, ``int64[]``.
+        predictions, rows: how many there were.
+    """
+
+    mlm_loss: torch.Tensor
+    nsp_loss: torch.Tensor
+    mlm_correct: torch.Tensor
+    nsp_correct: torch.Tensor
+    predictions: int
+    rows: int
+
+    def loss(self) -> torch.Tensor:
+        """BERT's loss: the mean over the predictions plus the mean over the pairs."""
+        return self.mlm_loss / max(1, self.predictions) + self.nsp_loss / self.rows
+
+
+def build_model(size: Size, roles: TokenRoles, max_seq_length: int, dropout: float) -> Any:
+    """A BertForPreTraining with fresh weights (drawn from torch's global generator).
+
+    The vocabulary is not rounded up: ids of the model are ids of the tokenizer, one to one.
+    """
+    config = BertConfig(
+        vocab_size=roles.vocab_size,
+        num_hidden_layers=size.layers,
+        hidden_size=size.hidden,
+        num_attention_heads=size.heads,
+        intermediate_size=4 * size.hidden,
+        max_position_embeddings=max_seq_length,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        pad_token_id=roles.pad,
+    )
+    return BertForPreTraining(config)
+
+
+def to_inputs(batch: Batch, device: torch.device) -> Inputs:
+    """The arrays of a batch on a device (shared, not copied, where that is the CPU)."""
+    mask = batch.attention_mask
+    return Inputs(
+        _tensor(batch.input_ids, device),
+        _tensor(batch.token_type_ids, device),
+        None if mask is None else _tensor(mask, device),
+        _tensor(batch.mlm_positions, device),
+        _tensor(batch.mlm_labels, device),
+        _tensor(batch.next_sentence_label, device),
+    )
+
+
+def _tensor(array: Any, device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(array).to(device, non_blocking=True)
+
+
+def score(model: Any, inputs: Inputs, *, pairs: bool) -> Scores:
+    """Run the model on a batch; ``pairs`` says whether there is a next sentence to judge."""
+    outputs = model.bert(
+        inputs.input_ids, attention_mask=inputs.attention_mask, token_type_ids=inputs.token_type_ids
+    )
+    hidden = outputs.last_hidden_state.flatten(0, 1).index_select(0, inputs.mlm_positions)
+    logits = model.cls.predictions(hidden).float()
+    zero = torch.zeros((), device=logits.device)
+    nsp_loss, nsp_correct = zero, zero.long()
+    if pairs:
+        nsp_logits = model.cls.seq_relationship(outputs.pooler_output).float()
+        nsp_loss = F.cross_entropy(nsp_logits, inputs.next_sentence_label, reduction="sum")
+        nsp_correct = _count_correct(nsp_logits, inputs.next_sentence_label)
+    return Scores(
+        mlm_loss=F.cross_entropy(logits, inputs.mlm_labels, reduction="sum"),
+        nsp_loss=nsp_loss,
+        mlm_correct=_count_correct(logits, inputs.mlm_labels),
+        nsp_correct=nsp_correct,
+        predictions=len(inputs.mlm_labels),
+        rows=len(inputs.next_sentence_label),
+    )
+
+
+def _count_correct(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return (logits.detach().argmax(-1) == labels).sum()

@@ -1,0 +1,112 @@
+"""How a run is doing: sums over steps, and the two records that people and metrics.jsonl see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from wpprep.train.model import Scores
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores on the instances held out, dropout off.
+
+    Attributes:
+        mlm_loss: mean cross entropy at masked positions, nats; ``perplexity`` is its exponential.
+        nsp_loss, nsp_accuracy: None where the shards have no next sentence.
+    """
+
+    step: int
+    rows: int
+    predictions: int
+    mlm_loss: float
+    perplexity: float
+    mlm_accuracy: float
+    nsp_loss: float | None
+    nsp_accuracy: float | None
+
+    def __str__(self) -> str:
+        pairs = "" if self.nsp_accuracy is None else f" | nsp accuracy {self.nsp_accuracy:.1%}"
+        return (
+            f"held out at step {self.step:,}: mlm loss {self.mlm_loss:.3f} | perplexity {self.perplexity:,.1f} "
+            f"| mlm accuracy {self.mlm_accuracy:.1%}{pairs} ({self.rows:,} instances)"
+        )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Means since the last progress line."""
+
+    step: int
+    steps: int
+    epoch: float
+    mlm_loss: float
+    mlm_accuracy: float
+    nsp_loss: float | None
+    nsp_accuracy: float | None
+    learning_rate: float
+    tokens_per_second: float
+
+    def __str__(self) -> str:
+        pairs = "" if self.nsp_accuracy is None else f" | nsp {self.nsp_loss:.3f}, {self.nsp_accuracy:.1%}"
+        return (
+            f"step {self.step:,}/{self.steps:,} | epoch {self.epoch:.2f} | mlm {self.mlm_loss:.3f}, "
+            f"{self.mlm_accuracy:.1%}{pairs} | lr {self.learning_rate:.1e} "
+            f"| {self.tokens_per_second:,.0f} tokens/s"
+        )
+
+
+class Window:
+    """What the steps since the last progress line scored; read from the device only when asked for."""
+
+    def __init__(self) -> None:
+        self.scores: list[torch.Tensor] = []  # float64[4] each: mlm loss, nsp loss, mlm correct, nsp correct
+        self.predictions: list[int] = []
+        self.rows: list[int] = []
+        self.seconds, self.tokens = 0.0, 0
+        self.looked = 0
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def add(self, scores: Scores) -> None:
+        parts = (scores.mlm_loss, scores.nsp_loss, scores.mlm_correct, scores.nsp_correct)
+        self.scores.append(torch.stack([part.detach().double() for part in parts]))
+        self.predictions.append(scores.predictions)
+        self.rows.append(scores.rows)
+
+    def first_not_finite(self) -> int | None:
+        """The first step, of those not looked at before, with a loss that is no number."""
+        looked, self.looked = self.looked, len(self.scores)
+        if looked == len(self.scores):
+            return None
+        bad = torch.isfinite(torch.stack(self.scores[looked:])).all(1).logical_not().nonzero()
+        return looked + int(bad[0]) if len(bad) else None
+
+    def means(self) -> tuple[float, float, float, float]:
+        """Means over predictions and rows: mlm loss, nsp loss, mlm accuracy, nsp accuracy."""
+        mlm_loss, nsp_loss, mlm_correct, nsp_correct = self.sums().sum(0).tolist()
+        predictions, rows = max(1, sum(self.predictions)), max(1, sum(self.rows))
+        return mlm_loss / predictions, nsp_loss / rows, mlm_correct / predictions, nsp_correct / rows
+
+    def sums(self) -> torch.Tensor:
+        return torch.stack(self.scores) if self.scores else torch.zeros(0, 4, dtype=torch.float64)
+
+    def values(self) -> dict[str, Any]:
+        return {
+            "predictions": self.predictions,
+            "rows": self.rows,
+            "seconds": self.seconds,
+            "tokens": self.tokens,
+        }
+
+    @staticmethod
+    def restored(sums: torch.Tensor, values: dict[str, Any]) -> Window:
+        window = Window()
+        window.scores = list(sums)
+        window.predictions, window.rows = values["predictions"], values["rows"]
+        window.seconds, window.tokens = values["seconds"], values["tokens"]
+        return window

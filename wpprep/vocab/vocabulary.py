@@ -1,0 +1,276 @@
+"""Vocabulary folders: what a tokenizer is on disk, for us and for everyone else.
+
+    vocab/
+      tokenizer.json          defines the tokenizer; the sha256 of its bytes is the vocabulary's identity
+      vocab.txt               WordPiece, one entry a line; or
+      vocab.json, merges.txt  BPE and byte-level BPE
+      tokenizer_config.json   so that AutoTokenizer.from_pretrained(folder) works offline
+      manifest.json           options, counts and checksums
+
+Text never becomes a special token: the loaded tokenizer has ``encode_special_tokens`` set, which the
+file itself cannot store.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+from wpprep.config import SPECIAL_TOKENS, VocabOptions
+from wpprep.errors import MissingInputError, VocabularyError
+from wpprep.files import MANIFEST, atomic_write, write_text
+from wpprep.records import TokenRoles
+from wpprep.vocab.greedy import MAX_WORD_CHARACTERS
+from wpprep.vocab.normalization import TextRules
+from wpprep.vocab.train import PREFIX, SUFFIX, LearnedVocabulary
+
+TOKENIZER = "tokenizer.json"
+_ROLE_NAMES = {
+    "pad": ("[PAD]", "<pad>"),
+    "unk": ("[UNK]", "<unk>"),
+    "cls": ("[CLS]", "<s>", "<|endoftext|>"),
+    "sep": ("[SEP]", "</s>", "<|endoftext|>"),
+    "mask": ("[MASK]", "<mask>"),
+}
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A vocabulary that was read from a folder or a file.
+
+    Attributes:
+        folder: where it was read from.
+        sha256: its identity: of the bytes of ``tokenizer.json``.
+        tokenizer: the library's tokenizer, which takes special tokens in text for text.
+        pieces: every entry in the order of ids.
+    """
+
+    folder: Path
+    sha256: str
+    tokenizer: Tokenizer
+    pieces: list[str]
+
+    @classmethod
+    def from_folder(cls, path: str | Path) -> Vocabulary:
+        """Read a vocabulary: a folder with tokenizer.json, vocab.txt, or vocab.json and merges.txt, or such a file.
+
+        Raises:
+            MissingInputError: there is nothing at ``path``.
+            VocabularyError: it is no vocabulary, or a damaged one.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise MissingInputError(
+                f"{path}: no such vocabulary; expected a folder with {TOKENIZER} or vocab.txt"
+            )
+        file = path if path.is_file() else _vocabulary_file(path)
+        try:
+            data = file.read_bytes()
+            tokenizer = _read_tokenizer(file, data)
+        except (OSError, UnicodeDecodeError, ValueError, TypeError, KeyError) as error:
+            raise VocabularyError(f"{file}: not a readable vocabulary: {error}") from error
+        except Exception as error:  # tokenizers raises bare Exception
+            if type(error) is not Exception:
+                raise
+            raise VocabularyError(f"{file}: not a readable vocabulary: {error}") from error
+        if file.name != TOKENIZER:
+            data = tokenizer.to_str().encode()
+        tokenizer.encode_special_tokens = True
+        return cls(file.parent, hashlib.sha256(data).hexdigest(), tokenizer, _pieces(file, tokenizer))
+
+    @functools.cached_property
+    def ids(self) -> dict[str, int]:
+        """From entry to id."""
+        return {piece: i for i, piece in enumerate(self.pieces)}
+
+    @functools.cached_property
+    def roles(self) -> TokenRoles:
+        """The ids that pairing, masking and loading need.
+
+        Raises:
+            VocabularyError: the vocabulary lacks a special token that BERT needs.
+        """
+        ids = {role: self._id_of(role, names) for role, names in _ROLE_NAMES.items()}
+        special = set(ids.values()) | set(self.tokenizer.get_added_tokens_decoder())
+        ordinary = [
+            i for i, piece in enumerate(self.pieces) if i not in special and not piece.startswith("[unused")
+        ]
+        return TokenRoles(
+            len(self.pieces), **ids, replacements=np.array(ordinary, np.int64), starts_word=self._starts_word()
+        )
+
+    def _id_of(self, role: str, names: tuple[str, ...]) -> int:
+        for name in names:
+            if name in self.ids:
+                return self.ids[name]
+        raise VocabularyError(
+            f"{self.folder}: the vocabulary has no {role} token; expected {' or '.join(names)} among its entries"
+        )
+
+    def _starts_word(self) -> npt.NDArray[np.bool_] | None:
+        model = self.tokenizer.model
+        if not isinstance(model, models.WordPiece):
+            return None
+        prefix = model.continuing_subword_prefix
+        return np.array([not piece.startswith(prefix) for piece in self.pieces])
+
+
+def write_vocabulary(folder: Path, learned: LearnedVocabulary, options: VocabOptions) -> list[str]:
+    """Write all files of a vocabulary folder but its manifest.
+
+    Returns:
+        The names of the files.
+    """
+    tokenizer = _build_tokenizer(learned, options)
+    texts = {TOKENIZER: tokenizer.to_str(pretty=True) + "\n"}
+    if options.algorithm == "wordpiece":
+        texts["vocab.txt"] = "".join(f"{piece}\n" for piece in learned.pieces)
+    else:
+        ids = {piece: i for i, piece in enumerate(learned.pieces)}
+        texts["vocab.json"] = json.dumps(ids, ensure_ascii=False, indent=0) + "\n"
+        texts["merges.txt"] = "#version: 0.2\n" + "".join(f"{left} {right}\n" for left, right in learned.merges)
+    texts["tokenizer_config.json"] = json.dumps(_tokenizer_config(options), indent=2) + "\n"
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return list(texts)
+
+
+def copy_vocabulary(vocabulary: Vocabulary, folder: Path) -> list[str]:
+    """Copy a vocabulary's files, its identity unchanged, into a folder of their own.
+
+    One that was read from vocab.txt alone gets the tokenizer.json that its identity was taken from.
+
+    Returns:
+        The names of the files.
+    """
+    names = [TOKENIZER, "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json", MANIFEST]
+    found = [name for name in names if (vocabulary.folder / name).is_file()]
+    for name in found:
+        with atomic_write(folder / name) as file:
+            file.write((vocabulary.folder / name).read_bytes())
+    if TOKENIZER not in found:
+        write_text(folder / TOKENIZER, vocabulary.tokenizer.to_str())
+        found.append(TOKENIZER)
+    return found
+
+
+def _build_tokenizer(learned: LearnedVocabulary, options: VocabOptions) -> Tokenizer:
+    ids = {piece: i for i, piece in enumerate(learned.pieces)}
+    rules = TextRules(options)
+    if options.algorithm == "wordpiece":
+        model = models.WordPiece(
+            ids,
+            unk_token="[UNK]",
+            continuing_subword_prefix=PREFIX,
+            max_input_chars_per_word=MAX_WORD_CHARACTERS,
+        )
+        decoder: Any = decoders.WordPiece(prefix=PREFIX)
+    elif options.algorithm == "bpe":
+        model = models.BPE(ids, learned.merges, unk_token="[UNK]", end_of_word_suffix=SUFFIX)
+        decoder = decoders.BPEDecoder(suffix=SUFFIX)
+    else:
+        model, decoder = models.BPE(ids, learned.merges), decoders.ByteLevel()
+    tokenizer = Tokenizer(model)
+    if rules.normalizer is not None:
+        tokenizer.normalizer = rules.normalizer
+    tokenizer.pre_tokenizer, tokenizer.decoder = rules.pre_tokenizer, decoder
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"])],
+    )
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+    return tokenizer
+
+
+def _tokenizer_config(options: VocabOptions) -> dict[str, Any]:
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
+        "do_lower_case": options.lowercase,
+        "strip_accents": options.strip_accents,
+        "tokenize_chinese_chars": options.cjk,
+        **{f"{name[1:-1].lower()}_token": name for name in SPECIAL_TOKENS},
+    }
+
+
+def _vocabulary_file(folder: Path) -> Path:
+    for name in (TOKENIZER, "vocab.txt", "vocab.json"):
+        if (folder / name).is_file():
+            return folder / name
+    raise VocabularyError(
+        f"{folder}: not a vocabulary folder; expected {TOKENIZER}, vocab.txt or vocab.json in it"
+    )
+
+
+def _read_tokenizer(file: Path, data: bytes) -> Tokenizer:
+    if file.suffix == ".txt":
+        return _bert_tokenizer(file, data.decode())
+    content = json.loads(data)
+    if "model" in content:
+        return Tokenizer.from_str(data.decode())
+    return _byte_level_tokenizer(file, content)
+
+
+def _bert_tokenizer(file: Path, text: str) -> Tokenizer:
+    """A tokenizer from BERT's vocab.txt; lower case unless its entries or tokenizer_config.json say otherwise."""
+    lines = text.split("\n")
+    while lines and not lines[-1]:
+        lines.pop()
+    ids = {line.rstrip("\r"): i for i, line in enumerate(lines)}
+    if "[UNK]" not in ids:
+        raise VocabularyError(f"{file}: not a vocabulary: it has no entry [UNK]")
+    has_capitals = any(piece.isalpha() and piece.isupper() for piece in ids)
+    config = _config_beside(file)
+    tokenizer = Tokenizer(
+        models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=MAX_WORD_CHARACTERS)
+    )
+    tokenizer.normalizer = normalizers.BertNormalizer(
+        lowercase=bool(config.get("do_lower_case", not has_capitals)),
+        strip_accents=config.get("strip_accents"),
+        handle_chinese_chars=bool(config.get("tokenize_chinese_chars", True)),
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece(prefix=PREFIX)
+    special = [token for token in SPECIAL_TOKENS if token in ids]
+    if {"[CLS]", "[SEP]"} <= ids.keys():
+        tokenizer.post_processor = processors.BertProcessing(("[SEP]", ids["[SEP]"]), ("[CLS]", ids["[CLS]"]))
+    tokenizer.add_special_tokens(special)
+    return tokenizer
+
+
+def _byte_level_tokenizer(file: Path, ids: dict[str, int]) -> Tokenizer:
+    """A tokenizer from GPT-2's vocab.json and the merges.txt beside it."""
+    merges_file = file.with_name(file.name.replace("vocab.json", "merges.txt"))
+    if not merges_file.is_file():
+        raise MissingInputError(f"{merges_file}: no such file; {file.name} needs its merges")
+    lines = merges_file.read_bytes().decode().split("\n")
+    merges = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
+    tokenizer = Tokenizer(models.BPE(ids, merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = [name for names in _ROLE_NAMES.values() for name in names if name in ids]
+    tokenizer.add_special_tokens(sorted(set(special)))
+    return tokenizer
+
+
+def _config_beside(file: Path) -> dict[str, Any]:
+    config = file.with_name("tokenizer_config.json")
+    return json.loads(config.read_bytes()) if config.is_file() else {}
+
+
+def _pieces(file: Path, tokenizer: Tokenizer) -> list[str]:
+    size = tokenizer.get_vocab_size(with_added_tokens=True)
+    by_id = {i: piece for piece, i in tokenizer.get_vocab(with_added_tokens=True).items()}
+    missing = next((i for i in range(size) if i not in by_id), None)
+    if missing is not None:
+        raise VocabularyError(f"{file}: id {missing} has no entry, expected all ids below {size}")
+    return [by_id[i] for i in range(size)]
