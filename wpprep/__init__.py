@@ -7,29 +7,59 @@ imported when first used, so that ``import wpprep`` itself costs milliseconds.
 from __future__ import annotations
 
 import importlib
+import sys
+import types
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "train_vocab": "wpprep.pipeline",
+    "encode_corpus": "wpprep.pipeline",
     "make_shards": "wpprep.pipeline",
     "train": "wpprep.train",
+    "demo": "wpprep.demo",
     "show": "wpprep.show",
     "Encoder": "wpprep.encode.encoder",
     "Loader": "wpprep.loader",
     "WpprepError": "wpprep.errors",
 }
 
-__all__ = ["Encoder", "Loader", "WpprepError", "__version__", "make_shards", "show", "train", "train_vocab"]
+__all__ = [
+    "Encoder",
+    "Loader",
+    "WpprepError",
+    "__version__",
+    "demo",
+    "encode_corpus",
+    "make_shards",
+    "show",
+    "train",
+    "train_vocab",
+]
 
 if TYPE_CHECKING:
+    from wpprep.demo import demo
     from wpprep.encode.encoder import Encoder
     from wpprep.errors import WpprepError
     from wpprep.loader import Loader
-    from wpprep.pipeline import make_shards, train_vocab
+    from wpprep.pipeline import encode_corpus, make_shards, train_vocab
     from wpprep.show import show
     from wpprep.train import train
+
+
+class _Package(types.ModuleType):
+    """Keeps ``wpprep.train`` and ``wpprep.show`` functions, though modules have these names too.
+
+    Importing a submodule sets an attribute of its name on the package; here that attribute is the function.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, types.ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

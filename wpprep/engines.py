@@ -119,7 +119,7 @@ def _work(make: Callable[[], Callable[[Any], Any]], pipe: Any, others: list[Any]
             try:
                 function = function or make()
                 answer = (True, function(task))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the parent raises it
                 error.add_note("".join(traceback.format_exc()))
                 answer = (False, error)
             pipe.send(answer)

@@ -17,7 +17,7 @@ import json
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from wpprep.errors import OutputError
 from wpprep.files import MANIFEST, make_folder, remove_folder, remove_partial, sha256_of, write_text
@@ -100,7 +100,7 @@ class OutputFolder:
         write_manifest(self.path, manifest)
         remove_folder(self.path / UNFINISHED)
 
-    def __enter__(self) -> OutputFolder:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -68,9 +68,9 @@ def train_vocab(
     """
     started, say = time.perf_counter(), progress or _silence
     refuse_unknown(options, VocabOptions, CorpusOptions, RunOptions)
-    vocab, text, run = (build(kind, options) for kind in (VocabOptions, CorpusOptions, RunOptions))
+    vocab, text, run = build(VocabOptions, options), build(CorpusOptions, options), build(RunOptions, options)
     tasks = _tasks(corpus, text, run)
-    plan = {"options": as_dict(vocab) | as_dict(text), "vocabulary": None, "corpus": _identity(tasks)}
+    plan = _plan(as_dict(vocab) | as_dict(text), None, tasks)
     with OutputFolder.claim(out, "vocabulary", plan, overwrite=run.overwrite) as folder:
         if folder.is_finished:
             return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
@@ -120,11 +120,11 @@ def encode_corpus(
     """
     started, say = time.perf_counter(), progress or _silence
     refuse_unknown(options, CorpusOptions, RunOptions)
-    text, run = (build(kind, options) for kind in (CorpusOptions, RunOptions))
+    text, run = build(CorpusOptions, options), build(RunOptions, options)
     sentence_splitter(text.sentences, text.language, text.format)  # a wrong language is refused before any work
-    vocabulary = Vocabulary.from_folder(vocab)
+    vocabulary = Vocabulary.from_folder(Path(vocab))
     tasks = _tasks(corpus, text, run)
-    plan = {"options": as_dict(text), "vocabulary": vocabulary.sha256, "corpus": _identity(tasks)}
+    plan = _plan(as_dict(text), vocabulary.sha256, tasks)
     with OutputFolder.claim(out, "tokens", plan, overwrite=run.overwrite) as folder:
         if folder.is_finished:
             return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
@@ -133,16 +133,15 @@ def encode_corpus(
         receipts = _run_resumable("encode", make, named, folder, run, say)
         total = _sum_statistics(receipts)
         facts = {name: total.pop(name) for name in ("documents", "text_bytes", "replaced", "fingerprint")}
+        facts["fingerprint"] = f"{facts['fingerprint'] % 2**64:016x}"
         _refuse_empty(facts["documents"], corpus)
         folder.finish(
             Manifest(
                 kind="tokens",
                 options=plan["options"],
-                files=[Shard(**receipt["shard"]) for receipt in receipts],
+                files=_shards_in(receipts),
                 vocabulary=vocabulary.sha256,
-                corpus={"identity": plan["corpus"]}
-                | facts
-                | {"fingerprint": f"{facts['fingerprint'] % 2**64:016x}"},
+                corpus={"identity": plan["corpus"]} | facts,
                 statistics=total,
             )
         )
@@ -154,6 +153,7 @@ def make_shards(
     vocab: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
+    tokens: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Summary:
@@ -163,6 +163,8 @@ def make_shards(
         corpus: files and folders of text.
         vocab: a vocabulary folder or file, ours or any that `Vocabulary.from_folder` reads.
         out: the folder to write.
+        tokens: a folder for the token store, which is kept there and used again; by default it lies in
+            ``out`` until the shards are done.
         progress: is told (stage, done, total) now and then.
         **options: fields of `ShardOptions`, `CorpusOptions` and `RunOptions`.
 
@@ -171,38 +173,29 @@ def make_shards(
     """
     started, say = time.perf_counter(), progress or _silence
     refuse_unknown(options, ShardOptions, CorpusOptions, RunOptions)
-    shard, text, run = (build(kind, options) for kind in (ShardOptions, CorpusOptions, RunOptions))
-    vocabulary = Vocabulary.from_folder(vocab)
+    shard, text, run = build(ShardOptions, options), build(CorpusOptions, options), build(RunOptions, options)
+    vocabulary = Vocabulary.from_folder(Path(vocab))
     roles = vocabulary.roles
-    corpus_identity = _identity(_tasks(corpus, text, run))
-    plan = {
-        "options": as_dict(shard) | as_dict(text),
-        "vocabulary": vocabulary.sha256,
-        "corpus": corpus_identity,
-    }
+    plan = _plan(as_dict(shard) | as_dict(text), vocabulary.sha256, _tasks(corpus, text, run))
     with OutputFolder.claim(out, "shards", plan, overwrite=run.overwrite) as folder:
         if folder.is_finished:
             return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
-        tokens = Path(run.tokens) if run.tokens else folder.path / "tokens"
-        reading = {
-            name: options[name] for name in (*as_dict(text), "workers", "slice_bytes") if name in options
-        }
-        encoded = encode_corpus(corpus, vocab, tokens, progress=progress, **reading).manifest
-        store = TokenStore.open(tokens)
-        bounds = share_out(store.token_counts, shard, token_dtype(roles.vocab_size).__name__)
-        count = len(bounds) - 1
-        names = [f"shard-{k:05}-of-{count:05}.arrow" for k in range(count)]
-        make = partial(MakeShard, tokens, folder.path, bounds, roles, vocabulary.sha256, shard)
+        store = Path(tokens) if tokens else folder.path / "tokens"
+        reading = as_dict(text) | {"workers": run.workers, "slice_bytes": run.slice_bytes}
+        encoded = encode_corpus(corpus, vocab, store, progress=progress, **reading).manifest
+        token_counts = TokenStore.open(store).token_counts
+        bounds = share_out(token_counts, shard, token_dtype(roles.vocab_size).__name__)
+        names = [f"shard-{k:05}-of-{len(bounds) - 1:05}.arrow" for k in range(len(bounds) - 1)]
+        make = partial(MakeShard, store, folder.path, bounds, roles, vocabulary.sha256, shard)
         named = {name: (name, k) for k, name in enumerate(names)}
         receipts = _run_resumable("shard", make, named, folder, run, say)
-        if not run.tokens:
-            remove_folder(tokens)
+        if not tokens:
+            remove_folder(store)
         folder.finish(
             Manifest(
                 kind="shards",
                 options=plan["options"],
-                files=[Shard(**receipt["shard"]) for receipt in receipts]
-                + _vocabulary_in(folder.path, vocabulary),
+                files=[*_shards_in(receipts), *_vocabulary_in(folder.path, vocabulary)],
                 vocabulary=vocabulary.sha256,
                 corpus=encoded.corpus,
                 statistics=_sum_statistics(receipts),
@@ -232,11 +225,12 @@ def _bytes_of(slice_: Slice) -> int:
     return size * _COMPRESSION if is_compressed(slice_.path) else size
 
 
-def _identity(tasks: list[list[Slice]]) -> str:
-    """A hash of the corpus files' names and sizes, for telling whether a run goes on with the same corpus."""
+def _plan(options: dict[str, Any], vocabulary: str | None, tasks: list[list[Slice]]) -> dict[str, Any]:
+    """What the bytes of an output depend on; the corpus is told by its files' names and sizes."""
     paths = dict.fromkeys(slice_.path for slices in tasks for slice_ in slices)
     names = [f"{os.path.basename(path)}:{os.path.getsize(path)}" for path in paths]
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+    corpus = hashlib.sha256("\n".join(names).encode()).hexdigest()
+    return {"options": options, "vocabulary": vocabulary, "corpus": corpus}
 
 
 def _count(
@@ -273,6 +267,10 @@ def _run_resumable(
         done += 1
         say(stage, done, len(tasks))
     return [receipt for receipt in receipts.values() if receipt is not None]
+
+
+def _shards_in(receipts: list[dict[str, Any]]) -> list[File | Shard]:
+    return [Shard(**receipt["shard"]) for receipt in receipts]
 
 
 def _sum_statistics(receipts: list[dict[str, Any]]) -> dict[str, Any]:

@@ -80,11 +80,13 @@ def uniform(state: State) -> float:
 def below(state: State, bound: int) -> np.int64:
     """The next integer of a stream, uniform in [0, bound) without bias; ``bound`` at least 1."""
     n = np.uint64(bound)
-    # 2**64 mod n values at the top would make small results likelier: draw again when one comes up.
-    excess = (np.uint64(0xFFFFFFFFFFFFFFFF) % n + np.uint64(1)) % n
     value = draw(state)
-    while value > np.uint64(0xFFFFFFFFFFFFFFFF) - excess:
-        value = draw(state)
+    # 2**64 mod n values at the top would make small results likelier: draw again when one comes up. They are
+    # fewer than n, so that the division that counts them is almost never needed.
+    if value > np.uint64(0xFFFFFFFFFFFFFFFF) - n:
+        excess = (np.uint64(0xFFFFFFFFFFFFFFFF) % n + np.uint64(1)) % n
+        while value > np.uint64(0xFFFFFFFFFFFFFFFF) - excess:
+            value = draw(state)
     return np.int64(value % n)
 
 
@@ -105,6 +107,15 @@ def permuted(index: int, size: int, permutation_key: Uint64) -> np.int64:
         value = (left << half_bits) | right
         if value < np.uint64(size):
             return np.int64(value)
+
+
+@njit(cache=True)
+def permuted_all(indices: npt.NDArray[np.int64], size: int, permutation_key: Uint64) -> npt.NDArray[np.int64]:
+    """The images of several indices, ``int64[n]``."""
+    images = np.empty(len(indices), np.int64)
+    for i in range(len(indices)):
+        images[i] = permuted(indices[i], size, permutation_key)
+    return images
 
 
 @njit(cache=True)

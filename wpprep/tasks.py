@@ -118,10 +118,16 @@ class MakeShard:
         batch = made.batch
         if options.masking == "static":
             batch = mask_batch(
-                batch, self.roles, options.mask_policy, options.masked_lm_prob,
-                int(options.max_predictions_per_seq or 1), options.mask_share, options.random_share, made.mask_keys,
-            )  # fmt: skip
-        batch = shuffle_rows(batch, rng.key(options.seed, rng.ROW_ORDER, 0, index))
+                batch,
+                self.roles,
+                options.mask_policy,
+                options.masked_lm_prob,
+                int(options.max_predictions_per_seq or 1),
+                options.mask_share,
+                options.random_share,
+                made.mask_keys,
+            )
+        batch = shuffle_rows(batch, int(rng.key(options.seed, rng.ROW_ORDER, 0, index)))
         shard = write_shard(path, batch, self.vocabulary_sha256, as_dict(options))
         statistics = shard_statistics(batch, self.roles, options.max_seq_length) | made.statistics
         return {"shard": asdict(shard), "statistics": statistics}
@@ -144,10 +150,12 @@ def share_out(token_counts: Ints, options: ShardOptions, id_type: str) -> Ints:
     """
     n, passes = len(token_counts), options.dupe_factor
     tokens = np.concatenate(
-        [token_counts[rng.permutation(n, _order_key(options.seed, pass_))] for pass_ in range(passes)]
+        [
+            token_counts[rng.permutation(n, np.uint64(_order_key(options.seed, pass_)))]
+            for pass_ in range(passes)
+        ]
     )
-    per_pass = max(1, round(int(token_counts.sum()) * _BYTES_PER_TOKEN[id_type] / _SHARD_BYTES))
-    shards = options.shards or passes * min(per_pass, n)
+    shards = options.shards or _number_of_shards(int(tokens.sum()), passes, id_type)
     if shards > n * passes:
         raise OptionError(f"shards is {shards}, expected at most {n * passes} (documents times dupe_factor)")
     before = np.cumsum(tokens) - tokens // 2  # a document belongs where its middle lies
@@ -156,7 +164,14 @@ def share_out(token_counts: Ints, options: ShardOptions, id_type: str) -> Ints:
     # No shard is empty: move the bounds apart where a document is longer than a share.
     steps = np.arange(shards + 1)
     bounds = np.maximum.accumulate(bounds - steps) + steps
-    return np.minimum(bounds, n * passes - shards + steps)
+    spread: Ints = np.minimum(bounds, n * passes - shards + steps)
+    return spread
+
+
+def _number_of_shards(tokens: int, passes: int, id_type: str) -> int:
+    """So many that each has about 64 MB; as many for every pass, where there is one for each."""
+    shards = max(1, round(tokens * _BYTES_PER_TOKEN[id_type] / _SHARD_BYTES))
+    return shards if shards < passes else round(shards / passes) * passes
 
 
 def documents_of(first: int, last: int, n_documents: int, seed: int) -> tuple[Ints, Ints]:
@@ -166,16 +181,12 @@ def documents_of(first: int, last: int, n_documents: int, seed: int) -> tuple[In
     documents = np.empty(len(places), np.int64)
     for pass_ in np.unique(passes):
         here = passes == pass_
-        documents[here] = _permuted_all(within[here], n_documents, _order_key(seed, int(pass_)))
+        documents[here] = rng.permuted_all(within[here], n_documents, np.uint64(_order_key(seed, int(pass_))))
     return passes, documents
 
 
-def _permuted_all(indices: Ints, size: int, key: int) -> Ints:
-    return np.array([rng.permuted(i, size, key) for i in indices.tolist()], np.int64)
-
-
-def _order_key(seed: int, pass_: int) -> np.uint64:
-    return np.uint64(rng.key(seed, rng.DOCUMENT_ORDER, pass_, 0))
+def _order_key(seed: int, pass_: int) -> int:
+    return int(rng.key(seed, rng.DOCUMENT_ORDER, pass_, 0))
 
 
 def _batches(slices: list[Slice], errors: str) -> Iterator[tuple[str, list[Document]]]:

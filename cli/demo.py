@@ -1,0 +1,33 @@
+"""wpprep demo."""
+
+from __future__ import annotations
+
+import click
+
+from wpprep.config import RunOptions
+
+from . import _screen
+from ._options import common
+
+
+@click.command()
+@click.option("--out", default="demo", show_default=True, help="Folder for everything the demo makes.")
+@click.option(
+    "--workers", type=int, default=None, help="Processes that share the work. [default: the usable CPUs]"
+)
+@common
+def demo(out: str, workers: int | None, quiet: bool, as_json: bool) -> None:
+    """See the whole job done on a small corpus in a few minutes: vocabulary, shards, a tiny BERT.
+
+    \b
+    Example:
+      wpprep demo --out demo
+    """
+    from wpprep.demo import demo
+
+    def say(line: str) -> None:
+        if not quiet:
+            click.echo(line, err=as_json)
+
+    result = demo(out, workers=RunOptions(workers=workers).workers or 1, say=say)
+    _screen.finish(result, [], quiet=quiet, as_json=as_json)

@@ -1,0 +1,27 @@
+"""wpprep fill-mask."""
+
+from __future__ import annotations
+
+import click
+
+from . import _screen
+from ._options import common
+
+
+@click.command()
+@click.argument("model")
+@click.argument("text")
+@click.option("--top-k", default=5, show_default=True, help="Guesses for each blank.")
+@common
+def fill_mask(model: str, text: str, top_k: int, quiet: bool, as_json: bool) -> None:
+    """Ask a model what stands in the blanks, written [MASK], of a text.
+
+    \b
+    Example:
+      wpprep fill-mask demo/model "The [MASK] turns around the earth."
+    """
+    from wpprep.train import fill_mask
+
+    blanks = fill_mask(model, text, top_k)
+    lines = ["  ".join(f"{guess.piece} {guess.probability:.1%}" for guess in guesses) for guesses in blanks]
+    _screen.finish({"blanks": blanks}, lines, quiet=quiet, as_json=as_json)

@@ -1,0 +1,40 @@
+"""wpprep train."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from wpprep.config import TrainOptions
+
+from . import _screen
+from ._options import common, from_config
+
+
+@click.command()
+@click.argument("shards")
+@click.option("--out", required=True, help="Folder for the model.")
+@from_config(TrainOptions)
+@common
+def train(shards: str, out: str, quiet: bool, as_json: bool, **options: Any) -> None:
+    """Pretrain a BERT on a shard folder; the folder it writes loads with transformers.
+
+    \b
+    Example:
+      wpprep train shards --out model --size tiny --steps 300 --batch-size 32 --learning-rate 1e-3
+    """
+    from wpprep.train import train
+
+    def report(line: object) -> None:
+        if not quiet:
+            click.echo(str(line), err=True)
+
+    result = train(shards, out, progress=report, **options)
+    lines = [
+        f"{result.folder}: BERT {result.size}, {result.parameters:,} parameters, {result.steps:,} steps "
+        f"in {result.seconds:.0f} s"
+    ]
+    if result.before and result.after:
+        lines.append(f"  held-out mlm loss {result.before.mlm_loss:.3f} -> {result.after.mlm_loss:.3f}")
+    _screen.finish(result, lines, quiet=quiet, as_json=as_json)

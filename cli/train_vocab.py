@@ -1,0 +1,37 @@
+"""wpprep train-vocab."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from wpprep.config import CorpusOptions, RunOptions, VocabOptions
+
+from . import _screen
+from ._options import common, from_config
+
+
+@click.command()
+@click.argument("corpus", nargs=-1, required=True)
+@click.option("--out", required=True, help="Folder for the vocabulary.")
+@from_config(VocabOptions, CorpusOptions, RunOptions)
+@common
+def train_vocab(corpus: tuple[str, ...], out: str, quiet: bool, as_json: bool, **options: Any) -> None:
+    """Learn a subword vocabulary from text: WordPiece, BPE or byte-level BPE.
+
+    \b
+    Example:
+      wpprep train-vocab sample_corpus/wiki --out vocab --vocab-size 4000
+    """
+    from wpprep.pipeline import train_vocab
+
+    with _screen.progress(quiet) as report:
+        summary = train_vocab(corpus, out, progress=report, **options)
+    statistics, facts = summary.manifest.statistics, summary.manifest.corpus
+    lines = [
+        f"{summary.folder}: {statistics['entries']:,} entries in {summary.seconds:.1f} s",
+        f"  from {facts['documents']:,} documents, {facts['text_bytes'] / 1e6:,.1f} MB, "
+        f"{statistics['words']:,} words, {statistics['distinct_words']:,} of them distinct",
+    ]
+    _screen.finish(summary, lines, quiet=quiet, as_json=as_json)

@@ -1,0 +1,69 @@
+"""Finding inputs, opening compressed files, writing so that nothing half-made has a final name."""
+
+import bz2
+import gzip
+import lzma
+import os
+
+import pytest
+
+from wpprep.errors import CorpusError, MissingInputError, OutputError
+from wpprep.files import atomic_write, expand_inputs, open_bytes, read_bytes, write_text
+
+
+def test_folders_expand_to_their_files_in_path_order(tmp_path):
+    """Hidden files and README files are no corpus."""
+    for name in ("b/2.txt", "b/1.txt", "a.txt", "README.md", ".hidden", "b/.git/x"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("text")
+    found = [path.relative_to(tmp_path).as_posix() for path in expand_inputs([tmp_path])]
+    assert found == ["a.txt", "b/1.txt", "b/2.txt"]
+
+
+def test_missing_inputs_are_named(tmp_path):
+    """A path that is not there, and a folder without files, are errors."""
+    with pytest.raises(MissingInputError, match="nowhere: no such file"):
+        expand_inputs([tmp_path / "nowhere"])
+    with pytest.raises(MissingInputError, match="holds no files"):
+        expand_inputs([tmp_path])
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_compression_is_told_by_content(tmp_path, compress):
+    """The bytes of a file come out decompressed whatever its name."""
+    path = tmp_path / "file"
+    path.write_bytes(compress(b"some text" * 1000))
+    assert read_bytes(path) == b"some text" * 1000
+    assert read_bytes(path, 5, 9) == b"text"
+
+
+def test_damaged_compressed_data_is_named(tmp_path):
+    """A gzip file cut short is an error that names the file."""
+    path = tmp_path / "cut.gz"
+    path.write_bytes(gzip.compress(os.urandom(1000))[:-20])
+    with pytest.raises(CorpusError, match=r"cut\.gz: damaged compressed data"):
+        read_bytes(path)
+
+
+def test_unreadable_files_are_named(tmp_path):
+    """A folder in place of a file is an error that names it."""
+    with pytest.raises(MissingInputError, match="cannot be opened"):
+        open_bytes(tmp_path)
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    """An exception in the block keeps what was there, and no temporary file stays."""
+    path = tmp_path / "file"
+    write_text(path, "old")
+    with pytest.raises(RuntimeError), atomic_write(path) as file:
+        file.write(b"new")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_write_where_none_is_possible_is_named(tmp_path):
+    """The final name is in the message, not the temporary one."""
+    with pytest.raises(OutputError, match=r"none/file: cannot be written: No such file"):
+        write_text(tmp_path / "none" / "file", "text")

@@ -1,0 +1,97 @@
+"""The demo: the whole job on the sample corpus, each step shown as the command it stands for.
+
+It takes a few minutes on two cores without a GPU. The model is far too small and the corpus far too short to be
+of use, but every step is the real one: a held-out loss that falls says that the data is right.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import wpprep
+from wpprep.errors import MissingInputError
+from wpprep.pipeline import make_shards, train_vocab
+from wpprep.show import show
+
+_VOCAB: dict[str, Any] = {"vocab_size": 3000}
+_SHARDS: dict[str, Any] = {"max_seq_length": 128, "dupe_factor": 10}
+_TRAIN: dict[str, Any] = {
+    "size": "tiny", "steps": 400, "batch_size": 32, "learning_rate": 1e-3, "log_steps": 50, "eval_steps": 200,
+}  # fmt: skip
+_BLANKS = (
+    "The [MASK] rises and falls twice a day.",
+    "Bees collect nectar and make [MASK].",
+    "She opened the [MASK] and looked at the sea.",
+)
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo made: the folders, and the held-out MLM loss before and after training, in nats."""
+
+    vocab: Path
+    shards: Path
+    model: Path
+    loss_before: float
+    loss_after: float
+
+
+def demo(
+    out: str | os.PathLike[str] = "demo", *, workers: int = 1, say: Callable[[str], None] = print
+) -> DemoResult:
+    """Make a vocabulary, shards and a tiny BERT from the sample corpus.
+
+    Args:
+        out: the folder for all of it.
+        workers: processes that share the work.
+        say: prints a line.
+    """
+    training = importlib.import_module("wpprep.train")  # torch may be missing until here
+    corpus = [sample_corpus() / "wiki", sample_corpus() / "books"]
+    vocab, shards, model = (Path(out) / name for name in ("vocab", "shards", "model"))
+    say(_command("train-vocab", corpus, out=vocab, **_VOCAB))
+    made = train_vocab(corpus, vocab, workers=workers, **_VOCAB)
+    say(f"{made.manifest.statistics['entries']:,} entries in {made.seconds:.1f} s\n")
+    say(_command("make-shards", corpus, vocab=vocab, out=shards, **_SHARDS))
+    made = make_shards(corpus, vocab, shards, workers=workers, **_SHARDS)
+    say(f"{made.manifest.statistics['rows']:,} instances in {made.seconds:.1f} s\n")
+    say(_command("show", [shards], rows=1))
+    show(shards, rows=1)
+    say(_command("train", [shards], out=model, **_TRAIN))
+    trained = training.train(shards, model, progress=lambda line: say(str(line)), **_TRAIN)
+    before, after = trained.before.mlm_loss, trained.after.mlm_loss
+    say(f"\nheld-out mlm loss: {before:.2f} before training, {after:.2f} after {trained.steps:,} steps\n")
+    for text in _BLANKS:
+        say(_command("fill-mask", [model, text]))
+        say(
+            "  ".join(f"{guess.piece} {guess.probability:.0%}" for guess in training.fill_mask(model, text)[0])
+            + "\n"
+        )
+    return DemoResult(vocab, shards, model, before, after)
+
+
+def sample_corpus() -> Path:
+    """The folder of the sample corpus, in the installed package or in the checkout.
+
+    Raises:
+        MissingInputError: this installation has none.
+    """
+    package = Path(wpprep.__file__).parent
+    for folder in (package / "sample_corpus", package.parent / "sample_corpus"):
+        if (folder / "wiki").is_dir():
+            return folder
+    raise MissingInputError(f"{package}: this installation lacks sample_corpus; install wpprep again")
+
+
+def _command(name: str, arguments: list[Any], **options: Any) -> str:
+    """A command as one would type it."""
+    words = ["wpprep", name, *map(str, arguments)]
+    for option, value in options.items():
+        words += [f"--{option.replace('_', '-')}", str(value)]
+    return "$ " + shlex.join(words)
