@@ -34,7 +34,11 @@ def test_the_number_of_predictions_follows_length_and_share():
 @pytest.mark.parametrize(
     ("kind", "values", "message"),
     [
-        (VocabOptions, {"algorithm": "unigram"}, "algorithm is 'unigram', expected one of wordpiece, bpe, bbpe"),
+        (
+            VocabOptions,
+            {"algorithm": "unigram"},
+            "algorithm is 'unigram', expected one of wordpiece, bpe, bbpe",
+        ),
         (VocabOptions, {"vocab_size": 3}, "vocab_size is 3, expected at least 6"),
         (VocabOptions, {"algorithm": "bbpe", "strip_accents": True}, "strip_accents does not go with"),
         (ShardOptions, {"max_seq_length": 7}, "max_seq_length is 7, expected at least 8"),

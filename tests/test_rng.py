@@ -49,7 +49,7 @@ def test_uniform_has_the_moments_of_the_uniform_distribution():
     """The mean of 50,000 draws is near 1/2 and their variance near 1/12."""
     state = rng.stream(2, rng.MASKING, 0, 0)
     draws = np.array([float(rng.uniform(state)) for _ in range(50_000)])
-    assert 0 <= draws.min()
+    assert draws.min() >= 0
     assert draws.max() < 1
     assert abs(draws.mean() - 0.5) < 0.005
     assert abs(draws.var() - 1 / 12) < 0.002

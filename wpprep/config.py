@@ -207,7 +207,6 @@ class RunOptions:
 
     workers: int | None = option(None, "Processes that share the work. [default: the usable CPUs]")
     slice_bytes: int = option(16_000_000, "Target size of the pieces the corpus is cut into.")
-    tokens: str | None = option(None, "Folder for the token store. [default: inside OUT, removed at the end]")
     overwrite: bool = option(False, "Replace what the output folder holds.", flags="--overwrite/--no-overwrite")
 
     def __post_init__(self) -> None:

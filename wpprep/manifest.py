@@ -31,7 +31,7 @@ from wpprep.errors import MissingInputError, ShardError
 from wpprep.files import MANIFEST, sha256_of, write_text
 
 FORMAT_VERSION = 1
-KINDS = ("vocabulary", "tokens", "shards")
+KINDS = ("vocabulary", "tokens", "shards", "model")
 
 
 @dataclass(frozen=True)
@@ -148,9 +148,9 @@ def verify(folder: str | os.PathLike[str], workers: int | None = None) -> list[s
 
 def _render(values: dict[str, Any]) -> str:
     """The text of a manifest, its checksum included; ``values`` without one."""
-    plain = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False)
+    plain = json.dumps(values, indent=2, sort_keys=True)
     checksum = hashlib.sha256(plain.encode()).hexdigest()
-    return json.dumps({**values, "checksum": checksum}, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps({**values, "checksum": checksum}, indent=2, sort_keys=True) + "\n"
 
 
 def _why_missing(folder: Path, kind: str | None) -> str:

@@ -57,7 +57,7 @@ class OutputFolder:
         _refuse_foreign(folder)
         if (folder / UNFINISHED).exists():
             _lock_file(folder).close()  # no other run may be at work, whatever we do next
-        found = _plan_of(folder)
+        found = _plan_of(folder, overwrite)
         if found is not None and found != plan:
             if not overwrite:
                 raise OutputError(
@@ -100,6 +100,10 @@ class OutputFolder:
         write_manifest(self.path, manifest)
         remove_folder(self.path / UNFINISHED)
 
+    def discard(self) -> None:
+        """Remove the folder: what was done in it is of no use to any later run."""
+        remove_folder(self.path)
+
     def __enter__(self) -> Self:
         return self
 
@@ -108,15 +112,14 @@ class OutputFolder:
     ) -> None:
         if self._lock is not None:
             self._lock.close()
+        if error is not None and self._is_untouched():
+            remove_folder(self.path)
+
+    def _is_untouched(self) -> bool:
+        """Whether nothing was done here yet, so that nothing need be left behind."""
         unfinished = self.path / UNFINISHED
-        if (
-            error is not None
-            and unfinished.exists()
-            and {file.name for file in unfinished.iterdir()} <= {_PLAN, "lock"}
-        ):
-            remove_folder(unfinished)  # nothing was done yet: leave nothing behind
-            if not any(self.path.iterdir()):
-                self.path.rmdir()
+        inside = {path.name for path in self.path.glob("*")}
+        return inside == {UNFINISHED} and {path.name for path in unfinished.iterdir()} <= {_PLAN, "lock"}
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -128,20 +131,26 @@ def _refuse_foreign(folder: Path) -> None:
         raise OutputError(f"{folder}: holds something else ({', '.join(some)}); give an empty or new folder")
 
 
-def _plan_of(folder: Path) -> dict[str, Any] | None:
-    """The plan that began or finished a folder."""
+def _plan_of(folder: Path, overwrite: bool) -> dict[str, Any] | None:
+    """The plan that began or finished a folder, None if there is none; a damaged one may be overwritten."""
     plan = folder / UNFINISHED / _PLAN
-    if plan.exists():
-        found: dict[str, Any] = json.loads(plan.read_bytes())
-        return found
-    if (folder / MANIFEST).exists():
-        manifest = read_manifest(folder)
-        return {
-            "kind": manifest.kind,
-            "options": manifest.options,
-            "vocabulary": manifest.vocabulary,
-            "corpus": manifest.corpus.get("identity"),
-        }
+    try:
+        if plan.exists():
+            found: dict[str, Any] = json.loads(plan.read_bytes())
+            return found
+        if (folder / MANIFEST).exists():
+            manifest = read_manifest(folder)
+            identity = manifest.corpus.get("identity")
+            return {
+                "kind": manifest.kind,
+                "options": manifest.options,
+                "vocabulary": manifest.vocabulary,
+                "corpus": identity,
+            }
+    except ValueError as error:  # ShardError, or no JSON
+        if overwrite:
+            return {"kind": "damaged"}
+        raise OutputError(f"{plan if plan.exists() else folder}: damaged ({error}); use --overwrite") from error
     return None
 
 

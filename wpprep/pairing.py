@@ -112,12 +112,8 @@ def make_instances(
     """
     assert np.all(np.diff(own.sentences) > 0), "a sentence without tokens"
     assert np.all(np.diff(own.documents) > 0), "a document without sentences"
-    if options.objective == "single":
-        max_tokens = options.max_seq_length - 2
-        plan, dropped = _single_plan(own, indices, passes, max_tokens, options)
-    else:
-        max_tokens = options.max_seq_length - 3
-        plan, dropped = _pair_plan(own, indices, passes, partners, max_tokens, options)
+    max_tokens = options.max_seq_length - (2 if options.objective == "single" else 3)
+    plan, dropped = _plan(own, indices, passes, partners, max_tokens, options)
     random_next = plan["partner"] >= 0
     b_tokens, b_word_starts = _fetch(plan, random_next, own, partners)
     truncated = _truncate(plan, max_tokens)
@@ -144,7 +140,7 @@ def make_instances(
     return Instances(batch, plan["mask_key"].copy(), statistics)
 
 
-def _pair_plan(
+def _plan(
     own: TokenizedDocuments,
     indices: Ints,
     passes: Ints,
@@ -152,43 +148,21 @@ def _pair_plan(
     max_tokens: int,
     options: ShardOptions,
 ) -> tuple[Plan, int]:
+    """The plan of all rows, random nexts not yet fetched, and how many tokens are in none."""
+    text = (own.sentences, own.documents, indices, passes)
+    lengths = (options.seed, max_tokens, options.short_seq_prob)
+    most_rows = len(own.sentences) - 1  # a row uses up a sentence at least ...
+    if options.objective == "single":
+        plan = np.empty(most_rows + len(own.tokens) // max_tokens, PLAN)  # ... or is full of a part of one
+        return plan[: _plan_singles(*text, *lengths, plan)], 0
     if options.random_next_prob > 0 and len(partners) < 2:
         raise OptionError(
             "the corpus has one document, so no other that a random next sentence could come from; "
             "use more documents, --random-next-prob 0, or --objective single"
         )
-    plan = np.empty(len(own.sentences) - 1, PLAN)  # a row uses up a sentence at least
-    rows, dropped = _plan_pairs(
-        own.sentences,
-        own.documents,
-        indices,
-        passes,
-        partners.sentence_counts,
-        options.seed,
-        max_tokens,
-        options.short_seq_prob,
-        options.random_next_prob,
-        plan,
-    )
+    plan = np.empty(most_rows, PLAN)
+    rows, dropped = _plan_pairs(*text, *lengths, partners.sentence_counts, options.random_next_prob, plan)
     return plan[:rows], dropped
-
-
-def _single_plan(
-    own: TokenizedDocuments, indices: Ints, passes: Ints, max_tokens: int, options: ShardOptions
-) -> tuple[Plan, int]:
-    # A row uses up a sentence at least, or fills an instance with a part of one.
-    plan = np.empty(len(own.sentences) - 1 + len(own.tokens) // max_tokens, PLAN)
-    rows = _plan_singles(
-        own.sentences,
-        own.documents,
-        indices,
-        passes,
-        options.seed,
-        max_tokens,
-        options.short_seq_prob,
-        plan,
-    )
-    return plan[:rows], 0
 
 
 def _fetch(
@@ -219,10 +193,10 @@ def _plan_pairs(
     documents: Ints,
     indices: Ints,
     passes: Ints,
-    partner_sentences: npt.NDArray[np.int32],
     seed: int,
     max_tokens: int,
     short_seq_prob: float,
+    partner_sentences: npt.NDArray[np.int32],
     random_next_prob: float,
     plan: Plan,
 ) -> tuple[int, int]:
@@ -252,32 +226,40 @@ def _plan_pairs(
                     dropped += 1
                     segment = stop
                     continue
-            # 3. The end of A: between two segments, or else inside the only one if B is to follow.
-            a_segments = 1
-            if stop - segment > 1:
-                a_segments = 1 + int(rng.below(state, stop - segment - 1))
-            a_stop = sentences[segment + a_segments]
-            if stop - segment == 1 and not is_random:
-                a_stop = start + 1 + rng.below(state, a_stop - start - 1)
-            # 4. B: the rest of the chunk; or sentences of another document, and the rest goes back.
+            # 3. A, and as its B the rest of the chunk.
+            following, a_stop = _end_of_a(sentences, segment, stop, is_random, state)
             row = plan[rows]
             row.document = indices[d]
             row.a_start, row.a_stop = start, a_stop
-            row.b_start, row.b_stop = a_stop, sentences[stop]
-            row.partner = -1
+            row.b_start, row.b_stop, row.partner = a_stop, sentences[stop], -1
+            segment = stop
+            # 4. Or, as its B, sentences of another document; then the rest goes back.
             if is_random:
                 partner = rng.below(state, len(partner_sentences) - 1)
-                if partner >= indices[d]:
-                    partner += 1
-                row.partner = partner
-                row.partner_sentence = rng.below(state, partner_sentences[partner])
+                row.partner = partner + (partner >= indices[d])
+                row.partner_sentence = rng.below(state, partner_sentences[row.partner])
                 row.partner_target = target - (a_stop - start)
+                segment = following
             row.truncation_key = rng.draw(state)
             row.mask_key = rng.draw(mask_state)
             rows += 1
             randoms += is_random
-            segment = segment + a_segments if is_random else stop
     return rows, dropped
+
+
+@njit(cache=True)
+def _end_of_a(sentences: Ints, segment: int, stop: int, is_random: bool, state: rng.State) -> tuple[int, int]:
+    """Draw where A ends in the chunk of the segments up to ``stop``: before which of them, at which token.
+
+    That is between two segments; of a lone one A is the whole, or, if B is to follow, a part.
+    """
+    start = sentences[segment]
+    if stop - segment > 1:
+        following = segment + 1 + int(rng.below(state, stop - segment - 1))
+        return following, sentences[following]
+    if is_random:
+        return stop, sentences[stop]
+    return stop, start + 1 + int(rng.below(state, sentences[stop] - start - 1))
 
 
 @njit(cache=True)
@@ -349,12 +331,18 @@ def _assemble(
     """
     for r in range(len(plan)):
         row = plan[r]
-        start, stop = offsets[r], offsets[r + 1]
-        b = start + 2 + row.a_stop - row.a_start
-        target[start] = cls
-        target[start + 1 : b - 1] = a_source[row.a_start : row.a_stop]
-        target[b - 1] = sep
-        if b < stop:
+        new = target[offsets[r] : offsets[r + 1]]
+        separator = 1 + row.a_stop - row.a_start
+        new[0] = cls
+        _copy(a_source[row.a_start : row.a_stop], new[1:separator])
+        new[separator] = new[-1] = sep
+        if row.b_start < row.b_stop:
             source = a_source if row.partner < 0 else b_source
-            target[b : stop - 1] = source[row.b_start : row.b_stop]
-            target[stop - 1] = sep
+            _copy(source[row.b_start : row.b_stop], new[separator + 1 : -1])
+
+
+@njit(cache=True)
+def _copy(old: Tokens, new: Tokens) -> None:
+    """Set ``new`` to ``old``, of the same length; four times as fast as ``new[:] = old`` in Numba."""
+    for i in range(len(new)):
+        new[i] = old[i]

@@ -134,6 +134,8 @@ def encode_corpus(
         total = _sum_statistics(receipts)
         facts = {name: total.pop(name) for name in ("documents", "text_bytes", "replaced", "fingerprint")}
         facts["fingerprint"] = f"{facts['fingerprint'] % 2**64:016x}"
+        if facts["documents"] == 0:
+            folder.discard()
         _refuse_empty(facts["documents"], corpus)
         folder.finish(
             Manifest(

@@ -11,7 +11,7 @@ One file, uncompressed, one record batch, a row an instance, nothing padded:
     word_starts          list<uint8>    1 where a word starts; only if the loader must know and no piece tells
 
 The schema's metadata names the format and its version, the vocabulary and the data options. An instance of 512
-tokens takes 1,347 bytes: 2 * 512 ids, 4 * 77 positions and labels, 15 for the rest.
+tokens takes 1,351 bytes: 1,024 of ids, 308 of positions and labels, 19 of offsets and the plain columns.
 
 What this module does not do: decide which rows make a shard (pipeline), or batch them (loader).
 """
@@ -218,8 +218,9 @@ def shuffle_rows(batch: InstanceBatch, key: int) -> InstanceBatch:
 def shard_statistics(batch: InstanceBatch, roles: TokenRoles, max_seq_length: int) -> dict[str, Any]:
     """What a manifest says of the rows: plain numbers, which `add_statistics` sums over shards.
 
-    A random token that happens to equal the original counts as ``kept``. ``length_histogram`` counts the
-    rows in 32 equal ranges of lengths, the last of which ends at ``max_seq_length``.
+    ``unmasked_rows`` have no predictions: all under dynamic masking, under the policy word those in which no
+    word fits. A random token that happens to equal the original counts as ``kept``. ``length_histogram``
+    counts the rows in 32 equal ranges of lengths, the last of which ends at ``max_seq_length``.
     """
     masked, kept = _count_predictions(
         batch.input_ids, batch.offsets, batch.mlm_positions, batch.mlm_labels, batch.mlm_offsets, roles.mask
@@ -230,6 +231,7 @@ def shard_statistics(batch: InstanceBatch, roles: TokenRoles, max_seq_length: in
         "rows": len(batch),
         "tokens": len(batch.input_ids),
         "random_next": int(batch.next_sentence_label.sum()),
+        "unmasked_rows": int((np.diff(batch.mlm_offsets) == 0).sum()),
         "predictions": predictions,
         "masked": masked,
         "random": predictions - masked - kept,
@@ -268,8 +270,10 @@ def _copy_rows(
 ) -> None:
     """Copy row ``rows[i]`` of ``source`` to ``target[offsets[i]:offsets[i + 1]]``; all others ``int64``."""
     for i in range(len(rows)):
-        row = rows[i]
-        target[offsets[i] : offsets[i + 1]] = source[source_offsets[row] : source_offsets[row + 1]]
+        old = source[source_offsets[rows[i]] : source_offsets[rows[i] + 1]]
+        new = target[offsets[i] : offsets[i + 1]]
+        for j in range(len(new)):  # four times as fast as `new[:] = old` in Numba
+            new[j] = old[j]
 
 
 @njit(cache=True)

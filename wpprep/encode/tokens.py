@@ -260,8 +260,9 @@ def _find_spans(
 def _copy_tokens(source: Tokens, rows: Ints, first: Ints, offsets: Ints, target: Tokens) -> None:
     """Fill ``target[offsets[row]:offsets[row + 1]]`` with the tokens from ``source[first[row]]`` on."""
     for row in rows:
-        size = offsets[row + 1] - offsets[row]
-        target[offsets[row] : offsets[row + 1]] = source[first[row] : first[row] + size]
+        old, new = source[first[row] :], target[offsets[row] : offsets[row + 1]]
+        for j in range(len(new)):  # four times as fast as `new[:] = old[:len(new)]` in Numba
+            new[j] = old[j]
 
 
 @njit(cache=True)

@@ -1,0 +1,164 @@
+"""Manifests: written once, read back equal, refused when they are not what is asked for; folders verified."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from wpprep.errors import MissingInputError, ShardError
+from wpprep.manifest import File, Manifest, Shard, describe, read_manifest, verify, write_manifest
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A finished folder of two files, with a finished vocabulary inside."""
+    vocabulary = tmp_path / "vocab"
+    vocabulary.mkdir()
+    (vocabulary / "vocab.txt").write_text("[PAD]\n")
+    write_manifest(
+        vocabulary,
+        Manifest(kind="vocabulary", options={}, files=[describe(vocabulary / "vocab.txt", vocabulary)]),
+    )
+    files: list[File | Shard] = [describe(vocabulary / "manifest.json", tmp_path)]
+    for name in ("shard-0.arrow", "shard-1.arrow"):
+        (tmp_path / name).write_bytes(name.encode() * 100)
+        entry = describe(tmp_path / name, tmp_path)
+        files.append(Shard(name, rows=3, tokens=40, bytes=entry.bytes, sha256=entry.sha256))
+    write_manifest(
+        tmp_path,
+        Manifest(
+            kind="shards",
+            options={"seed": 1, "masked_lm_prob": 0.15},
+            vocabulary="f00d",
+            files=files,
+            statistics={"rows": 6, "by_length": {10: 1, 9: 2}, "name": "café"},
+        ),
+    )
+    return tmp_path
+
+
+def test_a_manifest_comes_back(folder: Path) -> None:
+    """What was written is read, files as what they were."""
+    manifest = read_manifest(folder, "shards")
+    assert manifest.options == {"seed": 1, "masked_lm_prob": 0.15}
+    assert manifest.vocabulary == "f00d"
+    assert [type(file) for file in manifest.files] == [File, Shard, Shard]
+    assert manifest.files[2] == Shard("shard-1.arrow", 3, 40, 1300, manifest.files[2].sha256)
+    assert manifest.statistics == {"rows": 6, "by_length": {"10": 1, "9": 2}, "name": "café"}
+    assert manifest.format_version == 1
+
+
+def test_equal_manifests_are_equal_bytes(folder: Path) -> None:
+    """Written again from what was read, the manifest is the same bytes: sorted, and without a time."""
+    before = (folder / "manifest.json").read_bytes()
+    write_manifest(folder, read_manifest(folder))
+    assert (folder / "manifest.json").read_bytes() == before
+    assert list(json.loads(before)) == sorted(json.loads(before))
+
+
+def test_a_missing_folder_is_told_from_an_unfinished_one(folder: Path) -> None:
+    """No folder, a file in its place, and a folder without a manifest are three different messages."""
+    with pytest.raises(MissingInputError, match="no such folder; expected a folder of kind tokens"):
+        read_manifest(folder / "nowhere", "tokens")
+    with pytest.raises(MissingInputError, match="not a folder"):
+        read_manifest(folder / "shard-0.arrow")
+    (folder / "manifest.json").unlink()
+    with pytest.raises(MissingInputError, match="unfinished"):
+        read_manifest(folder)
+
+
+def test_another_kind_is_refused(folder: Path) -> None:
+    """A folder of shards is no vocabulary, and the message names both."""
+    with pytest.raises(ShardError, match="kind shards, expected one of kind vocabulary"):
+        read_manifest(folder, "vocabulary")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", "{}", '{"format_version": 1}', "\ufeff{}", "\x00"])
+def test_what_is_no_manifest_is_refused(folder: Path, text: str) -> None:
+    """Anything that is no manifest gives one clear line that names the file."""
+    (folder / "manifest.json").write_text(text)
+    with pytest.raises(ShardError, match=r"manifest\.json: not a manifest of wpprep"):
+        read_manifest(folder)
+
+
+def test_a_newer_manifest_is_refused_with_its_version(folder: Path) -> None:
+    """A manifest of a later format says which version of wpprep made it."""
+    path = folder / "manifest.json"
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps({**values, "format_version": 2, "wpprep_version": "9.1"}))
+    with pytest.raises(ShardError, match=r"format version 2, expected 1; it was made by wpprep 9\.1"):
+        read_manifest(folder)
+
+
+def test_any_flipped_bit_of_a_manifest_is_found(folder: Path) -> None:
+    """No bit of a manifest can change unseen, not even in its blanks."""
+    path = folder / "manifest.json"
+    whole = path.read_bytes()
+    generator = random.Random(1)
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << generator.randrange(8)
+        path.write_bytes(damaged)
+        with pytest.raises(ShardError):
+            read_manifest(folder)
+
+
+def test_a_sound_folder_has_no_problems(folder: Path) -> None:
+    """Nothing is found where nothing is wrong."""
+    assert verify(folder) == []
+    assert verify(folder, workers=1) == []
+
+
+def test_verify_names_everything_wrong(folder: Path) -> None:
+    """Missing, cut, changed and foreign files are each named, in folders inside too; none hides another."""
+    (folder / "shard-0.arrow").unlink()
+    (folder / "shard-1.arrow").write_bytes(b"x" * 1300)
+    (folder / "vocab" / "vocab.txt").write_text("[PAD]\n[UNK]\n")
+    (folder / "notes").mkdir()
+    (folder / "notes" / "todo.txt").write_text("buy milk")
+    (folder / ".shard-0.arrow.partial-7").write_text("")
+    problems = verify(folder)
+    assert sorted(line.removeprefix(str(folder)).split(";")[0] for line in problems) == [
+        "/.shard-0.arrow.partial-7: foreign: manifest.json does not name it",
+        "/notes/todo.txt: foreign: manifest.json does not name it",
+        "/shard-0.arrow: missing",
+        "/shard-1.arrow: damaged: its sha256 is not that in manifest.json",
+        "/vocab/vocab.txt: damaged: 12 bytes, expected 6",
+    ]
+
+
+def test_verify_finds_any_flipped_bit(folder: Path) -> None:
+    """One bit anywhere in any file is enough."""
+    generator = random.Random(2)
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            continue
+        whole = path.read_bytes()
+        damaged = bytearray(whole)
+        damaged[generator.randrange(len(whole))] ^= 1 << generator.randrange(8)
+        path.write_bytes(damaged)
+        assert any(str(path) in problem for problem in verify(folder))
+        path.write_bytes(whole)
+    assert verify(folder) == []
+
+
+def test_verify_misses_a_folder_inside(folder: Path) -> None:
+    """A finished folder inside, whose manifest is listed, cannot vanish or lose its manifest unseen."""
+    (folder / "vocab" / "manifest.json").unlink()
+    assert verify(folder) == [
+        f"{folder}/vocab/manifest.json: missing",
+        f"{folder}/vocab/vocab.txt: foreign: manifest.json does not name it",
+    ]
+    (folder / "vocab" / "vocab.txt").unlink()
+    assert verify(folder) == [f"{folder}/vocab/manifest.json: missing"]
+
+
+def test_verify_of_an_unfinished_folder_says_so(folder: Path) -> None:
+    """A folder without a manifest is one problem, not an exception."""
+    (folder / "manifest.json").unlink()
+    problems = verify(folder)
+    assert len(problems) == 1
+    assert "unfinished" in problems[0]

@@ -1,0 +1,45 @@
+"""The package as others get it: what importing costs, what the wheel holds."""
+
+import importlib
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import wpprep
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    """`import wpprep` loads none of the libraries that its stages need."""
+    heavy = {"numpy", "pyarrow", "numba", "tokenizers", "torch"}
+    code = f"import wpprep, sys; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_public_names_are_there_and_stay_functions():
+    """Modules of the same name do not take the place of `wpprep.train` and `wpprep.show`."""
+    for name in wpprep.__all__:
+        if name == "train":
+            pytest.importorskip("transformers", reason="wpprep.train needs the extra packages")
+        assert getattr(wpprep, name) is not None
+    importlib.import_module("wpprep.show")
+    assert callable(wpprep.show)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = wpprep.nonsense
+
+
+def test_the_wheel_holds_the_command_line_and_the_sample_corpus(tmp_path):
+    """cli/ is installed as wpprep.cli and sample_corpus/ as data, so that `wpprep demo` works anywhere."""
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    expected = {"wpprep/cli/__init__.py", "wpprep/py.typed", "wpprep/sample_corpus/wiki/wiki_00"}
+    assert expected <= names
+    packages = {name.split("/")[0] for name in names}
+    assert packages == {"wpprep", f"wpprep-{wpprep.__version__}.dist-info"}

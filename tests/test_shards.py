@@ -1,0 +1,313 @@
+"""Shards: rows come back as they were, the file is what the design says, damage is named, statistics add up."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reference import CLS, MASK, SEP, columns, roles, rows, store, synthetic
+
+from wpprep import shards as room
+from wpprep.config import ShardOptions, as_dict
+from wpprep.errors import MissingInputError, OptionError, OutputError, ShardError
+from wpprep.masking import mask_batch
+from wpprep.pairing import make_instances
+from wpprep.records import InstanceBatch, offsets_of
+from wpprep.shards import (
+    add_statistics,
+    read_metadata,
+    read_shard,
+    shard_statistics,
+    shuffle_rows,
+    take_rows,
+    write_shard,
+)
+
+OPTIONS = ShardOptions(max_seq_length=32)
+CORPUS = synthetic(documents=40, sentences=10, words=6, seed=1)
+
+
+def instances(*, masked: bool = True, marked: bool = False) -> InstanceBatch:
+    """The instances of a small corpus."""
+    documents = np.arange(len(CORPUS))
+    made = make_instances(
+        columns(CORPUS, marked=marked), documents, documents * 0, store(CORPUS, marked=marked), roles(), OPTIONS
+    )
+    if not masked:
+        return made.batch
+    return mask_batch(made.batch, roles(), "token", 0.15, 5, 0.8, 0.1, made.mask_keys)
+
+
+def row(batch: InstanceBatch, r: int) -> dict[str, Any]:
+    """All that belongs to one row."""
+    tokens = slice(batch.offsets[r], batch.offsets[r + 1])
+    predicted = slice(batch.mlm_offsets[r], batch.mlm_offsets[r + 1])
+    return {
+        "input_ids": batch.input_ids[tokens].tolist(),
+        "b_start": int(batch.b_start[r]),
+        "next_sentence_label": int(batch.next_sentence_label[r]),
+        "document": int(batch.document[r]),
+        "mlm_positions": batch.mlm_positions[predicted].tolist(),
+        "mlm_labels": batch.mlm_labels[predicted].tolist(),
+        "word_starts": None if batch.word_starts is None else batch.word_starts[tokens].tolist(),
+    }
+
+
+def all_rows(batch: InstanceBatch) -> list[dict[str, Any]]:
+    return [row(batch, r) for r in range(len(batch))]
+
+
+def write(path: Path, batch: InstanceBatch, masking: str = "static") -> room.Shard:
+    return write_shard(path, batch, "f00d", {**as_dict(OPTIONS), "masking": masking})
+
+
+# -- there and back ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("marked", [True, False])
+def test_rows_come_back(tmp_path: Path, masked: bool, marked: bool) -> None:
+    """Everything of every row is read as it was written; marks of words survive until masks are applied."""
+    batch = instances(masked=masked, marked=marked)
+    assert (batch.word_starts is not None) == (marked and not masked)
+    write(tmp_path / "shard.arrow", batch, "static" if masked else "dynamic")
+    read = read_shard(tmp_path / "shard.arrow")
+    assert all_rows(read) == all_rows(batch)
+    for field in dataclasses.fields(InstanceBatch):
+        written, found = getattr(batch, field.name), getattr(read, field.name)
+        assert (written is None) == (found is None)
+        assert written is None or written.dtype == found.dtype
+
+
+def test_large_vocabularies_take_32_bits(tmp_path: Path) -> None:
+    """Ids above 65,535 come back as they were."""
+    batch = instances()
+    wide = dataclasses.replace(
+        batch,
+        input_ids=batch.input_ids.astype(np.uint32) + 70_000,
+        mlm_labels=batch.mlm_labels.astype(np.uint32),
+    )
+    write(tmp_path / "shard.arrow", wide)
+    assert all_rows(read_shard(tmp_path / "shard.arrow")) == all_rows(wide)
+
+
+def test_ids_are_mapped_not_copied(tmp_path: Path) -> None:
+    """Token ids are views of the file: read-only, owning no memory, and no file stays open."""
+    write(tmp_path / "shard.arrow", instances())
+    read = read_shard(tmp_path / "shard.arrow")
+    for array in (read.input_ids, read.mlm_positions, read.mlm_labels):
+        assert not array.flags.owndata
+        assert not array.flags.writeable
+    assert not any("shard.arrow" in str(link.resolve()) for link in Path("/proc/self/fd").iterdir())
+
+
+def test_an_empty_shard_is_one(tmp_path: Path) -> None:
+    """A shard without rows is written and read."""
+    entry = write(tmp_path / "shard.arrow", take_rows(instances(), np.empty(0, np.int64)))
+    assert (entry.rows, entry.tokens) == (0, 0)
+    assert len(read_shard(tmp_path / "shard.arrow")) == 0
+
+
+@pytest.mark.parametrize("masking", ["static", "dynamic"])
+def test_the_file_is_what_the_design_says(tmp_path: Path, masking: str) -> None:
+    """Any Arrow reader finds the columns of DESIGN.md, of these types, in one record batch."""
+    batch = instances(masked=masking == "static")
+    write(tmp_path / "shard.arrow", batch, masking)
+    with pa.ipc.open_file(tmp_path / "shard.arrow") as reader:
+        assert reader.num_record_batches == 1
+        table = reader.read_all()
+    ids = pa.list_(pa.uint16())
+    types = {
+        "input_ids": ids,
+        "b_start": pa.uint16(),
+        "next_sentence_label": pa.uint8(),
+        "document": pa.uint32(),
+    }
+    if masking == "static":
+        types |= {"mlm_positions": ids, "mlm_labels": ids}
+    assert {field.name: field.type for field in table.schema} == types
+    assert table.to_pylist() == [{name: row(batch, r)[name] for name in types} for r in range(len(batch))]
+
+
+def test_a_shard_says_what_it_is(tmp_path: Path) -> None:
+    """The manifest's entry and the metadata in the file tell rows, size, checksum, vocabulary and options."""
+    batch = instances()
+    path = tmp_path / "shard-00000-of-00001.arrow"
+    entry = write(path, batch)
+    content = path.read_bytes()
+    assert entry == room.Shard(
+        name="shard-00000-of-00001.arrow",
+        rows=len(batch),
+        tokens=len(batch.input_ids),
+        bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    assert read_metadata(path) == ("f00d", as_dict(OPTIONS))
+
+
+def test_equal_rows_give_equal_bytes(tmp_path: Path) -> None:
+    """Two shards of the same rows are the same bytes."""
+    assert write(tmp_path / "a.arrow", instances()).sha256 == write(tmp_path / "b.arrow", instances()).sha256
+
+
+def test_an_instance_of_512_takes_1351_bytes(tmp_path: Path) -> None:
+    """1,024 for ids, 308 for predictions, 3 * 4 for offsets, 7 for the plain columns: 1,351 bytes a row."""
+    n = 1000
+    batch = InstanceBatch(
+        input_ids=np.zeros(512 * n, np.uint16),
+        offsets=offsets_of(np.full(n, 512)),
+        b_start=np.full(n, 200),
+        next_sentence_label=np.zeros(n, np.uint8),
+        document=np.arange(n),
+        mlm_positions=np.zeros(77 * n, np.uint16),
+        mlm_labels=np.zeros(77 * n, np.uint16),
+        mlm_offsets=offsets_of(np.full(n, 77)),
+    )
+    assert 1351 <= write(tmp_path / "shard.arrow", batch).bytes / n < 1355
+
+
+# -- damage ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.001, 0.5, 0.9, 0.999])
+def test_a_shard_cut_short_is_named(tmp_path: Path, keep: float) -> None:
+    """A shard that lost its end is said to be damaged, by its name."""
+    path = tmp_path / "shard.arrow"
+    write(path, instances())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(keep * len(whole))])
+    for read in (read_shard, read_metadata):
+        with pytest.raises(ShardError, match=r"shard\.arrow: damaged"):
+            read(path)
+
+
+def test_flipped_bits_are_named_or_harmless(tmp_path: Path) -> None:
+    """With any one bit flipped, a shard is refused by its name or reads as rows whose offsets are in order."""
+    path = tmp_path / "shard.arrow"
+    write(path, take_rows(instances(), np.arange(5)))
+    whole = path.read_bytes()
+    generator = random.Random(1)
+    refused = []
+    for _ in range(300):
+        damaged = bytearray(whole)
+        damaged[generator.randrange(len(whole))] ^= 1 << generator.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            read = read_shard(path)
+        except ShardError as error:
+            refused.append(str(error))
+        else:
+            for offsets, values in ((read.offsets, read.input_ids), (read.mlm_offsets, read.mlm_labels)):
+                assert offsets[0] >= 0
+                assert np.all(np.diff(offsets) >= 0)
+                assert offsets[-1] <= len(values)
+    assert len(refused) > 50
+    assert all(message.startswith(str(path)) for message in refused)
+
+
+def test_other_arrow_files_are_no_shards(tmp_path: Path) -> None:
+    """An Arrow file of somebody else's is refused, and so is a shard whose column has another type."""
+    path = tmp_path / "shard.arrow"
+    for metadata, found in ((None, "version is none"), ({"wpprep.shard_version": "1"}, "b_start is int64")):
+        table = pa.record_batch({"input_ids": pa.array([[1]], pa.list_(pa.uint16())), "b_start": [1]})
+        with (
+            pa.OSFile(str(path), "wb") as sink,
+            pa.ipc.new_file(sink, table.schema.with_metadata(metadata)) as out,
+        ):
+            out.write_batch(table)
+        with pytest.raises(ShardError, match=found):
+            read_shard(path)
+
+
+def test_a_missing_shard_is_said(tmp_path: Path) -> None:
+    """A shard that is not there is missing, not damaged."""
+    with pytest.raises(MissingInputError, match="no such file"):
+        read_shard(tmp_path / "shard.arrow")
+
+
+def test_nothing_half_made_keeps_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard that cannot be written leaves no file, under any name."""
+
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("wpprep.files.os.fsync", full)
+    with pytest.raises(OutputError, match="No space left"):
+        write(tmp_path / "shard.arrow", instances())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_shard_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More tokens than 32-bit offsets reach are refused with what to do."""
+    monkeypatch.setattr(room, "_MOST_TOKENS", 3)
+    with pytest.raises(OptionError, match="more shards"):
+        write(tmp_path / "shard.arrow", instances())
+
+
+# -- rows and statistics -----------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 99), max_size=8), st.booleans())
+def test_rows_are_taken_with_all_that_is_theirs(wanted: list[int], masked: bool) -> None:
+    """Any rows can be taken, in any order; every column follows."""
+    batch = instances(masked=masked, marked=True)
+    taken = take_rows(batch, np.array(wanted, np.int64))
+    assert all_rows(taken) == [row(batch, r) for r in wanted]
+
+
+def test_shuffling_keeps_rows_and_changes_their_order() -> None:
+    """Each row is there once, in an order that the key names."""
+    batch = instances()
+    shuffled = shuffle_rows(batch, 2**64 - 1)
+    assert sorted(map(str, all_rows(shuffled))) == sorted(map(str, all_rows(batch)))
+    assert rows(shuffled) != rows(batch)
+    assert rows(shuffled) == rows(shuffle_rows(batch, 2**64 - 1))
+    assert rows(shuffled) != rows(shuffle_rows(batch, 7))
+
+
+def test_statistics_worked_by_hand() -> None:
+    """Four predictions, one seen as [MASK], one as itself, two as other tokens; lengths 5 and 7 of 32.
+
+    With a range for each length, rows of 5 and 7 tokens are in the ranges 4 and 6, counted from 0.
+    """
+    batch = InstanceBatch(
+        input_ids=np.array([CLS, MASK, SEP, 11, SEP, CLS, 12, 99, SEP, 14, 15, SEP], np.uint16),
+        offsets=np.array([0, 5, 12]),
+        b_start=np.array([3, 4]),
+        next_sentence_label=np.array([0, 1], np.uint8),
+        document=np.array([0, 1]),
+        mlm_positions=np.array([1, 3, 2, 4], np.uint16),
+        mlm_labels=np.array([10, 11, 13, 20], np.uint16),
+        mlm_offsets=np.array([0, 2, 4]),
+    )
+    assert shard_statistics(batch, roles(), 32) == {
+        "rows": 2,
+        "tokens": 12,
+        "random_next": 1,
+        "unmasked_rows": 0,
+        "predictions": 4,
+        "masked": 1,
+        "random": 2,
+        "kept": 1,
+        "length_histogram": [1 if length in (4, 6) else 0 for length in range(32)],
+    }
+
+
+def test_statistics_of_parts_add_up() -> None:
+    """The statistics of a shard are the sum of those of its halves, whatever else is counted beside them."""
+    batch = instances()
+    half = len(batch) // 2
+    first, second = (
+        shard_statistics(take_rows(batch, np.arange(a, b)), roles(), 32)
+        for a, b in ((0, half), (half, len(batch)))
+    )
+    assert add_statistics(first, second) == shard_statistics(batch, roles(), 32)
+    assert add_statistics({}, {**first, "dropped_tokens": 3}) == {**first, "dropped_tokens": 3}
