@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.text import Text
+from tokenizers import decoders
 
 from wpprep.errors import MissingInputError, OptionError
 from wpprep.files import MANIFEST
@@ -67,7 +68,7 @@ def _instances(path: Path, rows: int, start: int) -> dict[str, Any]:
     total = sum(file.rows for file in files)
     if rows < 1 or not 0 <= start < max(1, total):
         raise OptionError(f"{path}: rows {start} to {start + rows - 1} asked for, it has rows 0 to {total - 1}")
-    pieces = Vocabulary.from_folder(folder / "vocab").pieces
+    pieces = _readable(Vocabulary.from_folder(folder / "vocab"))
     instances: list[dict[str, Any]] = []
     for file in files:
         if len(instances) < rows and start < file.rows:
@@ -117,18 +118,31 @@ def _print_instance(console: Console, instance: dict[str, Any]) -> None:
 
 def _vocabulary(path: Path) -> dict[str, Any]:
     vocabulary = Vocabulary.from_folder(path)
-    lengths = np.bincount([len(piece.removeprefix("##")) for piece in vocabulary.pieces])
+    pieces = _readable(vocabulary)
+    lengths = np.bincount([len(piece.removeprefix("##")) for piece in pieces])
+    sample = vocabulary.tokenizer.encode(_SAMPLE, add_special_tokens=False).ids
     return {
         "kind": "vocabulary",
         "path": str(path),
-        "entries": len(vocabulary.pieces),
+        "entries": len(pieces),
         "sha256": vocabulary.sha256,
-        "first": vocabulary.pieces[:20],
-        "some": vocabulary.pieces[:: max(1, len(vocabulary.pieces) // 40)],
-        "longest": sorted(vocabulary.pieces, key=lambda piece: (-len(piece), piece))[:10],
+        "first": pieces[:20],
+        "some": pieces[:: max(1, len(pieces) // 40)],
+        "longest": sorted(pieces, key=lambda piece: (-len(piece), piece))[:10],
         "lengths": {length: int(count) for length, count in enumerate(lengths.tolist()) if count},
-        "sample": {_SAMPLE: vocabulary.tokenizer.encode(_SAMPLE, add_special_tokens=False).tokens},
+        "sample": {_SAMPLE: [pieces[i] for i in sample]},
     }
+
+
+def _readable(vocabulary: Vocabulary) -> list[str]:
+    """The pieces as people read them: byte-level ones as text, ␣ for a blank, if they are whole characters."""
+    if not isinstance(vocabulary.tokenizer.decoder, decoders.ByteLevel):
+        return vocabulary.pieces
+    texts = [vocabulary.tokenizer.decoder.decode([piece]).replace(" ", "␣") for piece in vocabulary.pieces]
+    return [
+        text if text.isprintable() and "\ufffd" not in text else piece
+        for text, piece in zip(texts, vocabulary.pieces, strict=True)
+    ]
 
 
 def _print_vocabulary(console: Console, data: dict[str, Any]) -> None:
