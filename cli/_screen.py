@@ -18,6 +18,7 @@ _STAGES = {
     "encode": "encoding",
     "shard": "making shards",
 }
+_STAGES_OF_TEXT = {"count", "encode"}
 
 
 @contextlib.contextmanager
@@ -25,34 +26,39 @@ def progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     """A function that shows (stage, done, total) as a bar for each stage, on a terminal only."""
     from rich.console import Console
     from rich.logging import RichHandler
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    logging.basicConfig(level=logging.ERROR if quiet else logging.WARNING, format="%(message)s",
-                        handlers=[RichHandler(console=console, show_time=False, show_path=False)])  # fmt: skip
+    handler = RichHandler(console=console, show_time=False, show_path=False)
+    level = logging.ERROR if quiet else logging.WARNING
+    logging.basicConfig(level=level, format="%(message)s", handlers=[handler])
     columns = (
         TextColumn("{task.description:<16}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[amount]}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
     )
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bars:
+    # No thread refreshes the bars: workers are forked, and a fork wants a process of one thread.
+    is_shown = console.is_terminal and not quiet
+    with Progress(*columns, console=console, auto_refresh=False, disable=not is_shown) as bars:
         ids: dict[str, Any] = {}
 
         def report(stage: str, done: int, total: int) -> None:
             if stage not in ids:
-                ids[stage] = bars.add_task(_STAGES.get(stage, stage), total=total)
+                ids[stage] = bars.add_task(_STAGES.get(stage, stage), total=total, amount="")
             bars.update(ids[stage], completed=done, total=total)
+            speed = bars.tasks[ids[stage]].speed
+            bars.update(ids[stage], amount=_amount(stage, done, total, speed), refresh=True)
 
         yield report
+
+
+def _amount(stage: str, done: int, total: int, speed: float | None) -> str:
+    """How far a stage is: bytes of text with their speed, or plain numbers."""
+    if stage not in _STAGES_OF_TEXT:
+        return f"{done:,}/{total:,}"
+    pace = f", {speed / 1e6:,.0f} MB/s" if speed else ""
+    return f"{done / 1e6:,.0f}/{total / 1e6:,.0f} MB{pace}"
 
 
 def finish(summary: Any, lines: list[str], *, quiet: bool, as_json: bool) -> None:

@@ -28,17 +28,19 @@ def make_shards(
     Example:
       wpprep make-shards sample_corpus/wiki --vocab vocab --out shards --max-seq-length 128
     """
+    from wpprep.manifest import Shard
     from wpprep.pipeline import make_shards
 
     with _screen.progress(quiet) as report:
         summary = make_shards(corpus, vocab, out, progress=report, **options)
     total = summary.manifest.statistics
-    shards = [file for file in summary.manifest.files if file.name.startswith("shard-")]
+    shards = [file for file in summary.manifest.files if isinstance(file, Shard)]
+    label_1 = "swapped pairs" if summary.manifest.options["objective"] == "sop" else "random next sentences"
     lines = [
         f"{summary.folder}: {total['rows']:,} instances in {len(shards)} shards, {summary.seconds:.1f} s",
         f"  {total['tokens']:,} tokens, {total['tokens'] / max(1, total['rows']):.0f} an instance, "
         f"{sum(file.bytes for file in shards) / 1e6:,.1f} MB",
-        f"  random next sentences {_screen.share(total['random_next'], total['rows'])}, "
+        f"  {label_1} {_screen.share(total['random_next'], total['rows'])}, "
         f"predicted {_screen.share(total['predictions'], total['tokens'])} of the tokens, of these "
         f"[MASK] {_screen.share(total['masked'], total['predictions'])}, "
         f"random {_screen.share(total['random'], total['predictions'])}",

@@ -13,14 +13,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wpprep.vocab.vocabulary import Vocabulary
 
 from wpprep import loader as room
+from wpprep import order
 from wpprep.errors import OptionError, ShardError, WpprepError
-from wpprep.loader import Loader, ShardFolder
+from wpprep.loader import Loader
 from wpprep.manifest import Manifest, describe, write_manifest
 from wpprep.records import InstanceBatch
+from wpprep.rows import ShardFolder
 from wpprep.shards import write_shard
+from wpprep.vocab.vocabulary import Vocabulary
 
 WORDS = 40
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -303,16 +305,16 @@ def test_rows_are_held_out_by_whole_documents(static: Any) -> None:
     """No document has rows on both sides, the draw is keyed, and the loader never yields a held-out row."""
     folder = ShardFolder(static[0])
     documents = np.concatenate([batch.document for batch in static[1]])
-    held = folder.held_out(8, seed=3)
+    held = folder.held_out(folder.hold_out(8, seed=3), seed=3)
     assert 8 <= len(held) <= 10
     assert held.tolist() == sorted(set(held.tolist()))
     rest = np.setdiff1d(np.arange(41), held)
     assert not set(documents[held]) & set(documents[rest])
-    assert folder.held_out(8, seed=3).tolist() == held.tolist() != folder.held_out(8, seed=4).tolist()
+    assert folder.hold_out(8, seed=3) == folder.hold_out(8, seed=3) != folder.hold_out(8, seed=4)
     loader = Loader(folder, batch_size=4, tail="keep", exclude=held)
     assert sorted(row for batch in loader for row in batch.rows.tolist()) == rest.tolist()
     with pytest.raises(OptionError, match="whole documents"):
-        folder.held_out(30, seed=3)
+        folder.hold_out(30, seed=3)
 
 
 def test_an_id_out_of_range_names_file_and_row(tmp_path: Path) -> None:
@@ -389,6 +391,137 @@ def test_the_loader_needs_no_torch() -> None:
 def test_rows_behind_the_excluded_are_reached() -> None:
     """The map from the rows that remain to global rows skips excluded ones at both ends and in runs."""
     excluded = np.array([0, 1, 5, 6, 9], np.int64)
-    rows, epochs = room._draw_rows(0, 10, 5, 1, excluded)
+    whole = [np.array(values, np.int64) for values in ([0, 1], [5], [0], [0, 5])]
+    rows, epochs = order._draw_rows(0, 10, 1, *whole, excluded)
     assert sorted(rows[:5]) == sorted(rows[5:]) == [2, 3, 4, 7, 8]
     assert epochs.tolist() == [0] * 5 + [1] * 5
+
+
+def padded(batches: list[room.Batch]) -> float:
+    """Share of padding over some batches."""
+    return 1 - sum(batch.tokens for batch in batches) / sum(batch.input_ids.size for batch in batches)
+
+
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 480 rows of very different lengths."""
+    return make_folder(tmp_path_factory.mktemp("uneven") / "shards", rows=(300, 180), longest=64)[0]
+
+
+@pytest.mark.parametrize("tail", ["carry", "keep", "drop"])
+def test_bins_make_batches_of_similar_length(uneven: Path, tail: str) -> None:
+    """Every row still comes once an epoch, batches keep their size, and there is much less padding."""
+    plain = list(Loader(uneven, batch_size=8, tail=tail))
+    loader = Loader(uneven, batch_size=8, bins=16, tail=tail)
+    # With `carry` the window that an epoch ends in reaches into the next: 15 windows of 128 are 4 epochs.
+    binned = [loader.next_batch() for _ in range(240 if tail == "carry" else 60)]
+    rows = np.concatenate([batch.rows for batch in binned])
+    assert set(np.bincount(rows, minlength=480)) == {4 if tail == "carry" else 1}
+    assert {len(batch) for batch in binned} == {8}
+    assert padded(binned) < padded(plain) / 3
+    widths = [batch.input_ids.shape[1] for batch in binned]
+    assert widths != sorted(widths)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    batch_tokens=st.integers(24, 400),
+    bins=st.integers(1, 9),
+    tail=st.sampled_from(["carry", "keep"]),
+    pad_to=st.sampled_from(["longest", "full"]),
+)
+def test_batches_by_tokens_never_have_more(
+    static: Any, batch_tokens: int, bins: int, tail: str, pad_to: str
+) -> None:
+    """Rows times length stay within the limit, and no row is lost or repeated in an epoch."""
+    loader = Loader(static[0], batch_tokens=batch_tokens, bins=bins, tail=tail, pad_to=pad_to)
+    rows: list[int] = []
+    while len(rows) < 3 * 41:
+        batch = loader.next_batch()
+        assert batch.input_ids.size <= batch_tokens
+        rows += batch.rows.tolist()
+    if tail == "keep":
+        assert sorted(rows[:41]) == sorted(rows[41:82]) == list(range(41))
+    counts = np.bincount(rows, minlength=41)
+    assert counts.min() >= 1
+    assert counts.max() - counts.min() <= 2 * max(1, bins * batch_tokens // 24 // 41 + 1)
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 4, "bins": 3}, {"batch_tokens": 70, "bins": 4}])
+@pytest.mark.parametrize("world", [1, 3])
+def test_binned_batches_resume_on_any_world(dynamic: Any, options: dict[str, Any], world: int) -> None:
+    """A state taken mid-window, through JSON, goes on with the same list of batches on other ranks."""
+    alone = Loader(dynamic[0], **options)
+    expected = take(alone, 60)
+    first = Loader(dynamic[0], **options)
+    assert take(first, 23) == expected[:23]
+    state = json.loads(json.dumps(first.state_dict()))
+    ranks = [Loader(dynamic[0], **options, rank=rank, world=world) for rank in range(world)]
+    for loader in ranks:
+        loader.load_state_dict(state)
+    shared = [take(loader, 36 // world) for loader in ranks]
+    assert [shared[i % world][i // world] for i in range(36)] == expected[23:59]
+    assert ranks[0].state_dict()["consumed"] == 59
+
+
+def test_a_state_far_on_is_found_without_walking(dynamic: Any) -> None:
+    """Resuming batches by tokens starts at the saved window, not at the first."""
+    far = Loader(dynamic[0], batch_tokens=70, bins=4)
+    take(far, 400)
+    state = far.state_dict()
+    resumed = Loader(dynamic[0], batch_tokens=70, bins=4)
+    resumed.load_state_dict(state)
+    window, _ = state["cursor"]
+    assert take(resumed, 1) == take(far, 1)
+    assert min(resumed.order._plans) == window > 50
+
+
+@pytest.fixture(scope="module")
+def pair(static: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two shard folders of one vocabulary, 41 and 60 rows."""
+    return static[0], make_folder(tmp_path_factory.mktemp("second") / "shards", rows=(60,), longest=32)[0]
+
+
+def test_several_folders_are_one_numbering(pair: tuple[Path, Path]) -> None:
+    """Without weights every row of every folder comes once an epoch, with the tokens it has at home."""
+    loader = Loader(pair, batch_size=8, tail="keep")
+    rows = [row for batch in loader for row in batch.rows.tolist()]
+    assert sorted(rows) == list(range(101))
+    both, second = ShardFolder(*pair), ShardFolder(pair[1])
+    assert both.gather(np.array([41 + 7])).input_ids.tolist() == second.gather(np.array([7])).input_ids.tolist()
+    assert both.max_seq_length == 32
+
+
+def test_weights_share_out_the_rows(pair: tuple[Path, Path]) -> None:
+    """Over 1,000 rows the shares are exact, and each folder runs through its own rows evenly."""
+    excluded = np.array([0, 1, 2, 50, 100], np.int64)
+    loader = Loader(pair, batch_size=50, weights=[3, 1], exclude=excluded)
+    rows = np.array([row for batch in take(loader, 20) for row in batch])
+    counts = np.bincount(rows, minlength=101)
+    assert (counts[:41].sum(), counts[41:].sum()) == (750, 250)
+    assert not counts[excluded].any()
+    for part in (np.setdiff1d(np.arange(41), excluded), np.setdiff1d(np.arange(41, 101), excluded)):
+        assert counts[part].max() - counts[part].min() <= 2
+    with pytest.raises(OptionError, match="one a folder"):
+        Loader(pair, batch_size=5, weights=[1])
+    with pytest.raises(OptionError, match="expected carry"):
+        Loader(pair, batch_size=5, weights=[1, 1], tail="keep")
+
+
+def test_folders_that_do_not_fit_are_refused(static: Any, dynamic: Any) -> None:
+    """Static and dynamic masks cannot be mixed; the message names the folder and the option."""
+    with pytest.raises(OptionError, match=r"dynamic.*masking is dynamic, but static"):
+        ShardFolder(static[0], dynamic[0])
+
+
+def test_the_example_for_numpy_runs(dynamic: Any) -> None:
+    """What the README shows for JAX or plain NumPy: a bigram model learned from dynamic masks."""
+    loader = Loader(dynamic[0], batch_size=16)
+    follows = np.ones((len(PIECES), len(PIECES)))
+    for _ in range(60):
+        batch = loader.next_batch()
+        ids, places = batch.input_ids.reshape(-1), batch.mlm_positions
+        np.add.at(follows, (ids[places - 1], batch.mlm_labels), 1)
+    batch = loader.next_batch()
+    guesses = follows[batch.input_ids.reshape(-1)[batch.mlm_positions - 1]].argmax(-1)
+    assert (guesses == batch.mlm_labels).mean() > 0.4

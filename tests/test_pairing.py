@@ -22,7 +22,7 @@ LENGTHS = st.lists(st.lists(st.integers(1, 12), min_size=1, max_size=8), min_siz
 OPTIONS = st.builds(
     ShardOptions,
     max_seq_length=st.integers(8, 40),
-    objective=st.sampled_from(["nsp", "nsp", "single"]),
+    objective=st.sampled_from(["nsp", "nsp", "sop", "single"]),
     short_seq_prob=st.sampled_from([0.0, 0.1, 1.0]),
     random_next_prob=st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]),
     seed=st.integers(0, 2**63 - 1),
@@ -106,6 +106,22 @@ def test_single_segments_worked_by_hand() -> None:
     assert made.batch.next_sentence_label.tolist() == [0, 0, 0]
 
 
+@pytest.mark.parametrize(("prob", "swapped"), [(0.0, False), (1.0, True)])
+def test_sentence_order_worked_by_hand(prob: float, swapped: bool) -> None:
+    """A and B are what lies side by side, the other way round where the label is 1; no partner is needed.
+
+    As above: 5 tokens of text, [10 11] and [12 13 14], then the lone sentence of 2 cut in its only place. A
+    lone token has no two sides: it is dropped and counted.
+    """
+    document = [[10, 11], [12, 13, 14], [15, 16]]
+    options = ShardOptions(max_seq_length=8, short_seq_prob=0.0, objective="sop", random_next_prob=prob)
+    made = make([document, [[20]]], options)
+    expected = [([10, 11], [12, 13, 14]), ([15], [16])]
+    assert sides(made) == [(b, a) if swapped else (a, b) for a, b in expected]
+    assert made.batch.next_sentence_label.tolist() == [swapped, swapped]
+    assert made.statistics == {"truncated_tokens": 0, "dropped_tokens": 1}
+
+
 @pytest.mark.parametrize(
     ("a", "b", "kept"), [(7, 4, (4, 4)), (2, 20, (2, 6)), (9, 9, (4, 4)), (20, 3, (5, 3)), (3, 4, (3, 4))]
 )
@@ -144,19 +160,19 @@ def test_instances_are_the_twins(lengths: list[list[int]], options: ShardOptions
     made = make(corpus, options, indices=indices, passes=passes)
     expected = pair([corpus[index] for index in indices], indices, passes, corpus, options)
     assert sides(made) == [(row.a, row.b) for row in expected]
-    assert made.batch.next_sentence_label.tolist() == [row.is_random for row in expected]
+    assert made.batch.next_sentence_label.tolist() == [row.label for row in expected]
     assert made.batch.document.tolist() == [row.document for row in expected]
     assert made.mask_keys.tolist() == [row.mask_key for row in expected]
 
 
-@pytest.mark.parametrize("objective", ["nsp", "single"])
+@pytest.mark.parametrize("objective", ["nsp", "sop", "single"])
 def test_long_documents_are_the_twins(objective: str) -> None:
     """Documents of a realistic size, at BERT's lengths, agree with the twin too."""
     corpus = synthetic(documents=60, sentences=40, words=20, seed=1)
     options = ShardOptions(max_seq_length=128, objective=objective)
     made = make(corpus, options)
     expected = pair(corpus, list(range(60)), [0] * 60, corpus, options)
-    assert len(expected) > 500
+    assert len(expected) > 300
     assert sides(made) == [(row.a, row.b) for row in expected]
 
 
@@ -180,7 +196,11 @@ def test_rows_hold_their_promises(lengths: list[list[int]], options: ShardOption
             continue
         assert b == list(range(b[0], b[-1] + 1))
         whole = len(a) + len(b) < options.max_seq_length - 3
-        if label:
+        if options.objective == "sop":
+            assert {home[token] for token in b} == {document}
+            first, second = (b, a) if label else (a, b)
+            assert second[0] == first[-1] + 1 if whole else second[0] > first[-1]
+        elif label:
             assert len({home[token] for token in b} - {document}) == 1
         else:
             assert {home[token] for token in b} == {document}
@@ -194,7 +214,9 @@ def test_no_token_is_lost_silently(lengths: list[list[int]], options: ShardOptio
     made = make(corpus, options)
     labels = made.batch.next_sentence_label
     own = Counter(
-        token for (a, b), label in zip(sides(made), labels, strict=True) for token in (a if label else a + b)
+        token
+        for (a, b), label in zip(sides(made), labels, strict=True)
+        for token in (a if label and options.objective == "nsp" else a + b)
     )
     assert set(own.values()) <= {1}
     lost = made.statistics["truncated_tokens"] + made.statistics["dropped_tokens"]
@@ -266,6 +288,32 @@ def test_the_share_of_random_nexts_is_held(corpus: list[Document], prob: float) 
         assert abs(ahead[-1]) < 5
 
 
+@pytest.mark.parametrize("corpus", CORPORA.values(), ids=CORPORA)
+@pytest.mark.parametrize("prob", [0.0, 0.3, 0.5, 1.0])
+def test_the_share_of_swapped_pairs_is_held(corpus: list[Document], prob: float) -> None:
+    """Under sop too the rows of label 1 are at no place five ahead or behind; lone tokens give no row."""
+    made = make(corpus, ShardOptions(max_seq_length=32, random_next_prob=prob, objective="sop"))
+    labels = made.batch.next_sentence_label
+    assert len(labels) >= 1000
+    assert np.abs(np.cumsum(labels) - prob * np.arange(1, len(labels) + 1)).max() < 5
+
+
+def test_order_cannot_be_told_from_lengths() -> None:
+    """Swapped or not, the lengths of rows, of their longer and of their shorter sides are distributed alike.
+
+    Two samples of one distribution are further apart than 1.95 * sqrt(1/n + 1/m) once in a thousand times.
+    """
+    corpus = synthetic(documents=400, sentences=20, words=8, seed=12)
+    options = ShardOptions(max_seq_length=64, objective="sop")
+    passes = [pass_ for pass_ in range(5) for _ in range(400)]
+    made = make(corpus, options, indices=list(range(400)) * 5, passes=passes)
+    labels = made.batch.next_sentence_label
+    sizes = np.array([(len(a), len(b)) for a, b in sides(made)])
+    allowed = 1.95 * np.sqrt(1 / (labels == 0).sum() + 1 / (labels == 1).sum())
+    for measure in (sizes.min(axis=1), sizes.max(axis=1), sizes.sum(axis=1)):
+        assert largest_gap(measure[labels == 0], measure[labels == 1]) < allowed < 0.06
+
+
 def test_labels_cannot_be_told_from_their_place() -> None:
     """Rows at any place are random half of the time, and after any two labels between a third and two thirds.
 
@@ -319,10 +367,11 @@ def test_partners_are_all_other_documents_alike() -> None:
 def test_one_document_has_no_random_nexts() -> None:
     """A corpus of one document is refused with the ways out, and takes each of them."""
     corpus = [[[10, 11], [12, 13]]]
-    with pytest.raises(OptionError, match="--random-next-prob 0, or --objective single"):
+    with pytest.raises(OptionError, match="--random-next-prob 0, or --objective sop or single"):
         make(corpus, ShardOptions(max_seq_length=16))
     assert len(make(corpus, ShardOptions(max_seq_length=16, random_next_prob=0.0)).batch) == 1
     assert len(make(corpus, ShardOptions(max_seq_length=16, objective="single")).batch) == 1
+    assert len(make(corpus, ShardOptions(max_seq_length=16, objective="sop")).batch) == 1
 
 
 def test_a_lone_token_is_dropped_and_counted_without_random_nexts() -> None:

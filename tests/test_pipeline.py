@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
+from wpprep.config import CorpusOptions
 from wpprep.encode.tokens import TokenStore
 from wpprep.errors import (
     CorpusError,
@@ -72,8 +73,8 @@ def test_ids_are_those_of_the_saved_tokenizer(sample_corpus, vocab, tmp_path):
     summary = encode_corpus([sample_corpus / "wiki"], vocab, tmp_path / "tokens", workers=1)
     tokenizer = Tokenizer.from_file(str(vocab / "tokenizer.json"))
     tokenizer.encode_special_tokens = True
-    slices = plan_slices([sample_corpus / "wiki"], "auto", 10**9)
-    texts = [document.text for slice_ in slices for document in read_slice(slice_, "strict")]
+    slices = plan_slices([sample_corpus / "wiki"], CorpusOptions(), 10**9)
+    texts = [document.text for slice_ in slices for document in read_slice(slice_, CorpusOptions())]
     documents = TokenStore.open(summary.folder).take(np.arange(len(texts)))
     edges = documents.sentences[documents.documents]
     expected = [e.ids for e in tokenizer.encode_batch(texts, add_special_tokens=False)]
@@ -89,7 +90,11 @@ def test_byte_level_documents_are_their_own_encoding(sample_corpus, tmp_path):
     summary = encode_corpus(corpus, vocab, tmp_path / "tokens", workers=1)
     tokenizer = Tokenizer.from_file(str(vocab / "tokenizer.json"))
     documents = TokenStore.open(summary.folder).take(np.arange(11))
-    texts = [d.text for slice_ in plan_slices(corpus, "auto", 10**9) for d in read_slice(slice_, "strict")]
+    texts = [
+        d.text
+        for slice_ in plan_slices(corpus, CorpusOptions(), 10**9)
+        for d in read_slice(slice_, CorpusOptions())
+    ]
     edges = documents.sentences[documents.documents]
     expected = [e.ids for e in tokenizer.encode_batch(texts, add_special_tokens=False)]
     assert [documents.tokens[a:b].tolist() for a, b in itertools.pairwise(edges)] == expected
@@ -178,7 +183,7 @@ def test_wrong_input_is_one_clear_line(tmp_path, vocab):
 def test_invalid_utf8_stops_or_is_counted(tmp_path):
     """The error names file and byte; --errors replace goes on, and the manifest counts."""
     bad = tmp_path / "bad.txt"
-    bad.write_bytes(b"word " * 1000 + b"\xff word\n" + b"more words here " * 100)
+    bad.write_bytes(b"word " * 1000 + b"\xff word\n" + b"more words here, and some others there " * 100)
     with pytest.raises(TextDecodeError, match=r"bad\.txt.* 5000"):
         train_vocab([bad], tmp_path / "out", vocab_size=30)
     summary = train_vocab([bad], tmp_path / "out", vocab_size=30, errors="replace")

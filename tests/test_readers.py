@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wpprep.config import FORMATS
+from wpprep.config import FORMATS, CorpusOptions
 from wpprep.errors import CorpusError, MissingInputError, TextDecodeError
 from wpprep.readers import READERS, cutting, detect, plan_slices, read_slice
 from wpprep.records import Document
@@ -36,7 +36,7 @@ BLANKS = [
     "\v",
     "\r",
 ]
-HOSTILE = ["\u3000", "\u2028", "\x85", "\x1c", "\ufeff", "\ufffd", "é", "한", "𠀀", "<doc ", "</doc>", "\x00"]
+HOSTILE = ["\u3000", "\u2028", "\x85", "\x1c", "\ufeff", "\ufffd", "é", "한", "𠀀", "<doc ", "</doc>"]
 WORDS = ["a", "Bee.", "See?\n", "Dee!\n\n"]
 FRAGMENTS = st.lists(st.sampled_from(BLANKS + HOSTILE + WORDS), max_size=30).map("".join)
 PARAGRAPH = st.text(st.sampled_from("ab.<>&\t \u2028é한"), max_size=12)
@@ -45,8 +45,9 @@ ARTICLES = st.lists(st.lists(PARAGRAPH, max_size=4), max_size=8)
 
 def documents_of(path: Path, format: str, target_bytes: int = 10**9, errors: str = "strict") -> list[Document]:
     """Every document of a file, read slice by slice."""
-    slices = plan_slices([path], format, target_bytes)
-    return [document for slice_ in slices for document in read_slice(slice_, errors)]
+    options = CorpusOptions(format=format, errors=errors)
+    slices = plan_slices([path], options, target_bytes)
+    return [document for slice_ in slices for document in read_slice(slice_, options)]
 
 
 def file_of(folder: Path, content: str | bytes, name: str = "corpus.txt") -> Path:
@@ -141,7 +142,7 @@ def test_slices_are_near_their_target_and_cover_the_file(tmp_path: Path, format:
     """Slices follow one another without a gap and are no longer than the target and one document."""
     article = '<doc id="1" url="" title="">\nOne.\n\n\n\nTwo.\n</doc>\n\n\n\n'
     path = file_of(tmp_path, article * 100)
-    slices = plan_slices([path], format, 1000)
+    slices = plan_slices([path], CorpusOptions(format=format), 1000)
     assert slices[0].start == 0
     assert slices[-1].stop == path.stat().st_size
     assert [s.stop for s in slices[:-1]] == [s.start for s in slices[1:]]
@@ -287,11 +288,12 @@ def test_readers_are_the_formats_of_the_options() -> None:
         ("", "prose"),
         ("caf\xe9 au lait, s'il vous plait\n".encode("latin-1"), "prose"),
         ("Привет, мир".encode("cp1251"), None),
-        ("One.\nTwo.\n".encode("utf-16"), None),
+        ("One.\nTwo.\n".encode("utf-16"), "lines"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", None),
         (b"%PDF-1.7\n", None),
         ('<?xml version="1.0"?>\n<mediawiki>', None),
-        ('{"id": "1", "text": "One."}\n', None),
+        ('{"id": "1", "text": "One."}\n', "jsonl"),
+        ('{\n  "id": "1"\n}\n', None),
     ],
 )
 @pytest.mark.parametrize("compress", [bytes, bz2.compress])
@@ -311,7 +313,7 @@ def test_folder_is_read_in_path_order_and_says_what_it_leaves_out(
     file_of(tmp_path, "One.\nTwo.\n", "a.txt")
     file_of(tmp_path, b"\0\1\2", "c.bin")
     with caplog.at_level(logging.WARNING):
-        slices = plan_slices([tmp_path], "auto", 1000)
+        slices = plan_slices([tmp_path], CorpusOptions(), 1000)
     assert [(Path(s.path).name, s.format) for s in slices] == [("a.txt", "lines"), ("b.txt", "prose")]
     assert caplog.messages == [f"left out 1 of 3 files, of no known format: {tmp_path / 'c.bin'}"]
 
@@ -319,12 +321,10 @@ def test_folder_is_read_in_path_order_and_says_what_it_leaves_out(
 def test_file_of_no_known_format_is_an_error_where_it_is_named(tmp_path: Path) -> None:
     """A file that the user names must have a format, and a folder at least one file that has."""
     path = file_of(tmp_path, b"\0\1\2", "c.bin")
-    with pytest.raises(
-        CorpusError, match=r"c\.bin: no known format \(found .*expected UTF-8 text as lines, prose"
-    ):
-        plan_slices([path], "auto", 1000)
+    with pytest.raises(CorpusError, match=r"c\.bin: no known format \(found .*expected arrow, jsonl, lines"):
+        plan_slices([path], CorpusOptions(), 1000)
     with pytest.raises(MissingInputError, match="no file of a known format"):
-        plan_slices([tmp_path], "auto", 1000)
+        plan_slices([tmp_path], CorpusOptions(), 1000)
 
 
 @pytest.mark.parametrize("name", ["wiki-en", "wiki-ko", "wiki-zh", "wiki-ja", "wiki-de"])

@@ -17,6 +17,7 @@ from reference import CLS, MASK, SEP, columns, roles, rows, store, synthetic
 
 from wpprep import shards as room
 from wpprep.config import ShardOptions, as_dict
+from wpprep.dense import pad_rows, unpad_rows
 from wpprep.errors import MissingInputError, OptionError, OutputError, ShardError
 from wpprep.masking import mask_batch
 from wpprep.pairing import make_instances
@@ -24,10 +25,12 @@ from wpprep.records import InstanceBatch, offsets_of
 from wpprep.shards import (
     add_statistics,
     read_metadata,
+    read_rows,
     read_shard,
     shard_statistics,
     shuffle_rows,
     take_rows,
+    write_dense_shard,
     write_shard,
 )
 
@@ -172,6 +175,60 @@ def test_an_instance_of_512_takes_1351_bytes(tmp_path: Path) -> None:
         mlm_offsets=offsets_of(np.full(n, 77)),
     )
     assert 1351 <= write(tmp_path / "shard.arrow", batch).bytes / n < 1355
+
+
+# -- dense rows --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", ["compact", "dense"])
+@pytest.mark.parametrize("at_once", [7, 1000])
+def test_rows_are_read_a_few_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, at_once: int
+) -> None:
+    """Either layout gives back every row in pieces, with the number of its first; dense ones no document."""
+    monkeypatch.setattr(room, "DENSE_ROWS", at_once)
+    batch = instances()
+    options = {**as_dict(OPTIONS), "layout": layout}
+    path = tmp_path / "shard.arrow"
+    if layout == "dense":
+        entry = write_dense_shard(path, batch, "f00d", options, 0)
+        batch = dataclasses.replace(batch, document=np.zeros(len(batch), np.int64))
+    else:
+        entry = write_shard(path, batch, "f00d", options)
+    assert (entry.rows, entry.tokens) == (len(batch), len(batch.input_ids))
+    pieces = list(read_rows(path))
+    assert [start for start, _ in pieces] == list(range(0, len(batch), at_once))
+    assert [row for _, piece in pieces for row in all_rows(piece)] == all_rows(batch)
+    assert read_metadata(path).options["layout"] == layout
+
+
+def test_dense_rows_worked_by_hand() -> None:
+    """Padding is [PAD], 0 and -100; B and the [SEP] behind it are 1; a row alone has no B."""
+    batch = InstanceBatch(
+        input_ids=np.array([CLS, MASK, SEP, 11, SEP, CLS, 12, 13, SEP], np.uint16),
+        offsets=np.array([0, 5, 9]),
+        b_start=np.array([3, 4]),
+        next_sentence_label=np.array([1, 0], np.uint8),
+        document=np.array([4, 5]),
+        mlm_positions=np.array([1, 2], np.uint16),
+        mlm_labels=np.array([10, 13], np.uint16),
+        mlm_offsets=np.array([0, 1, 2]),
+    )
+    dense = pad_rows(batch, 0, 100, 6, pad=9)
+    assert dense.input_ids.tolist() == [[CLS, MASK, SEP, 11, SEP, 9], [CLS, 12, 13, SEP, 9, 9]]
+    assert dense.token_type_ids.tolist() == [[0, 0, 0, 1, 1, 0], [0, 0, 0, 0, 0, 0]]
+    assert dense.attention_mask.tolist() == [[1, 1, 1, 1, 1, 0], [1, 1, 1, 1, 0, 0]]
+    assert dense.labels.tolist() == [[-100, 10, -100, -100, -100, -100], [-100, -100, 13, -100, -100, -100]]
+    assert dense.next_sentence_label.tolist() == [1, 0]
+    assert all_rows(unpad_rows(dense)) == [row(batch, r) | {"document": 0} for r in range(2)]
+    assert pad_rows(batch, 1, 2, 6, pad=9).input_ids.tolist() == [[CLS, 12, 13, SEP, 9, 9]]
+
+
+def test_dense_shards_are_not_for_the_loader(tmp_path: Path) -> None:
+    """Read as a compact one, a dense shard is refused with what it is, not called damaged."""
+    write_dense_shard(tmp_path / "shard.arrow", instances(), "f00d", as_dict(OPTIONS), 0)
+    with pytest.raises(ShardError, match="its layout is dense, for other readers"):
+        read_shard(tmp_path / "shard.arrow")
 
 
 # -- damage ------------------------------------------------------------------------------------------

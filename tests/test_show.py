@@ -22,7 +22,7 @@ def test_instances_show_what_stood_where_masks_are(shards):
     text = printed(shards, rows=1)
     assert text.count("⟨") == len(instance["predictions"])
     assert all(f"⟨{piece}" in text.replace("\n", " ") for piece in instance["predictions"].values())
-    assert ("B is random" if instance["random_next"] else "B follows A") in text
+    assert ("B is random" if instance["label"] else "B follows A") in text
 
 
 def test_rows_are_counted_over_all_shards(shards):

@@ -15,9 +15,13 @@ equal data gives equal bytes.
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import dataclasses
 import difflib
+import itertools
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -27,15 +31,29 @@ from wpprep.errors import OptionError
 ALGORITHMS = ("wordpiece", "bpe", "bbpe")
 SCORES = ("likelihood", "frequency", "ratio")
 UNICODE_FORMS = ("nfc", "nfkc", "nfd", "nfkd", "none")
-FORMATS = ("auto", "lines", "prose", "wikiextractor")
+FORMATS = (
+    "auto", "lines", "prose", "wikiextractor", "wikiextractor-json", "jsonl", "parquet", "arrow", "wiki-dump"
+)  # fmt: skip
 SENTENCE_RULES = ("auto", "sentencex", "lines", "paragraphs")
 DECODE_ERRORS = ("strict", "replace")
 MASKINGS = ("static", "dynamic")
-MASK_POLICIES = ("token", "word")
-OBJECTIVES = ("nsp", "single")
+MASK_POLICIES = ("token", "word", "span")
+OBJECTIVES = ("nsp", "sop", "single")
+LAYOUTS = ("compact", "dense")
 SIZES = ("tiny", "mini", "small", "medium", "base", "large")
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("fp32", "bf16", "fp16")
+ACTIVATIONS = ("gelu", "gelu_tanh")
+FINAL_WEIGHTS = ("last", "best")
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+# What a language or a well-known model wants done to text; options given beside a preset win.
+PRESETS: dict[str, dict[str, Any]] = {
+    "bert-uncased": {"lowercase": True, "strip_accents": True, "unicode": "none", "cjk": True},
+    "bert-cased": {"lowercase": False, "strip_accents": False, "unicode": "none", "cjk": True},
+    "multilingual": {"lowercase": False, "strip_accents": False, "unicode": "nfc", "cjk": True},
+    "ko": {"lowercase": False, "strip_accents": False, "unicode": "nfc", "cjk": True},
+    "ja": {"lowercase": True, "strip_accents": False, "unicode": "nfkc", "cjk": True},
+    "zh": {"lowercase": True, "strip_accents": False, "unicode": "nfkc", "cjk": True},
+}
 
 Options = TypeVar("Options")
 
@@ -51,6 +69,12 @@ class CorpusOptions:
     """How text is read."""
 
     format: str = option("auto", "Format of the corpus files.", choices=FORMATS)
+    encoding: str = option("auto", "Encoding of text files; auto is UTF-8, or what their byte order mark says.")
+    text_field: str = option("text", "Field or column that holds the text (jsonl, parquet, arrow).")
+    id_field: str | None = option(
+        None, "Field or column that names the document. [default: id if there is one, else file and place]"
+    )
+    namespaces: str = option("0", "Namespaces read from a dump, as numbers with commas between, or all.")
     language: str = option("en", "Language of the text (en, ko, zh, ...), which sentence rules follow.")
     sentences: str = option(
         "auto",
@@ -60,10 +84,27 @@ class CorpusOptions:
     errors: str = option(
         "strict", "What to do with invalid UTF-8: stop, or put U+FFFD there and count.", choices=DECODE_ERRORS
     )
+    min_chars: int = option(0, "Documents of fewer characters are left out.")
+    min_sentences: int = option(0, "Documents of fewer sentences are left out.")
+    sample: float = option(1.0, "Share of the documents used, chosen by their ids.")
+    skip_bad: bool = option(
+        False,
+        "Leave out what cannot be read, count it and list it in the manifest.",
+        flags="--skip-bad/--stop-at-bad",
+    )
 
     def __post_init__(self) -> None:
         _check_choices(self)
         _check(bool(self.language), "language is empty, expected a code such as en")
+        _check(bool(self.text_field), "text_field is empty, expected a name such as text")
+        _check_encoding(self.encoding)
+        _check_least(self, "min_chars", 0)
+        _check_least(self, "min_sentences", 0)
+        _check(0 < self.sample <= 1, f"sample is {self.sample}, expected above 0 and at most 1")
+        _check(
+            re.fullmatch(r"all|\d+(\s*,\s*\d+)*", self.namespaces) is not None,
+            f"namespaces is {self.namespaces!r}, expected all, or numbers such as 0,14",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,18 +121,34 @@ class VocabOptions:
     min_word_count: int = option(1, "Words counted less often are left out.")
     min_char_count: int = option(3, "Characters counted less often become [UNK].")
     limit_alphabet: int | None = option(None, "Most characters kept. [default: half the vocabulary]")
+    initial_alphabet: str = option("", "Characters kept however rare they are, written one after another.")
+    special_tokens: tuple[str, ...] = option(
+        (), "One more special token; may be given several times. [default: none]", flags="--special-token"
+    )
+    bert_ids: bool = option(
+        False,
+        "Put the special tokens at BERT's ids 0, 100, 101, 102, 103, with [unused...] entries between.",
+        flags="--bert-ids/--dense-ids",
+    )
+    preset: str | None = option(
+        None, "What is done to text, as a model or a language wants it.", choices=tuple(PRESETS)
+    )
     lowercase: bool | None = option(
         None,
         "Lowercase the text, accents kept. [default: lowercase for wordpiece and bpe, cased for bbpe]",
         flags="--lowercase/--cased",
     )
-    strip_accents: bool = option(
-        False, "Remove accents (and Hangul vowels, and dakuten).", flags="--strip-accents/--keep-accents"
+    strip_accents: bool | None = option(
+        None,
+        "Remove accents (and Hangul vowels, and dakuten). [default: keep-accents]",
+        flags="--strip-accents/--keep-accents",
     )
     unicode: str | None = option(
         None, "Unicode normal form. [default: nfc for wordpiece and bpe, none for bbpe]", choices=UNICODE_FORMS
     )
-    cjk: bool = option(True, "Let every CJK ideograph be a word of its own.", flags="--cjk/--no-cjk")
+    cjk: bool | None = option(
+        None, "Let every CJK ideograph be a word of its own. [default: cjk]", flags="--cjk/--no-cjk"
+    )
     keep_unused: bool = option(
         False,
         "Keep WordPiece entries that greedy encoding of the corpus never uses.",
@@ -103,14 +160,24 @@ class VocabOptions:
         _check_choices(self)
         byte_level = self.algorithm == "bbpe"
         _fill(self, "score", "likelihood" if self.algorithm == "wordpiece" else "frequency")
+        for name, value in PRESETS.get(self.preset or "", {}).items():
+            _fill(self, name, value)
         _fill(self, "lowercase", not byte_level)
+        _fill(self, "strip_accents", False)
         _fill(self, "unicode", "none" if byte_level else "nfc")
+        _fill(self, "cjk", True)
         _fill(self, "limit_alphabet", max(1, self.vocab_size // 2))
-        least = len(SPECIAL_TOKENS) + (256 if byte_level else 1)
+        _check_special_tokens(self)
+        least = len(SPECIAL_TOKENS) + len(self.special_tokens) + (256 if byte_level else 1)
+        least += 99 if self.bert_ids else 0
         _check(self.vocab_size >= least, f"vocab_size is {self.vocab_size}, expected at least {least}")
         for name in ("min_frequency", "min_pair_count", "min_word_count", "min_char_count", "limit_alphabet"):
             _check_least(self, name, 1)
-        _check(not (byte_level and self.strip_accents), "strip_accents does not go with the algorithm bbpe")
+        for name in ("strip_accents", "initial_alphabet", "preset"):
+            value = getattr(self, name)
+            _check(
+                not (byte_level and value), f"{name} does not go with the algorithm bbpe, which keeps all bytes"
+            )
         _check_seed(self.seed)
 
 
@@ -121,19 +188,28 @@ class ShardOptions:
     max_seq_length: int = option(512, "Longest instance in tokens, [CLS] and [SEP] included.")
     dupe_factor: int = option(5, "Passes over the corpus; each pairs and masks anew.")
     objective: str = option(
-        "nsp", "Sentence pairs for next-sentence prediction, or single segments.", choices=OBJECTIVES
+        "nsp", "Pairs for next-sentence or sentence-order prediction, or single segments.", choices=OBJECTIVES
     )
     short_seq_prob: float = option(0.1, "Share of documents a pass cuts into shorter instances.")
-    random_next_prob: float = option(0.5, "Share of pairs whose second half is random.")
+    random_next_prob: float = option(0.5, "Share of pairs whose B is random (under sop: that are swapped).")
     masking: str = option("static", "Mask now, or leave it to the loader.", choices=MASKINGS)
-    mask_policy: str = option("token", "Mask tokens one by one, or whole words.", choices=MASK_POLICIES)
+    mask_policy: str = option("token", "Mask tokens, whole words, or spans of words.", choices=MASK_POLICIES)
     masked_lm_prob: float = option(0.15, "Share of an instance's tokens that is predicted.")
     max_predictions_per_seq: int | None = option(
         None, "Most predictions an instance. [default: max_seq_length * masked_lm_prob]"
     )
     mask_share: float = option(0.8, "Share of the predicted tokens that is replaced by [MASK].")
     random_share: float = option(0.1, "Share of the predicted tokens that is replaced by a random token.")
-    shards: int | None = option(None, "Number of shards. [default: about 64 MB each]")
+    layout: str = option("compact", "Unpadded, for our loader, or dense: padded, for others.", choices=LAYOUTS)
+    shards: int | None = option(None, "Number of shards. [default: as many as SHARD_BYTES gives]")
+    shard_bytes: int = option(
+        64_000_000, "Size of a compact shard in bytes, roughly, where SHARDS is not given."
+    )
+    holdout: float = option(0.0, "Share of the documents that goes to shards of its own, in holdout/.")
+    bins: str | None = option(
+        None,
+        "Lengths such as 64,128,256,512: instances up to each get shards of their own, in bin-64/ and so on.",
+    )
     seed: int = option(12345, "Seed of every random draw.")
 
     def __post_init__(self) -> None:
@@ -150,7 +226,21 @@ class ShardOptions:
         _check_least(self, "max_predictions_per_seq", 1)
         if self.shards is not None:
             _check_least(self, "shards", 1)
+        _check_least(self, "shard_bytes", 1)
+        _check(0.0 <= self.holdout < 1.0, f"holdout is {self.holdout}, expected 0 or more and below 1")
+        _check_bins(self)
         _check_seed(self.seed)
+
+    @property
+    def bin_lengths(self) -> tuple[int, ...]:
+        """The longest row of each bin; without bins, that of all.
+
+        >>> ShardOptions(max_seq_length=128, bins="64,128").bin_lengths
+        (64, 128)
+        """
+        if self.bins is None:
+            return (self.max_seq_length,)
+        return tuple(int(length) for length in self.bins.split(","))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,8 +250,25 @@ class TrainOptions:
     size: str = option(
         "base", "Layers/hidden/heads: 2/128/2, 4/256/4, 4/512/8, 8/512/8, 12/768/12, 24/1024/16.", choices=SIZES
     )
+    layers: int | None = option(None, "Layers. [default: as SIZE says]")
+    hidden: int | None = option(
+        None, "Hidden size; the feed-forward layer has four times as many. [default: as SIZE]"
+    )
+    heads: int | None = option(None, "Attention heads. [default: one for every 64 of the hidden size]")
+    activation: str = option(
+        "gelu", "GELU by the error function, or by tanh as in BERT's code.", choices=ACTIVATIONS
+    )
+    init_from: str | None = option(
+        None, "A BERT checkpoint of the same vocabulary to go on from; its size and activation are then used."
+    )
     steps: int = option(1_000_000, "Optimizer steps.")
-    batch_size: int = option(256, "Instances a step.")
+    batch_size: int = option(256, "Instances a step, over all processes.")
+    grad_accumulation: int = option(
+        1, "Parts that each process computes its share of a step in, to save memory."
+    )
+    phase: float | None = option(None, "Of two shard folders, the share of the steps that the first is for.")
+    weights: str | None = option(None, "Of several shard folders, how much comes from each, such as 3,1.")
+    bins: int = option(1, "Batches whose rows are sorted by length together, so that less is padded.")
     learning_rate: float = option(1e-4, "Highest learning rate, reached at the end of the warm-up.")
     warmup_steps: int | None = option(
         None, "Steps of linear warm-up; then linear decay to 0. [default: a tenth of the steps, at most 10,000]"
@@ -170,6 +277,7 @@ class TrainOptions:
     grad_clip: float = option(1.0, "Longest gradient; longer ones are scaled down to it.")
     dropout: float = option(0.1, "Dropout of hidden states and of attention.")
     precision: str = option("fp32", "Arithmetic of the matrix products.", choices=PRECISIONS)
+    compile: bool = option(False, "Compile the model (needs a C++ compiler).", flags="--compile/--no-compile")
     eval_rows: int | None = option(
         None,
         "Instances held out, by whole documents; 0 for none. [default: a twentieth, at most about 2,000]",
@@ -179,13 +287,26 @@ class TrainOptions:
     )
     log_steps: int = option(100, "Steps between progress lines.")
     save_steps: int = option(1000, "Steps between checkpoints to resume from; 0 for none.")
+    keep_checkpoints: int = option(2, "Checkpoints kept while training.")
+    final_weights: str = option(
+        "last",
+        "Weights of the finished model: the last, or those of the lowest held-out loss.",
+        choices=FINAL_WEIGHTS,
+    )
+    verify: bool = option(False, "Compare every shard with its checksum first.", flags="--verify/--no-verify")
     seed: int = option(12345, "Seed of the weights, of dropout and of the order of the instances.")
     overwrite: bool = option(False, "Replace what the output folder holds.", flags="--overwrite/--no-overwrite")
 
     def __post_init__(self) -> None:
         _check_choices(self)
-        for name in ("steps", "batch_size", "log_steps"):
+        for name in ("steps", "batch_size", "grad_accumulation", "bins", "log_steps", "keep_checkpoints"):
             _check_least(self, name, 1)
+        for name in ("layers", "hidden", "heads"):
+            if getattr(self, name) is not None:
+                _check_least(self, name, 1)
+        if self.phase is not None:
+            _check(0 < self.phase < 1, f"phase is {self.phase}, expected between 0 and 1")
+            _check(self.weights is None, "weights do not go with phase")
         _fill(self, "warmup_steps", min(10_000, self.steps // 10))
         _fill(self, "eval_steps", max(1, self.steps // 10))
         _check_least(self, "warmup_steps", 0)
@@ -257,6 +378,37 @@ def _check(condition: bool, message: str) -> None:
 def _check_least(options: Any, name: str, least: int) -> None:
     value = getattr(options, name)
     _check(value >= least, f"{name} is {value}, expected at least {least}")
+
+
+def _check_special_tokens(options: VocabOptions) -> None:
+    given: Any = options.special_tokens
+    tokens = (given,) if isinstance(given, str) else tuple(given)
+    object.__setattr__(options, "special_tokens", tokens)
+    for i, token in enumerate(tokens):
+        _check(bool(token.strip()), "special_tokens holds an empty entry, expected a spelling such as [E1]")
+        _check(
+            token not in SPECIAL_TOKENS and token not in tokens[:i] and not token.startswith("[unused"),
+            f"special_tokens holds {token!r}, which is there already",
+        )
+
+
+def _check_bins(options: ShardOptions) -> None:
+    message = (
+        f"bins are {options.bins}, expected rising lengths that end at max_seq_length {options.max_seq_length}"
+    )
+    try:
+        lengths = options.bin_lengths
+    except ValueError as error:
+        raise OptionError(f"{message}, such as 64,128") from error
+    rising = all(a < b for a, b in itertools.pairwise((2, *lengths)))
+    _check(rising and lengths[-1] == options.max_seq_length, message)
+
+
+def _check_encoding(name: str) -> None:
+    known = name == "auto"
+    with contextlib.suppress(LookupError, ValueError, TypeError):
+        known = known or codecs.lookup(name)._is_text_encoding  # noqa: SLF001
+    _check(known, f"encoding is {name!r}, expected auto or a name such as utf-16, cp1251 or shift_jis")
 
 
 def _check_seed(seed: int) -> None:

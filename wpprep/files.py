@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import bz2
 import contextlib
+import glob
 import gzip
 import hashlib
+import json
 import lzma
 import os
+import re
 import shutil
 import zlib
 from collections.abc import Iterator, Sequence
@@ -24,64 +27,141 @@ from wpprep.errors import CorpusError, MissingInputError, OutputError
 
 MANIFEST = "manifest.json"
 _TEMPORARY = ".partial"
-_CHUNK = 1 << 20
+_OF_DATASETS = ("dataset_info.json", "dataset_dict.json", "state.json")
+_MAGIC = {
+    "gzip": re.compile(rb"\x1f\x8b"),
+    "bz2": re.compile(rb"BZh[1-9]"),
+    "xz": re.compile(rb"\xfd7zXZ\x00"),
+    "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),  # pzstd begins with a skippable frame
+}
 
 
 def expand_inputs(inputs: Sequence[str | os.PathLike[str]]) -> list[Path]:
-    """The files that the inputs name, folders replaced by all files in them, in path order.
+    """The files that the inputs name, each once: files, folders (all files in them), patterns, lists of files.
 
-    Hidden files and README files are left out of folders.
+        wiki/            every file in the folder and below it, links followed, in path order
+        "wiki/*.bz2"     the files and folders that match, in path order (** matches any depth)
+        @files.txt       the paths in a list, one a line
+
+    Of folders, hidden files, README files, and what `datasets` keeps beside its Arrow files are left out.
 
     Raises:
-        MissingInputError: an input does not exist, or a folder holds no file.
+        MissingInputError: an input does not exist or cannot be read, a folder holds no file or holds itself.
     """
-    files: list[Path] = []
-    for entry in inputs:
-        path = Path(entry)
-        if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.is_file() and not _is_left_out(file, path))
-            if not inside:
-                raise MissingInputError(f"{path}: the folder holds no files; expected a corpus")
-            files.extend(inside)
-        elif path.exists():
-            files.append(path)
-        else:
-            raise MissingInputError(f"{path}: no such file or folder; expected a corpus file")
-    return files
+    return list(dict.fromkeys(file for entry in inputs for file in _expand(os.fspath(entry))))
 
 
-def _is_left_out(file: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return hidden or file.stem.upper() == "README"
+def _expand(entry: str) -> list[Path]:
+    path = Path(entry)
+    if path.is_dir():
+        if not (inside := sorted(_files_below(path))):
+            raise MissingInputError(f"{path}: the folder holds no files; expected a corpus")
+        return inside
+    if path.is_file():
+        return [path]
+    if os.path.lexists(path):
+        raise MissingInputError(f"{path}: neither a file nor a folder; expected a corpus file")
+    if entry.startswith("@"):
+        listed = read_bytes(entry[1:]).decode(errors="replace").splitlines()
+        return [file for line in listed if line.strip() for file in _expand(line.strip())]
+    if matches := sorted(glob.glob(entry, recursive=True)):
+        return [file for match in matches for file in _expand(match)]
+    raise MissingInputError(f"{path}: no such file or folder; expected a corpus file")
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """The files of a folder, links followed, but for what is left out.
+
+    Raises:
+        MissingInputError: a folder cannot be read, or a link leads nowhere or to a folder around it.
+    """
+    for parent, folders, names in os.walk(folder, followlinks=True, onerror=_refuse_folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in [Path(parent, name) for name in folders]:
+            if path.is_symlink() and _holds_itself(path, folder):
+                raise MissingInputError(f"{path}: a loop of symbolic links: it leads to a folder around it")
+        listed = _data_files(Path(parent))
+        for path in [Path(parent, name) for name in names if not _is_left_out(name, listed)]:
+            if path.is_file():
+                yield path
+            elif path.is_symlink():
+                raise MissingInputError(f"{path}: a symbolic link that leads to no file; remove or mend it")
+
+
+def _holds_itself(link: Path, top: Path) -> bool:
+    target = link.resolve()
+    return any(around.resolve().is_relative_to(target) for around in link.parents if around.is_relative_to(top))
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise MissingInputError(f"{error.filename}: the folder cannot be read: {error.strerror}") from error
+
+
+def _data_files(folder: Path) -> set[str] | None:
+    """Names of the files of a folder that `datasets` saved; None if it is no such folder."""
+    try:
+        state = json.loads((folder / "state.json").read_bytes())
+        return {file["filename"] for file in state["_data_files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_left_out(name: str, listed: set[str] | None) -> bool:
+    if listed is not None:
+        return name not in listed
+    return name.startswith(".") or Path(name).stem.upper() == "README" or name in _OF_DATASETS
+
+
+def compression(path: str | os.PathLike[str]) -> str | None:
+    """How a file is compressed, told by its first bytes: ``gzip``, ``bz2``, ``xz``, ``zstd``, or None.
+
+    Raises:
+        MissingInputError: the file is not there or may not be read.
+    """
+    with open_raw(path) as file:
+        head = file.read(6)
+    return next((name for name, magic in _MAGIC.items() if magic.match(head)), None)
+
+
+def is_compressed(path: str | os.PathLike[str]) -> bool:
+    """Whether `open_bytes` would decompress the file."""
+    return compression(path) is not None
 
 
 def open_bytes(path: str | os.PathLike[str]) -> IO[bytes]:
-    """The bytes of a file, decompressed if its first bytes say gzip, bzip2 or xz.
+    """The bytes of a file, decompressed if its first bytes say gzip, bzip2, xz or zstd.
+
+    Of zstd, the only way is on: what is open can be read but not sought in.
+
+    Raises:
+        MissingInputError: the file is not there or may not be read.
+    """
+    found = compression(path)
+    file = open_raw(path)
+    opened: Any = file
+    if found == "gzip":
+        opened = gzip.GzipFile(fileobj=file)
+    elif found == "bz2":
+        opened = bz2.BZ2File(file)
+    elif found == "xz":
+        opened = lzma.LZMAFile(file)
+    elif found == "zstd":
+        import pyarrow as pa  # noqa: PLC0415 (slow to load, and only zstd needs it here)
+
+        opened = pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")
+    return opened  # type: ignore[no-any-return]
+
+
+def open_raw(path: str | os.PathLike[str]) -> IO[bytes]:
+    """The bytes of a file as they are.
 
     Raises:
         MissingInputError: the file is not there or may not be read.
     """
     try:
-        file = open(path, "rb")
+        return open(path, "rb")
     except OSError as error:
         raise MissingInputError(f"{path}: cannot be opened: {error.strerror}") from error
-    head = file.read(6)
-    file.seek(0)
-    opened: Any = file
-    if head.startswith(b"\x1f\x8b"):
-        opened = gzip.GzipFile(fileobj=file)
-    elif head.startswith(b"BZh"):
-        opened = bz2.BZ2File(file)
-    elif head.startswith(b"\xfd7zXZ\x00"):
-        opened = lzma.LZMAFile(file)
-    return opened  # type: ignore[no-any-return]
-
-
-def is_compressed(path: str | os.PathLike[str]) -> bool:
-    """Whether `open_bytes` would decompress the file."""
-    with open(path, "rb") as file:
-        head = file.read(6)
-    return head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"))
 
 
 def read_bytes(path: str | os.PathLike[str], start: int = 0, stop: int = -1) -> bytes:
@@ -91,7 +171,8 @@ def read_bytes(path: str | os.PathLike[str], start: int = 0, stop: int = -1) -> 
         CorpusError: the compressed data is damaged or cut short.
     """
     with open_bytes(path) as file:
-        file.seek(start)
+        if start:
+            file.seek(start)
         return read_block(file, path, -1 if stop < 0 else stop - start)
 
 
@@ -102,7 +183,7 @@ def read_block(file: IO[bytes], path: str | os.PathLike[str], size: int) -> byte
         CorpusError: the compressed data is damaged or cut short.
     """
     try:
-        return file.read(size)
+        return file.read() if size < 0 else file.read(size)
     except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise CorpusError(f"{path}: damaged compressed data: {error}") from error
 

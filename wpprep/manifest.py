@@ -31,7 +31,7 @@ from wpprep.errors import MissingInputError, ShardError
 from wpprep.files import MANIFEST, sha256_of, write_text
 
 FORMAT_VERSION = 1
-KINDS = ("vocabulary", "tokens", "shards", "model")
+KINDS = ("vocabulary", "tokens", "shards", "model", "export")
 
 
 @dataclass(frozen=True)
@@ -139,8 +139,16 @@ def verify(folder: str | os.PathLike[str], workers: int | None = None) -> list[s
         manifest = read_manifest(root)
     except (MissingInputError, ShardError) as error:
         return [str(error)]
+    # What lies in a finished folder inside (a bin's shards) is checked there; that folder's manifest, here.
+    files = [
+        file
+        for file in manifest.files
+        if not (
+            isinstance(file, Shard) and "/" in file.name and ((root / file.name).parent / MANIFEST).exists()
+        )
+    ]
     with ThreadPoolExecutor(workers or usable_cpus()) as pool:
-        found = list(pool.map(lambda file: _check(root, file), manifest.files))
+        found = list(pool.map(lambda file: _check(root, file), files))
     problems = [problem for problem in found if problem]
     known = {MANIFEST, *(file.name for file in manifest.files)}
     return problems + _strangers(root, root, known, workers)

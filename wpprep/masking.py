@@ -7,16 +7,21 @@ but ``[CLS]`` and ``[SEP]``, which are known by their places, so that no text ca
     token   any tokens, each set of that many equally likely
     word    whole words in random order, all pieces or none, those passed over that are too long for what is
             left of the number, as in BERT; but a word never reaches across ``[SEP]`` (in BERT it can)
+    span    runs of whole words: a random word not yet chosen and those behind it, 1 to 10, their number drawn
+            geometrically (p = 0.2, drawn again above 10: 3.8 words on average); a span ends where its segment
+            does, before a chosen word, and before a word too long for what is left of the number
 
 Where no word fits, the row stays without predictions, as in BERT: one row less is better than a word in part
 or a row that is mostly masked. (Of pairs from English Wikipedia, 5 in a million.)
 
 Then one corruptor for all policies: for each chosen token, ``[MASK]``, a random token, or the token itself,
-by the shares 80, 10 and 10 %. A random token is never a special or an unused one (in BERT it can be).
+by the shares 80, 10 and 10 %. A random token is never a special or an unused one (in BERT it can be). Under
+``span`` one draw decides for a whole span, and random tokens are drawn one by one.
 
 Every row draws from a stream of its own, so that its masks depend on no other row: shards mask once, with the
 keys that pairing gives, the loader anew for each epoch. Source of the method: google-research/bert,
-create_pretraining_data.py.
+create_pretraining_data.py; of spans: Joshi et al., "SpanBERT", 2020 (where a span may break off within a
+word, and overlap another).
 
 What this module does not do: pad, or make keys.
 """
@@ -36,8 +41,11 @@ from wpprep.records import InstanceBatch, Ints, TokenRoles, Tokens
 Marks = npt.NDArray[np.bool_]
 
 # The codes that the kernel branches on: Numba cannot keep a kernel on disk that takes functions.
-_TOKEN, _WORD = range(2)
-POLICIES = {"token": _TOKEN, "word": _WORD}
+_TOKEN, _WORD, _SPAN = range(3)
+POLICIES = {"token": _TOKEN, "word": _WORD, "span": _SPAN}
+
+_SPAN_END = 0.2  # p of the geometric distribution
+_LONGEST_SPAN = 10  # words
 
 
 def mask_batch(
@@ -108,8 +116,8 @@ def _word_starts(batch: InstanceBatch, roles: TokenRoles) -> Marks:
         return batch.word_starts
     if roles.starts_word is None:
         raise OptionError(
-            "mask_policy is word, but these rows do not say where words start and this vocabulary cannot tell; "
-            "make them anew with mask_policy word"
+            "mask_policy is word or span, but these rows do not say where words start and this vocabulary "
+            "cannot tell; make them anew with mask_policy word or span"
         )
     return roles.starts_word[batch.input_ids]
 
@@ -140,6 +148,7 @@ def _mask_rows(
     for row in range(len(keys)):
         longest = max(longest, offsets[row + 1] - offsets[row])
     chosen = np.zeros(longest, np.bool_)
+    draws_anew = np.full(longest, policy != _SPAN)  # where a draw of the shares is due
     words = np.empty(longest, np.int64)
     state = np.empty(1, np.uint64)
     for row in range(len(keys)):
@@ -147,19 +156,25 @@ def _mask_rows(
         first, length = offsets[row], offsets[row + 1] - offsets[row]
         if policy == _TOKEN:
             _choose_tokens(length, b_start[row], quotas[row], state, chosen)
-        elif policy == _WORD:
+        else:
             starts = word_starts[first : first + length]
-            _choose_words(length, b_start[row], quotas[row], starts, state, words, chosen)
+            if policy == _WORD:
+                _choose_words(length, b_start[row], quotas[row], starts, state, words, chosen)
+            else:
+                draws_anew[:length] = False
+                _choose_spans(length, b_start[row], quotas[row], starts, state, words, chosen, draws_anew)
         predictions = mlm_offsets[row]
         for position in range(length):
             positions[predictions] = position  # stays if chosen: a branch here would be guessed wrong too often
             predictions += chosen[position]
         chosen[:length] = False
         mlm_offsets[row + 1] = predictions
+        share = 0.0
         for p in range(mlm_offsets[row], predictions):
             place = first + positions[p]
             labels[p] = input_ids[place]
-            share = rng.uniform(state)
+            if draws_anew[positions[p]]:
+                share = rng.uniform(state)
             if share < mask_share:
                 input_ids[place] = mask
             elif share < mask_share + random_share:
@@ -193,24 +208,89 @@ def _choose_words(
     length: int, b_start: int, quota: int, starts: Marks, state: rng.State, words: Ints, chosen: Marks
 ) -> None:
     """Mark whole words in random order, those that still fit in ``quota``; ``words`` has room for the row."""
-    # 1. Where words start; A and B start with a word even where truncation left a part of one.
-    count = 0
-    for position in range(1, length - 1):
-        is_start = starts[position] | (position == 1) | (position == b_start)
-        words[count] = position  # stays if counted: as above
-        count += is_start & (position != b_start - 1)
-    # 2. Draw words without putting them back (Fisher and Yates's shuffle, as far as it is needed).
+    count = _find_words(length, b_start, starts, words)
     missing = quota
     for drawn in range(count):
         if missing == 0:
             break
-        other = drawn + rng.below(state, count - drawn)
-        start = words[other]
-        words[other] = words[drawn]
-        stop = start + 1
-        while stop < length - 1 and stop != b_start - 1 and not starts[stop]:
-            stop += 1
+        start = _draw_word(words, drawn, count, state)
+        stop = _end_of_word(start, length, b_start, starts)
         if stop - start <= missing:
-            for position in range(start, stop):
-                chosen[position] = True
+            chosen[start:stop] = True
             missing -= stop - start
+
+
+@njit(cache=True)
+def _choose_spans(
+    length: int,
+    b_start: int,
+    quota: int,
+    starts: Marks,
+    state: rng.State,
+    words: Ints,
+    chosen: Marks,
+    span_starts: Marks,
+) -> None:
+    """Mark spans of whole words, from random words on, that fit in ``quota``, and where each starts."""
+    count = _find_words(length, b_start, starts, words)
+    missing = quota
+    for drawn in range(count):
+        if missing == 0:
+            break
+        start = _draw_word(words, drawn, count, state)
+        stop = _end_of_word(start, length, b_start, starts)
+        if chosen[start] or stop - start > missing:
+            continue
+        span_starts[start] = True
+        for _ in range(_span_length(state)):
+            chosen[start:stop] = True
+            missing -= stop - start
+            start = stop
+            if start == b_start - 1 or start == length - 1 or chosen[start]:
+                break
+            stop = _end_of_word(start, length, b_start, starts)
+            if stop - start > missing:
+                break
+
+
+@njit(cache=True)
+def _span_length(state: rng.State) -> int:
+    """Draw how many words a span has: geometrically, again where they are more than the most allowed."""
+    while True:
+        words = 1
+        while words <= _LONGEST_SPAN and rng.uniform(state) >= _SPAN_END:
+            words += 1
+        if words <= _LONGEST_SPAN:
+            return words
+
+
+@njit(cache=True)
+def _find_words(length: int, b_start: int, starts: Marks, words: Ints) -> int:
+    """Write where a row's words start to ``words``; returns how many there are.
+
+    A and B start with a word even where truncation left a part of one.
+    """
+    count = 0
+    for position in range(1, length - 1):
+        is_start = starts[position] | (position == 1) | (position == b_start)
+        words[count] = position  # stays if counted: a branch here would be guessed wrong too often
+        count += is_start & (position != b_start - 1)
+    return count
+
+
+@njit(cache=True)
+def _draw_word(words: Ints, drawn: int, count: int, state: rng.State) -> int:
+    """Draw one of ``words[drawn:count]``, the first of which takes its place (Fisher and Yates's shuffle)."""
+    other = drawn + rng.below(state, count - drawn)
+    word = words[other]
+    words[other] = words[drawn]
+    return int(word)
+
+
+@njit(cache=True)
+def _end_of_word(start: int, length: int, b_start: int, starts: Marks) -> int:
+    """Where the word that starts at ``start`` ends: before the next word, or before the next ``[SEP]``."""
+    stop = start + 1
+    while stop < length - 1 and stop != b_start - 1 and not starts[stop]:
+        stop += 1
+    return stop

@@ -78,16 +78,19 @@ class OutputFolder:
     def receipt(self, name: str, task: Any) -> dict[str, Any] | None:
         """What the task noted when it had written the file ``name``; None if it must be done (again).
 
-        It must if there is no receipt, the receipt is of another task, or the file is not what was written.
+        It must if there is no receipt, the receipt is of another task, or the file is not what was written: the
+        one called ``name``, or, of a task that writes several, those that the receipt lists under ``shards``.
         """
         path = self.path / UNFINISHED / f"{name}.json"
         if not path.exists():
             return None
         note: dict[str, Any] = json.loads(path.read_bytes())
-        file = self.path / name
-        entry = note["receipt"]["shard"]
-        is_done = note["task"] == repr(task) and file.exists() and file.stat().st_size == entry["bytes"]
-        return note["receipt"] if is_done and sha256_of(file) == entry["sha256"] else None
+        files = {entry["name"]: entry for entry in note["receipt"].get("shards", [])}
+        files = files or {name: note["receipt"]["shard"]}
+        is_done = note["task"] == repr(task) and all(
+            _is_as_written(self.path / file, entry) for file, entry in files.items()
+        )
+        return note["receipt"] if is_done else None
 
     def note(self, name: str, task: Any, receipt: dict[str, Any]) -> None:
         """Say that a task has written its file."""
@@ -120,6 +123,11 @@ class OutputFolder:
         unfinished = self.path / UNFINISHED
         inside = {path.name for path in self.path.glob("*")}
         return inside == {UNFINISHED} and {path.name for path in unfinished.iterdir()} <= {_PLAN, "lock"}
+
+
+def _is_as_written(file: Path, entry: dict[str, Any]) -> bool:
+    is_there = file.exists() and file.stat().st_size == entry["bytes"]
+    return is_there and sha256_of(file) == entry["sha256"]
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -156,7 +164,10 @@ def _plan_of(folder: Path, overwrite: bool) -> dict[str, Any] | None:
 
 def _lock_file(folder: Path) -> IO[bytes]:
     """An open file that holds the folder's lock; the system gives it back when the process ends."""
-    lock = open(folder / UNFINISHED / "lock", "wb")
+    try:
+        lock = open(folder / UNFINISHED / "lock", "wb")
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written: {error.strerror}") from error
     if os.name == "posix":
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -19,6 +19,9 @@ It departs from BERT where BERT's labels can be guessed or are wrong:
   it is dropped and counted.
 - The random document is never A's own.
 
+The objective ``sop`` (sentence order: Lan et al., "ALBERT", 2020) knows steps 1, 2 and 4 only: B is always the
+rest, and label 1 says that the two were swapped. Its share is held as that of random nexts is.
+
 The objective ``single`` packs whole sentences up to the target, as RoBERTa's DOC-SENTENCES; a sentence longer
 than an instance goes on in the next one, so that no token is lost.
 
@@ -53,6 +56,7 @@ PLAN = np.dtype(
         ("partner", np.int64),  # global index of B's document, -1 where B follows A
         ("partner_sentence", np.int64),
         ("partner_target", np.int64),  # tokens wanted of it; at least one sentence comes
+        ("label", np.uint8),  # 1 where B is random or, under sop, where the rest of the chunk comes first
         ("truncation_key", np.uint64),
         ("mask_key", np.uint64),
     ]
@@ -129,7 +133,7 @@ def make_instances(
         input_ids=input_ids,
         offsets=offsets,
         b_start=a_size + 2,
-        next_sentence_label=random_next.astype(np.uint8),
+        next_sentence_label=plan["label"].copy(),
         document=plan["document"].copy(),
         mlm_positions=np.empty(0, np.uint16),
         mlm_labels=np.empty(0, own.tokens.dtype),
@@ -155,13 +159,15 @@ def _plan(
     if options.objective == "single":
         plan = np.empty(most_rows + len(own.tokens) // max_tokens, PLAN)  # ... or is full of a part of one
         return plan[: _plan_singles(*text, *lengths, plan)], 0
-    if options.random_next_prob > 0 and len(partners) < 2:
+    swaps = options.objective == "sop"
+    if not swaps and options.random_next_prob > 0 and len(partners) < 2:
         raise OptionError(
             "the corpus has one document, so no other that a random next sentence could come from; "
-            "use more documents, --random-next-prob 0, or --objective single"
+            "use more documents, --random-next-prob 0, or --objective sop or single"
         )
     plan = np.empty(most_rows, PLAN)
-    rows, dropped = _plan_pairs(*text, *lengths, partners.sentence_counts, options.random_next_prob, plan)
+    sentence_counts = np.empty(0, np.int32) if swaps else partners.sentence_counts
+    rows, dropped = _plan_pairs(*text, *lengths, sentence_counts, options.random_next_prob, swaps, plan)
     return plan[:rows], dropped
 
 
@@ -198,14 +204,16 @@ def _plan_pairs(
     short_seq_prob: float,
     partner_sentences: npt.NDArray[np.int32],
     random_next_prob: float,
+    swaps: bool,
     plan: Plan,
 ) -> tuple[int, int]:
     """Plan the rows ``[CLS] A [SEP] B [SEP]``; returns how many there are, and how many tokens are in none.
 
     ``sentences`` and ``documents`` are offsets (``int64``), ``indices`` and ``passes`` ``int64[n_documents]``,
-    ``partner_sentences`` ``int32[n_corpus]``; ``plan`` has room for a row a sentence.
+    ``partner_sentences`` ``int32[n_corpus]``; ``plan`` has room for a row a sentence. Label 1 is given to
+    ``random_next_prob`` of them: with ``swaps`` (sop) their A and B change places, else B is random.
     """
-    rows = randoms = dropped = 0
+    rows = ones = dropped = 0
     pull = max(random_next_prob, 1.0 - random_next_prob) / _WIDEST_BALANCE
     for d in range(len(indices)):
         state = rng.stream(seed, rng.PAIRING, passes[d], indices[d])
@@ -218,23 +226,27 @@ def _plan_pairs(
             while stop < end and sentences[stop] - start < target:
                 stop += 1
             # 2. The label, from the balance alone; but nothing can follow in a chunk of one token.
-            excess = randoms - random_next_prob * rows
-            is_random = rng.uniform(state) < random_next_prob - pull * excess
+            excess = ones - random_next_prob * rows
+            label = rng.uniform(state) < random_next_prob - pull * excess
             if sentences[stop] - start == 1:
-                is_random = random_next_prob > 0.0
-                if not is_random:
+                label = random_next_prob > 0.0 and not swaps
+                if not label:
                     dropped += 1
                     segment = stop
                     continue
             # 3. A, and as its B the rest of the chunk.
+            is_random = label and not swaps
             following, a_stop = _end_of_a(sentences, segment, stop, is_random, state)
             row = plan[rows]
             row.document = indices[d]
             row.a_start, row.a_stop = start, a_stop
             row.b_start, row.b_stop, row.partner = a_stop, sentences[stop], -1
+            row.label = label
             segment = stop
-            # 4. Or, as its B, sentences of another document; then the rest goes back.
-            if is_random:
+            # 4. Or the two swapped; or, as its B, sentences of another document: then the rest goes back.
+            if label and swaps:
+                row.a_start, row.a_stop, row.b_start, row.b_stop = row.b_start, row.b_stop, start, a_stop
+            elif is_random:
                 partner = rng.below(state, len(partner_sentences) - 1)
                 row.partner = partner + (partner >= indices[d])
                 row.partner_sentence = rng.below(state, partner_sentences[row.partner])
@@ -243,7 +255,7 @@ def _plan_pairs(
             row.truncation_key = rng.draw(state)
             row.mask_key = rng.draw(mask_state)
             rows += 1
-            randoms += is_random
+            ones += label
     return rows, dropped
 
 
@@ -287,7 +299,7 @@ def _plan_singles(
             while stop < end and sentences[stop + 1] - start <= target:
                 stop += 1
             row = plan[rows]
-            row.document, row.partner = indices[d], -1
+            row.document, row.partner, row.label = indices[d], -1, 0
             row.a_start, row.a_stop = start, min(sentences[stop], start + max_tokens)
             row.b_start, row.b_stop = row.a_stop, row.a_stop
             row.mask_key = rng.draw(mask_state)

@@ -15,7 +15,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,22 +24,23 @@ from wpprep import engines
 from wpprep.config import CorpusOptions, RunOptions, ShardOptions, VocabOptions, as_dict, build, refuse_unknown
 from wpprep.encode.tokens import TokenStore
 from wpprep.errors import CorpusError
-from wpprep.files import is_compressed, make_folder, remove_folder
-from wpprep.manifest import File, Manifest, Shard, describe, read_manifest
+from wpprep.files import MANIFEST, is_compressed, make_folder, remove_folder, remove_partial
+from wpprep.manifest import File, Manifest, Shard, describe, read_manifest, write_manifest
 from wpprep.output import OutputFolder
-from wpprep.readers import plan_slices
-from wpprep.records import Slice, token_dtype
+from wpprep.readers import LeftOut, plan_slices
+from wpprep.records import Ints, Slice, token_dtype
 from wpprep.sentences import sentence_splitter
 from wpprep.shards import add_statistics
-from wpprep.tasks import CountChunks, EncodeSlices, MakeShard, share_out
+from wpprep.tasks import CountChunks, EncodeSlices, MakeShard, bins_of, share_out, split_documents
 from wpprep.vocab.counts import ChunkCounter, ChunkCounts, count_words
 from wpprep.vocab.normalization import TextRules
 from wpprep.vocab.train import learn_vocabulary
 from wpprep.vocab.vocabulary import Vocabulary, copy_vocabulary, write_vocabulary
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
-Progress = Callable[[str, int, int], None]  # stage, done, total
+Progress = Callable[[str, int, int], None]  # stage, done, total: bytes of text, entries, or shards
 
+_TASKS_WORTH_A_PROCESS = 6  # counting them takes longer than starting a process does
 _COMPRESSION = 3  # what a compressed byte counts for when files are put together into tasks
 
 
@@ -75,10 +76,12 @@ def train_vocab(
         if folder.is_finished:
             return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
         rules = TextRules(vocab)
-        counts = _count(tasks, CountChunks(vocab, text), rules, run, say)
+        counts = _count(tasks, partial(CountChunks, vocab, text), rules, run, say)
+        _refuse_empty(counts.documents, corpus)
         say("normalise", 0, 1)
         words = count_words(counts, rules, vocab.min_word_count)
-        learned = learn_vocabulary(words, vocab, rules, lambda n: say("merge", n, vocab.vocab_size))
+        size = vocab.vocab_size
+        learned = learn_vocabulary(words, vocab, rules, lambda n: say("merge", min(n, size), size))
         names = write_vocabulary(folder.path, learned, vocab)
         folder.finish(
             Manifest(
@@ -130,10 +133,13 @@ def encode_corpus(
             return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
         named = {f"part-{i:05}.arrow": (f"part-{i:05}.arrow", slices) for i, slices in enumerate(tasks)}
         make = partial(EncodeSlices, Path(vocab), text, folder.path)
-        receipts = _run_resumable("encode", make, named, folder, run, say)
+        sizes = {name: sum(map(_bytes_of, slices)) for name, slices in named.values()}
+        receipts = _run_resumable("encode", make, named, sizes, folder, run, say)
         total = _sum_statistics(receipts)
         facts = {name: total.pop(name) for name in ("documents", "text_bytes", "replaced", "fingerprint")}
         facts["fingerprint"] = f"{facts['fingerprint'] % 2**64:016x}"
+        if text.skip_bad:
+            facts["left_out"] = _left_out(receipts)
         if facts["documents"] == 0:
             folder.discard()
         _refuse_empty(facts["documents"], corpus)
@@ -177,7 +183,6 @@ def make_shards(
     refuse_unknown(options, ShardOptions, CorpusOptions, RunOptions)
     shard, text, run = build(ShardOptions, options), build(CorpusOptions, options), build(RunOptions, options)
     vocabulary = Vocabulary.from_folder(Path(vocab))
-    roles = vocabulary.roles
     plan = _plan(as_dict(shard) | as_dict(text), vocabulary.sha256, _tasks(corpus, text, run))
     with OutputFolder.claim(out, "shards", plan, overwrite=run.overwrite) as folder:
         if folder.is_finished:
@@ -185,25 +190,107 @@ def make_shards(
         store = Path(tokens) if tokens else folder.path / "tokens"
         reading = as_dict(text) | {"workers": run.workers, "slice_bytes": run.slice_bytes}
         encoded = encode_corpus(corpus, vocab, store, progress=progress, **reading).manifest
-        token_counts = TokenStore.open(store).token_counts
-        bounds = share_out(token_counts, shard, token_dtype(roles.vocab_size).__name__)
-        names = [f"shard-{k:05}-of-{len(bounds) - 1:05}.arrow" for k in range(len(bounds) - 1)]
-        make = partial(MakeShard, store, folder.path, bounds, roles, vocabulary.sha256, shard)
-        named = {name: (name, k) for k, name in enumerate(names)}
-        receipts = _run_resumable("shard", make, named, folder, run, say)
+        trained, held_out = split_documents(encoded.corpus["documents"], shard)
+        source = _Source(store, encoded.corpus, vocabulary)
+        inside = _hold_out(folder.path / "holdout", plan, source, held_out, shard, run, say)
+        receipts = _fill_folder("shard", folder, source, trained, shard, run, say)
         if not tokens:
             remove_folder(store)
-        folder.finish(
-            Manifest(
-                kind="shards",
-                options=plan["options"],
-                files=[*_shards_in(receipts), *_vocabulary_in(folder.path, vocabulary)],
-                vocabulary=vocabulary.sha256,
-                corpus=encoded.corpus,
-                statistics=_sum_statistics(receipts),
-            )
-        )
+        inside += _finish_bins(folder.path, source, receipts, shard)
+        folder.finish(_manifest_of(folder.path, source, plan["options"], receipts, inside))
     return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What shards are made from: the token store, what its manifest says of the corpus, and the vocabulary."""
+
+    store: Path
+    corpus: dict[str, Any]
+    vocabulary: Vocabulary
+
+
+def _fill_folder(
+    stage: str,
+    folder: OutputFolder,
+    source: _Source,
+    documents: Ints,
+    shard: ShardOptions,
+    run: RunOptions,
+    say: Progress,
+) -> list[dict[str, Any]]:
+    """Make the shards of some documents (``int64[n]``, global indices); returns all receipts."""
+    for bin_ in bins_of(shard):
+        make_folder(folder.path / bin_.folder)
+        remove_partial(folder.path / bin_.folder)
+    roles = source.vocabulary.roles
+    token_counts = TokenStore.open(source.store).token_counts[documents]
+    bounds = share_out(token_counts, shard, token_dtype(roles.vocab_size).__name__)
+    names = [f"shard-{k:05}-of-{len(bounds) - 1:05}.arrow" for k in range(len(bounds) - 1)]
+    where = (source.store, folder.path, documents, bounds)
+    make = partial(MakeShard, *where, roles, source.vocabulary.sha256, shard)
+    tasks = {name: (name, k) for k, name in enumerate(names)}
+    return _run_resumable(stage, make, tasks, dict.fromkeys(names, 1), folder, run, say)
+
+
+def _hold_out(
+    path: Path,
+    plan: dict[str, Any],
+    source: _Source,
+    documents: Ints,
+    shard: ShardOptions,
+    run: RunOptions,
+    say: Progress,
+) -> list[File | Shard]:
+    """Make the shard folder of the held-out documents, of one pass and without bins; returns its entry."""
+    if not len(documents):
+        return []
+    shard = replace(shard, dupe_factor=1, shards=None, bins=None)
+    plan = plan | {"options": plan["options"] | as_dict(shard)}
+    with OutputFolder.claim(path, "shards", plan, overwrite=False) as folder:
+        if not folder.is_finished:
+            receipts = _fill_folder("holdout", folder, source, documents, shard, run, say)
+            folder.finish(_manifest_of(path, source, plan["options"], receipts, []))
+    return [describe(path / MANIFEST, path.parent)]
+
+
+def _finish_bins(
+    folder: Path, source: _Source, receipts: list[dict[str, Any]], shard: ShardOptions
+) -> list[File | Shard]:
+    """Declare the folder of every bin finished; returns their entries."""
+    entries: list[File | Shard] = []
+    for number, bin_ in enumerate(bins_of(shard)):
+        if bin_.folder:
+            own = [
+                {
+                    "shard": receipt["shards"][number] | {"name": name},
+                    "statistics": receipt["of_bins"][number],
+                }
+                for receipt in receipts
+                for name in [os.path.basename(receipt["shards"][number]["name"])]
+            ]
+            path = folder / bin_.folder
+            write_manifest(path, _manifest_of(path, source, bin_.options, own, []))
+            entries.append(describe(path / MANIFEST, folder))
+    return entries
+
+
+def _manifest_of(
+    folder: Path,
+    source: _Source,
+    options: dict[str, Any],
+    receipts: list[dict[str, Any]],
+    inside: list[File | Shard],
+) -> Manifest:
+    """The manifest of a shard folder, into which the vocabulary is copied; ``inside`` are folders in it."""
+    return Manifest(
+        kind="shards",
+        options=options,
+        files=[*_shards_in(receipts), *inside, *_vocabulary_in(folder, source.vocabulary)],
+        vocabulary=source.vocabulary.sha256,
+        corpus=source.corpus,
+        statistics=_sum_statistics(receipts),
+    )
 
 
 def _tasks(corpus: Paths, text: CorpusOptions, run: RunOptions) -> list[list[Slice]]:
@@ -211,7 +298,7 @@ def _tasks(corpus: Paths, text: CorpusOptions, run: RunOptions) -> list[list[Sli
     inputs = [corpus] if isinstance(corpus, (str, os.PathLike)) else list(corpus)
     tasks: list[list[Slice]] = []
     size = run.slice_bytes
-    for slice_ in plan_slices(inputs, text.format, run.slice_bytes):
+    for slice_ in plan_slices(inputs, text, run.slice_bytes):
         if size >= run.slice_bytes:
             tasks.append([])
             size = 0
@@ -236,23 +323,26 @@ def _plan(options: dict[str, Any], vocabulary: str | None, tasks: list[list[Slic
 
 
 def _count(
-    tasks: list[list[Slice]], stage: CountChunks, rules: TextRules, run: RunOptions, say: Progress
+    tasks: list[list[Slice]], make: Callable[[], CountChunks], rules: TextRules, run: RunOptions, say: Progress
 ) -> ChunkCounts:
     """Count the chunks of all tasks."""
     total = ChunkCounter(rules.cut_rule())
-    say("count", 0, len(tasks))
-    for done, (_, counts) in enumerate(engines.run(lambda: stage, tasks, int(run.workers or 1)), 1):
+    sizes = [sum(map(_bytes_of, slices)) for slices in tasks]
+    done = 0
+    say("count", done, sum(sizes))
+    workers = min(int(run.workers or 1), 1 + len(tasks) // _TASKS_WORTH_A_PROCESS)
+    for index, counts in engines.run(make, tasks, workers):
         total.add(counts)
-        say("count", done, len(tasks))
-    result = total.result()
-    _refuse_empty(result.documents, sorted({slice_.path for slices in tasks for slice_ in slices}))
-    return result
+        done += sizes[index]
+        say("count", done, sum(sizes))
+    return total.result()
 
 
 def _run_resumable(
     stage: str,
     make: Callable[[], Callable[[Any], dict[str, Any]]],
     tasks: dict[str, Any],
+    sizes: dict[str, int],
     folder: OutputFolder,
     run: RunOptions,
     say: Progress,
@@ -260,19 +350,21 @@ def _run_resumable(
     """Run the tasks, named by the files they write, that have no receipt yet; returns all receipts in order."""
     receipts = {name: folder.receipt(name, task) for name, task in tasks.items()}
     missing = [name for name, receipt in receipts.items() if receipt is None]
-    done = len(tasks) - len(missing)
-    say(stage, done, len(tasks))
+    total = sum(sizes.values())
+    done = total - sum(sizes[name] for name in missing)
+    say(stage, done, total)
     for index, receipt in engines.run(make, [tasks[name] for name in missing], int(run.workers or 1)):
         name = missing[index]
         folder.note(name, tasks[name], receipt)
         receipts[name] = receipt
-        done += 1
-        say(stage, done, len(tasks))
+        done += sizes[name]
+        say(stage, done, total)
     return [receipt for receipt in receipts.values() if receipt is not None]
 
 
 def _shards_in(receipts: list[dict[str, Any]]) -> list[File | Shard]:
-    return [Shard(**receipt["shard"]) for receipt in receipts]
+    entries = [entry for receipt in receipts for entry in receipt.get("shards") or [receipt["shard"]]]
+    return [Shard(**entry) for entry in entries]
 
 
 def _sum_statistics(receipts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -285,13 +377,23 @@ def _sum_statistics(receipts: list[dict[str, Any]]) -> dict[str, Any]:
 def _vocabulary_in(folder: Path, vocabulary: Vocabulary) -> list[File]:
     """Copy the vocabulary into a shard folder; returns its entries in the manifest."""
     make_folder(folder / "vocab")
+    remove_partial(folder / "vocab")
     names = copy_vocabulary(vocabulary, folder / "vocab")
     return [describe(folder / "vocab" / name, folder) for name in sorted(names)]
 
 
-def _refuse_empty(documents: int, corpus: Any) -> None:
+def _left_out(receipts: list[dict[str, Any]]) -> dict[str, Any]:
+    """What could not be read, in the order of the corpus."""
+    total = LeftOut()
+    for receipt in receipts:
+        total.add(LeftOut(**receipt["left_out"]))
+    return asdict(total)
+
+
+def _refuse_empty(documents: int, corpus: Paths) -> None:
     if documents == 0:
-        raise CorpusError(f"{corpus}: the corpus is empty: no document with any text in it")
+        names = [corpus] if isinstance(corpus, (str, os.PathLike)) else corpus
+        raise CorpusError(f"{', '.join(map(str, names))}: the corpus is empty: no document with any text in it")
 
 
 def _silence(stage: str, done: int, total: int) -> None:

@@ -38,7 +38,8 @@ class Slice(NamedTuple):
     """A piece of one input file that can be read on its own: the unit in which the corpus is cut.
 
     ``start`` and ``stop`` are byte offsets in the file (``stop`` -1: to its end); compressed files are
-    one slice each.
+    one slice each, but for bzip2 dumps of many streams, which are cut between these. Parquet counts the
+    bytes of its row groups, uncompressed.
     """
 
     path: str
@@ -77,7 +78,7 @@ class InstanceBatch:
         input_ids: ``uint16`` or ``uint32``, all rows one after another, unpadded: ``[CLS] A [SEP] B [SEP]``.
         offsets: ``int64[rows + 1]`` into ``input_ids``.
         b_start: ``int64[rows]``, index of B's first token in its row; the row's length when there is no B.
-        next_sentence_label: ``uint8[rows]``, 1 where B is random.
+        next_sentence_label: ``uint8[rows]``, 1 where B is random (objective sop: where A and B are swapped).
         document: ``int64[rows]``, global index of A's document.
         mlm_positions: ``uint16``, sorted positions to predict, all rows one after another; empty if unmasked.
         mlm_labels: dtype of ``input_ids``, the original ids at these positions.

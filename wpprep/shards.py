@@ -4,12 +4,13 @@ One file, uncompressed, one record batch, a row an instance, nothing padded:
 
     input_ids            list<uint16>   [CLS] A [SEP] B [SEP], masks applied; uint32 above 65,536 entries
     b_start              uint16         index of B's first token; the row's length when there is no B
-    next_sentence_label  uint8          0 = B follows A, 1 = B is random
+    next_sentence_label  uint8          0 = B follows A, 1 = B is random (under sop: A and B are swapped)
     document             uint32         global index of A's document; uint64 above 2**32 documents
     mlm_positions        list<uint16>   sorted positions to predict        } static masking only
     mlm_labels           list<uint16>   the original ids there             }
     word_starts          list<uint8>    1 where a word starts; only if the loader must know and no piece tells
 
+With the layout ``dense`` it has the columns of `wpprep.dense` instead, padded, in record batches of 4,096 rows.
 The schema's metadata names the format and its version, the vocabulary and the data options. An instance of 512
 tokens takes 1,351 bytes: 1,024 of ids, 308 of positions and labels, 19 of offsets and the plain columns.
 
@@ -19,6 +20,7 @@ What this module does not do: decide which rows make a shard (pipeline), or batc
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 from collections.abc import Iterator
@@ -30,6 +32,7 @@ import pyarrow as pa
 from numba import njit
 
 from wpprep import rng
+from wpprep.dense import DenseRows, pad_rows, unpad_rows
 from wpprep.errors import MissingInputError, OptionError, ShardError
 from wpprep.files import atomic_write, sha256_of
 from wpprep.manifest import Shard
@@ -37,6 +40,7 @@ from wpprep.records import InstanceBatch, Ints, TokenRoles, Tokens, offsets_of
 
 FORMAT_VERSION = "1"
 HISTOGRAM_BINS = 32
+DENSE_ROWS = 4096  # rows that are padded, read or exported together
 
 _MOST_TOKENS = 2**31 - 1  # offsets in the file are int32
 _IDS = (pa.list_(pa.uint16()), pa.list_(pa.uint32()))
@@ -96,17 +100,56 @@ def write_shard(
         columns["mlm_labels"] = _lists(batch.mlm_offsets, pa.array(batch.mlm_labels))
     if batch.word_starts is not None:
         columns["word_starts"] = _lists(batch.offsets, pa.array(batch.word_starts.view(np.uint8)))
+    return _write(path, batch, iter([pa.record_batch(columns)]), vocabulary_sha256, options)
+
+
+def write_dense_shard(
+    path: str | os.PathLike[str],
+    batch: InstanceBatch,
+    vocabulary_sha256: str,
+    options: dict[str, Any],
+    pad: int,
+) -> Shard:
+    """As `write_shard`, in the layout ``dense``: rows padded with the id ``pad`` to ``max_seq_length``."""
+    starts = range(0, max(1, len(batch)), DENSE_ROWS)
+    width, masked = options["max_seq_length"], options["masking"] != "dynamic"
+    padded = (pad_rows(batch, start, start + DENSE_ROWS, width, pad) for start in starts)
+    tables = (dense_table(rows, masked=masked) for rows in padded)
+    return _write(path, batch, tables, vocabulary_sha256, options)
+
+
+def dense_table(rows: DenseRows, *, masked: bool) -> Any:
+    """Padded rows as an Arrow record batch; unmasked rows have no ``labels``."""
+    columns = {
+        name: pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
+        if values.ndim == 2
+        else pa.array(values)
+        for name, values in rows._asdict().items()
+        if masked or name != "labels"
+    }
+    return pa.record_batch(columns)
+
+
+def _write(
+    path: str | os.PathLike[str],
+    batch: InstanceBatch,
+    tables: Iterator[Any],
+    vocabulary_sha256: str,
+    options: dict[str, Any],
+) -> Shard:
+    """Write the record batches of one shard, and return its manifest entry."""
     metadata = {
         "wpprep.shard_version": FORMAT_VERSION,
         "wpprep.vocabulary": vocabulary_sha256,
         "wpprep.options": json.dumps(options, sort_keys=True),
     }
-    table = pa.record_batch(columns)
+    first = next(tables)
     with (
         atomic_write(path) as file,
-        pa.ipc.new_file(file, table.schema.with_metadata(metadata)) as writer,
+        pa.ipc.new_file(file, first.schema.with_metadata(metadata)) as writer,
     ):
-        writer.write_batch(table)
+        for table in itertools.chain([first], tables):
+            writer.write_batch(table)
     return Shard(
         name=os.path.basename(path),
         rows=len(batch),
@@ -134,7 +177,9 @@ def read_shard(path: str | os.PathLike[str]) -> InstanceBatch:
         mlm_offsets = np.zeros(len(offsets), np.int64)
         if "mlm_positions" in table.schema.names:
             positions, mlm_offsets = _views(table["mlm_positions"])
-            labels, _ = _views(table["mlm_labels"])
+            labels, label_offsets = _views(table["mlm_labels"])
+            if not np.array_equal(mlm_offsets, label_offsets):
+                raise ValueError("a row has other numbers of mlm_positions and mlm_labels")
         word_starts = None
         if "word_starts" in table.schema.names:
             word_starts = table["word_starts"].values.to_numpy().view(np.bool_)
@@ -151,10 +196,39 @@ def read_shard(path: str | os.PathLike[str]) -> InstanceBatch:
         )
 
 
+def read_rows(path: str | os.PathLike[str]) -> Iterator[tuple[int, InstanceBatch]]:
+    """The rows of a shard of either layout, at most 4,096 at a time, and the number of the first of them.
+
+    Of dense rows the document is not known, and given as 0. Raises as `read_shard` does.
+    """
+    if read_metadata(path).options.get("layout") != "dense":
+        whole = read_shard(path)
+        for start in range(0, max(1, len(whole)), DENSE_ROWS):
+            yield start, slice_rows(whole, start, min(start + DENSE_ROWS, len(whole)))
+        return
+    start = 0
+    with _naming(path), pa.memory_map(os.fspath(path)) as source:
+        reader = pa.ipc.open_file(source)
+        for number in range(reader.num_record_batches):
+            table = reader.get_batch(number)
+            columns = {name: _dense_values(table[name]) for name in table.schema.names}
+            rows = DenseRows(**{"labels": np.full_like(columns["input_ids"], -100), **columns})
+            yield start, unpad_rows(rows)
+            start += table.num_rows
+
+
+def _dense_values(column: Any) -> npt.NDArray[Any]:
+    if not pa.types.is_fixed_size_list(column.type):
+        return np.asarray(column.to_numpy())
+    return np.asarray(column.flatten().to_numpy()).reshape(len(column), column.type.list_size)
+
+
 def read_metadata(path: str | os.PathLike[str]) -> Metadata:
     """What a shard says of itself; raises as `read_shard` does."""
     with _naming(path):
-        stored = _open(path).schema.metadata
+        with pa.memory_map(os.fspath(path)) as source:
+            stored = pa.ipc.open_file(source).schema.metadata or {}
+        _check_version(stored)
         return Metadata(stored[b"wpprep.vocabulary"].decode(), json.loads(stored[b"wpprep.options"]))
 
 
@@ -165,6 +239,8 @@ def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise MissingInputError(f"{path}: no such file; expected a shard") from error
+    except ShardError:
+        raise
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise ShardError(f"{path}: damaged, or no shard of wpprep: {error}; make it again") from error
 
@@ -173,9 +249,9 @@ def _open(path: str | os.PathLike[str]) -> Any:
     """The mapped record batch of a shard, its columns of the right types and its offsets in order."""
     with pa.memory_map(os.fspath(path)) as source:  # the columns keep the map, so that no file stays open
         table = pa.ipc.open_file(source).get_batch(0)
-    version = (table.schema.metadata or {}).get(b"wpprep.shard_version", b"none").decode()
-    if version != FORMAT_VERSION:
-        raise ValueError(f"its format version is {version}, expected {FORMAT_VERSION}")
+    _check_version(table.schema.metadata or {})
+    if "attention_mask" in table.schema.names:
+        raise ShardError(f"{path}: its layout is dense, for other readers; make shards of --layout compact")
     for name, types in _COLUMNS.items():
         if name in _REQUIRED or name in table.schema.names:
             found = table.schema.field(name).type
@@ -185,9 +261,32 @@ def _open(path: str | os.PathLike[str]) -> Any:
     return table
 
 
+def _check_version(metadata: dict[bytes, bytes]) -> None:
+    version = metadata.get(b"wpprep.shard_version", b"none").decode()
+    if version != FORMAT_VERSION:
+        raise ValueError(f"its format version is {version}, expected {FORMAT_VERSION}")
+
+
 def _views(column: Any) -> tuple[npt.NDArray[Any], Ints]:
     """The values of a list column, and ``int64[rows + 1]`` offsets into them."""
     return column.values.to_numpy(), column.offsets.to_numpy().astype(np.int64)
+
+
+def slice_rows(batch: InstanceBatch, start: int, stop: int) -> InstanceBatch:
+    """Rows ``start`` to ``stop`` of a batch, as views of it."""
+    offsets, mlm_offsets = batch.offsets[start : stop + 1], batch.mlm_offsets[start : stop + 1]
+    tokens, predictions = slice(offsets[0], offsets[-1]), slice(mlm_offsets[0], mlm_offsets[-1])
+    return InstanceBatch(
+        input_ids=batch.input_ids[tokens],
+        offsets=offsets - offsets[0],
+        b_start=batch.b_start[start:stop],
+        next_sentence_label=batch.next_sentence_label[start:stop],
+        document=batch.document[start:stop],
+        mlm_positions=batch.mlm_positions[predictions],
+        mlm_labels=batch.mlm_labels[predictions],
+        mlm_offsets=mlm_offsets - mlm_offsets[0],
+        word_starts=None if batch.word_starts is None else batch.word_starts[tokens],
+    )
 
 
 def take_rows(batch: InstanceBatch, rows: Ints) -> InstanceBatch:

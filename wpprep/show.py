@@ -25,6 +25,7 @@ from wpprep.shards import read_shard
 from wpprep.vocab.vocabulary import Vocabulary
 
 _STYLES = {"special": "dim", "a": "cyan", "b": "green", "predicted": "bold yellow"}
+_LABELS = {"nsp": ("B follows A", "B is random"), "sop": ("B follows A", "A and B are swapped")}
 _SAMPLE = "The lighthouse keeper's unusual handwriting was hard to read."
 
 
@@ -63,7 +64,8 @@ def as_data(path: str | os.PathLike[str], rows: int = 3, start: int = 0) -> dict
 
 def _instances(path: Path, rows: int, start: int) -> dict[str, Any]:
     folder = path.parent if path.is_file() else path
-    files = [file for file in read_manifest(folder, "shards").files if isinstance(file, Shard)]
+    manifest = read_manifest(folder, "shards")
+    files = [file for file in manifest.files if isinstance(file, Shard)]
     files = [file for file in files if path.is_dir() or file.name == path.name]
     total = sum(file.rows for file in files)
     if rows < 1 or not 0 <= start < max(1, total):
@@ -74,7 +76,8 @@ def _instances(path: Path, rows: int, start: int) -> dict[str, Any]:
         if len(instances) < rows and start < file.rows:
             batch = read_shard(folder / file.name)
             stop = min(file.rows, start + rows - len(instances))
-            instances += [_instance(batch, row, pieces) | {"shard": file.name} for row in range(start, stop)]
+            about = {"shard": file.name, "objective": manifest.options["objective"]}
+            instances += [_instance(batch, row, pieces) | about for row in range(start, stop)]
         start = max(0, start - file.rows)
     return {"kind": "shards", "path": str(path), "rows": total, "instances": instances}
 
@@ -89,7 +92,7 @@ def _instance(batch: InstanceBatch, row: int, pieces: list[str]) -> dict[str, An
         "pieces": [pieces[i] for i in ids.tolist()],
         "predictions": {position: pieces[label] for position, label in originals},
         "b_start": int(batch.b_start[row]),
-        "random_next": bool(batch.next_sentence_label[row]),
+        "label": int(batch.next_sentence_label[row]),
         "document": int(batch.document[row]),
     }
 
@@ -106,10 +109,7 @@ def _print_instance(console: Console, instance: dict[str, Any]) -> None:
             shown = f"⟨{original}⟩" if original == piece else f"⟨{original} → {piece}⟩"
             style = _STYLES["predicted"]
         line.append(shown, style).append(" ")
-    if b_start == len(pieces):
-        label = "one segment"
-    else:
-        label = "B is random" if instance["random_next"] else "B follows A"
+    label = "one segment" if b_start == len(pieces) else _LABELS[instance["objective"]][instance["label"]]
     about = f"{instance['shard']} row {instance['row']}, document {instance['document']}, {len(pieces)} tokens"
     console.print(f"{about}, {label}, {len(instance['predictions'])} to predict", style="bold")
     console.print(line)

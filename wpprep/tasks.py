@@ -8,31 +8,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from wpprep import rng
 from wpprep.config import CorpusOptions, ShardOptions, VocabOptions, as_dict
 from wpprep.encode.encoder import Encoder
-from wpprep.encode.tokens import TokenStore, write_part
+from wpprep.encode.tokens import Spans, TokenStore, write_part
 from wpprep.errors import OptionError
 from wpprep.files import sha256_of
+from wpprep.filters import passing
 from wpprep.manifest import Shard
 from wpprep.masking import mask_batch
 from wpprep.pairing import make_instances
-from wpprep.readers import read_slice
-from wpprep.records import Document, Ints, Slice, TokenizedDocuments, TokenRoles, fingerprint
+from wpprep.readers import LeftOut, read_slice
+from wpprep.records import Document, InstanceBatch, Ints, Slice, TokenizedDocuments, TokenRoles, fingerprint
 from wpprep.sentences import sentence_splitter
-from wpprep.shards import shard_statistics, shuffle_rows, write_shard
+from wpprep.shards import shard_statistics, shuffle_rows, take_rows, write_dense_shard, write_shard
 from wpprep.vocab.counts import ChunkCounter, ChunkCounts
 from wpprep.vocab.normalization import TextRules
 
 _BATCH_CHARACTERS = 1 << 22
-_SHARD_BYTES = 64_000_000
 _BYTES_PER_TOKEN = {"uint16": 3.2, "uint32": 6.0}  # of a shard, for each token of the corpus: a rough average
 
 
@@ -50,7 +50,7 @@ class CountChunks:
     def __call__(self, slices: list[Slice]) -> ChunkCounts:
         counter = ChunkCounter(self._rule)
         for slice_ in slices:
-            counter.add_documents(read_slice(slice_, self.text.errors))
+            counter.add_documents(passing(read_slice(slice_, self.text), self.text, slice_.format))
         return counter.result()
 
 
@@ -70,11 +70,13 @@ class EncodeSlices:
         """Write the part; returns its manifest entry and what the manifest counts."""
         name, slices = task
         facts = {"documents": 0, "text_bytes": 0, "replaced": 0, "fingerprint": 0}
-        encoded = [self._encode(batch, facts) for batch in _batches(slices, self.text.errors)]
+        left_out = LeftOut()
+        encoded = [self._encode(batch, facts) for batch in _batches(slices, self.text, left_out)]
         documents = _joined(encoded, self._encoder)
         write_part(self.folder / name, documents)
         facts |= {"sentences": len(documents.sentences) - 1, "tokens": len(documents.tokens)}
-        return {"shard": _entry(self.folder / name, len(documents), len(documents.tokens)), "statistics": facts}
+        entry = _entry(self.folder / name, len(documents), len(documents.tokens))
+        return {"shard": entry, "statistics": facts, "left_out": asdict(left_out)}
 
     def _encode(self, batch: tuple[str, list[Document]], facts: dict[str, int]) -> TokenizedDocuments:
         format_, documents = batch
@@ -88,34 +90,80 @@ class EncodeSlices:
         return self._encoder.encode_documents((d.id, split(d.text)) for d in documents)
 
 
-@dataclass(frozen=True)
-class MakeShard:
-    """Makes one shard from the token store: pairs, shuffles, masks and writes it.
+class Split:
+    """Some documents of a token store, numbered from 0: all that the pairing of a split sees of the corpus.
+
+    Args:
+        documents: ``int64[n]``, their global indices, rising.
+    """
+
+    def __init__(self, store: TokenStore, documents: Ints) -> None:
+        self._store, self.documents = store, documents
+        self.sentence_counts = store.sentence_counts[documents]
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    def take(self, documents: Ints) -> TokenizedDocuments:
+        return self._store.take(self.documents[documents])
+
+    def spans(self, documents: Ints, starts: Ints, targets: Ints) -> Spans:
+        return self._store.spans(self.documents[documents], starts, targets)
+
+
+class Bin(NamedTuple):
+    """Rows of a range of lengths, which have shards of their own.
 
     Attributes:
+        folder: where these are in the shard folder, such as ``bin-128/``; empty where there are no bins.
+        above: its rows have more tokens than this.
+        options: its data options: ``max_seq_length`` is its longest row.
+    """
+
+    folder: str
+    above: int
+    options: dict[str, Any]
+
+
+def bins_of(options: ShardOptions) -> list[Bin]:
+    """The bins that the rows are put into; without bins, one for all."""
+    bins, above = [], 0
+    for length in options.bin_lengths:
+        most = min(int(options.max_predictions_per_seq or 1), max(1, round(length * options.masked_lm_prob)))
+        own = {"max_seq_length": length, "max_predictions_per_seq": most} if options.bins else {}
+        bins.append(Bin(f"bin-{length}/" if options.bins else "", above, as_dict(options) | own))
+        above = length
+    return bins
+
+
+@dataclass(frozen=True)
+class MakeShard:
+    """Makes one shard from the token store (with bins, one of each): pairs, shuffles, masks and writes it.
+
+    Attributes:
+        documents: ``int64[n]``, global indices of the split that is made; random nexts come from there too.
         bounds: ``int64[shards + 1]``, each shard's range in the documents of all passes (`share_out`).
     """
 
     tokens: Path
     folder: Path
+    documents: Ints
     bounds: Ints
     roles: TokenRoles
     vocabulary_sha256: str
     options: ShardOptions
 
     @cached_property
-    def _store(self) -> TokenStore:
-        return TokenStore.open(self.tokens)
+    def _split(self) -> Split:
+        return Split(TokenStore.open(self.tokens), self.documents)
 
     def __call__(self, task: tuple[str, int]) -> dict[str, Any]:
-        """Write the shard; returns its manifest entry and its statistics."""
+        """Write the shard; returns its manifest entries and the statistics of all rows and of each bin."""
         name, index = task
-        options, path = self.options, self.folder / name
-        passes, documents = documents_of(
-            self.bounds[index], self.bounds[index + 1], len(self._store), options.seed
-        )
-        made = make_instances(self._store.take(documents), documents, passes, self._store, self.roles, options)
-        batch = made.batch
+        options, split = self.options, self._split
+        passes, documents = documents_of(self.bounds[index], self.bounds[index + 1], len(split), options.seed)
+        made = make_instances(split.take(documents), documents, passes, split, self.roles, options)
+        batch = replace(made.batch, document=self.documents[made.batch.document])
         if options.masking == "static":
             batch = mask_batch(
                 batch,
@@ -128,9 +176,42 @@ class MakeShard:
                 made.mask_keys,
             )
         batch = shuffle_rows(batch, int(rng.key(options.seed, rng.ROW_ORDER, 0, index)))
-        shard = write_shard(path, batch, self.vocabulary_sha256, as_dict(options))
-        statistics = shard_statistics(batch, self.roles, options.max_seq_length) | made.statistics
-        return {"shard": asdict(shard), "statistics": statistics}
+        written = [self._write(name, batch, bin_) for bin_ in bins_of(options)]
+        of_bins = [statistics for _, statistics in written]
+        of_all = shard_statistics(batch, self.roles, options.max_seq_length) if options.bins else of_bins[0]
+        return {
+            "shards": [asdict(shard) for shard, _ in written],
+            "of_bins": of_bins,
+            "statistics": of_all | made.statistics,
+        }
+
+    def _write(self, name: str, batch: InstanceBatch, bin_: Bin) -> tuple[Shard, dict[str, Any]]:
+        """Write the rows of one bin; returns the entry and the statistics."""
+        longest = bin_.options["max_seq_length"]
+        if bin_.folder:
+            lengths = np.diff(batch.offsets)
+            batch = take_rows(batch, np.flatnonzero((lengths > bin_.above) & (lengths <= longest)))
+        what = (self.folder / bin_.folder / name, batch, self.vocabulary_sha256, bin_.options)
+        is_dense = self.options.layout == "dense"
+        shard = write_dense_shard(*what, self.roles.pad) if is_dense else write_shard(*what)
+        return replace(shard, name=bin_.folder + name), shard_statistics(batch, self.roles, longest)
+
+
+def split_documents(n_documents: int, options: ShardOptions) -> tuple[Ints, Ints]:
+    """Global indices of the documents that are trained on, and of those held out, each rising.
+
+    Raises:
+        OptionError: one of the two would have too few documents.
+    """
+    held = round(options.holdout * n_documents)
+    order = rng.permutation(n_documents, np.uint64(rng.key(options.seed, rng.HOLDOUT, 0, 0)))
+    least = 2 if options.objective == "nsp" and options.random_next_prob > 0 else 1
+    if options.holdout and not least <= held <= n_documents - least:
+        raise OptionError(
+            f"holdout {options.holdout} of {n_documents} documents is {held}, expected {least} to "
+            f"{n_documents - least}; give another share, or more documents"
+        )
+    return np.sort(order[held:]), np.sort(order[:held])
 
 
 def share_out(token_counts: Ints, options: ShardOptions, id_type: str) -> Ints:
@@ -155,7 +236,8 @@ def share_out(token_counts: Ints, options: ShardOptions, id_type: str) -> Ints:
             for pass_ in range(passes)
         ]
     )
-    shards = options.shards or _number_of_shards(int(tokens.sum()), passes, id_type)
+    wanted_bytes = int(tokens.sum()) * _BYTES_PER_TOKEN[id_type]
+    shards = options.shards or _number_of_shards(wanted_bytes / options.shard_bytes, passes)
     if shards > n * passes:
         raise OptionError(f"shards is {shards}, expected at most {n * passes} (documents times dupe_factor)")
     before = np.cumsum(tokens) - tokens // 2  # a document belongs where its middle lies
@@ -168,9 +250,9 @@ def share_out(token_counts: Ints, options: ShardOptions, id_type: str) -> Ints:
     return spread
 
 
-def _number_of_shards(tokens: int, passes: int, id_type: str) -> int:
-    """So many that each has about 64 MB; as many for every pass, where there is one for each."""
-    shards = max(1, round(tokens * _BYTES_PER_TOKEN[id_type] / _SHARD_BYTES))
+def _number_of_shards(wanted: float, passes: int) -> int:
+    """About as many as are wanted; as many for every pass, where there is one for each."""
+    shards = max(1, round(wanted))
     return shards if shards < passes else round(shards / passes) * passes
 
 
@@ -189,12 +271,14 @@ def _order_key(seed: int, pass_: int) -> int:
     return int(rng.key(seed, rng.DOCUMENT_ORDER, pass_, 0))
 
 
-def _batches(slices: list[Slice], errors: str) -> Iterator[tuple[str, list[Document]]]:
+def _batches(
+    slices: list[Slice], text: CorpusOptions, left_out: LeftOut
+) -> Iterator[tuple[str, list[Document]]]:
     """Documents in batches of a few MB, each of one format."""
     for slice_ in slices:
         batch: list[Document] = []
         size = 0
-        for document in read_slice(slice_, errors):
+        for document in passing(read_slice(slice_, text, left_out), text, slice_.format):
             batch.append(document)
             size += len(document.text)
             if size >= _BATCH_CHARACTERS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import NamedTuple
 
@@ -24,13 +25,15 @@ def mask_row(
     tokens: list[int],
     b_start: int,
     starts_word: list[bool] | None,
+    spans: bool,
     quota: int,
     shares: tuple[float, float],
     mask: int,
     replacements: list[int],
     key: int,
 ) -> Masked:
-    """What `wpprep.masking.mask_batch` makes of one row; ``starts_word`` is None under the policy token.
+    """What `wpprep.masking.mask_batch` makes of one row; ``starts_word`` is None under the policy token,
+    ``spans`` true under the policy span.
 
     ``shares`` are those of ``[MASK]`` and of random tokens.
     """
@@ -41,10 +44,13 @@ def mask_row(
     if starts_word is None:
         chosen = choose_tokens(candidates, quota, state)
     else:
-        chosen = choose_words(group_words(candidates, starts_word, b_start), quota, state)
+        words = group_words(candidates, starts_word, b_start)
+        chosen = (choose_spans if spans else choose_words)(words, quota, state)
     masked = list(tokens)
+    share = 0.0
     for position in sorted(chosen):
-        share = rng.uniform(state)
+        if position in chosen.draws:
+            share = rng.uniform(state)
         if share < shares[0]:
             masked[position] = mask
         elif share < shares[0] + shares[1]:
@@ -52,9 +58,18 @@ def mask_row(
     return Masked(masked, sorted(chosen), [tokens[position] for position in sorted(chosen)])
 
 
-def choose_tokens(candidates: list[int], quota: int, state: rng.State) -> set[int]:
+class Chosen(set[int]):
+    """The chosen positions; ``draws`` are those at which the shares are drawn: all, or where spans start."""
+
+    draws: set[int]
+
+    def __init__(self) -> None:
+        self.draws = self
+
+
+def choose_tokens(candidates: list[int], quota: int, state: rng.State) -> Chosen:
     """Floyd's sampling: draw among the first n candidates for a growing n; a double stands for the n-th."""
-    chosen: set[int] = set()
+    chosen = Chosen()
     for n in range(max(0, len(candidates) - quota) + 1, len(candidates) + 1):
         drawn = candidates[int(rng.below(state, n))]
         chosen.add(candidates[n - 1] if drawn in chosen else drawn)
@@ -71,17 +86,51 @@ def group_words(candidates: list[int], starts_word: list[bool], b_start: int) ->
     return words
 
 
-def choose_words(words: list[list[int]], quota: int, state: rng.State) -> set[int]:
+def choose_words(words: list[list[int]], quota: int, state: rng.State) -> Chosen:
     """Draw words without putting them back, and take those that still fit."""
-    words, chosen = list(words), set()
+    words, chosen = list(words), Chosen()
     while words and len(chosen) < quota:
-        drawn = int(rng.below(state, len(words)))
-        # The first word takes the drawn one's place, and the draw goes on among the others.
-        words[0], words[drawn] = words[drawn], words[0]
-        word = words.pop(0)
+        word = draw_word(words, state)
         if len(chosen) + len(word) <= quota:
             chosen.update(word)
     return chosen
+
+
+def choose_spans(words: list[list[int]], quota: int, state: rng.State) -> Chosen:
+    """Draw words without putting them back; from each, go on to the next while it is free, near and fits."""
+    left, chosen = list(words), Chosen()
+    chosen.draws = set()
+    behind = {
+        first[-1] + 1: second for first, second in itertools.pairwise(words) if first[-1] + 1 == second[0]
+    }
+    while left and len(chosen) < quota:
+        word = draw_word(left, state)
+        if chosen & set(word) or len(chosen) + len(word) > quota:
+            continue
+        chosen.draws.add(word[0])
+        for _ in range(span_length(state)):
+            if not word or chosen & set(word) or len(chosen) + len(word) > quota:
+                break
+            chosen.update(word)
+            word = behind.get(word[-1] + 1, [])
+    return chosen
+
+
+def span_length(state: rng.State) -> int:
+    """How often a draw is tried until one is below 0.2; all again if that is more than ten times."""
+    while True:
+        tries = 1
+        while tries < 11 and rng.uniform(state) >= 0.2:
+            tries += 1
+        if tries < 11:
+            return tries
+
+
+def draw_word(words: list[list[int]], state: rng.State) -> list[int]:
+    """Take a random word out of the list; the first one takes its place, the next draw is among the others."""
+    drawn = int(rng.below(state, len(words)))
+    words[0], words[drawn] = words[drawn], words[0]
+    return words.pop(0)
 
 
 def google_mask(

@@ -17,7 +17,7 @@ class Pair(NamedTuple):
 
     a: list[int]
     b: list[int]
-    is_random: bool
+    label: bool  # random, or swapped
     document: int
     mask_key: int
 
@@ -42,14 +42,16 @@ def pair(
             pack_rows = pack(document, target, max_tokens)
             pairs += [Pair(a, [], False, index, int(rng.draw(mask_state))) for a in pack_rows]
             continue
+        swaps = options.objective == "sop"
         waiting = list(document)
         while waiting:
             chunk = take_chunk(waiting, target)
-            is_random = rng.uniform(state) < chance_of_random(pairs, options.random_next_prob)
+            label = rng.uniform(state) < chance_of_one(pairs, options.random_next_prob)
             if len(join(chunk)) == 1:
-                if options.random_next_prob == 0:
+                if options.random_next_prob == 0 or swaps:
                     continue
-                is_random = True
+                label = True
+            is_random = label and not swaps
             if len(chunk) > 1:
                 a_end = 1 + int(rng.below(state, len(chunk) - 1))
                 a, rest = join(chunk[:a_end]), chunk[a_end:]
@@ -66,14 +68,16 @@ def pair(
                 waiting = rest + waiting
             else:
                 b = join(rest)
+            if label and swaps:
+                a, b = b, a
             a, b = truncate(a, b, max_tokens, rng.draw(state))
-            pairs.append(Pair(a, b, is_random, index, int(rng.draw(mask_state))))
+            pairs.append(Pair(a, b, label, index, int(rng.draw(mask_state))))
     return pairs
 
 
-def chance_of_random(pairs: list[Pair], prob: float) -> float:
-    """The chance that the next is random: ``prob``, less a quarter of the larger share for each row ahead."""
-    ahead = sum(pair.is_random for pair in pairs) - prob * len(pairs)
+def chance_of_one(pairs: list[Pair], prob: float) -> float:
+    """The chance that the next label is 1: ``prob``, less a quarter of the larger share for each row ahead."""
+    ahead = sum(pair.label for pair in pairs) - prob * len(pairs)
     return prob - max(prob, 1 - prob) / 4 * ahead
 
 

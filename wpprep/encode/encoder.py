@@ -1,7 +1,16 @@
 """The encoder: ids of text, equal to the library's on every string, at the speed of a table look-up.
 
-Text is scanned into chunks; a chunk never seen before goes through `tokenizers`, its ids are kept, and
-the ids of a text are one gather over its chunks. The rules stay in the library, so ids are its ids.
+1. Text is scanned into chunks (`scanner`), each a number; where that is safe, says `cuts`.
+2. A chunk never seen before is encoded: by our own kernel where every character is a plain case for it
+   (`wordpiece`, `bytepairs`), by `tokenizers` otherwise. Its ids are kept.
+3. The ids of a text are one gather over its chunks.
+4. When the memory for chunks is used up, those met once are forgotten, and the frequent ones stay.
+
+The rules stay in the library: a tokenizer that cuts, normalises or splits in a way not known here is
+given whole texts, with a warning.
+
+    entries  int64[chunks]   [ the id : 32 | 1 ] or [ place in ids : 32 | how many ids : 32 ]
+    ids      uint16[] or uint32[]   the ids of all chunks; beside it marks, bool[], where words start
 
     >>> encoder = Encoder.from_folder("vocab")                         # doctest: +SKIP
     >>> encoder.encode("to be or not to be")                           # doctest: +SKIP
@@ -11,8 +20,9 @@ the ids of a text are one gather over its chunks. The rules stay in the library,
 from __future__ import annotations
 
 import itertools
+import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,39 +31,57 @@ import numpy.typing as npt
 from numba import njit
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from wpprep.encode.cuts import bert_rule, byte_level_rule
-from wpprep.encode.scanner import Bytes, ChunkTable, Codes, CutRule
+from wpprep.encode.bytepairs import BytePairKernel
+from wpprep.encode.cuts import Pipe, bert_rule, byte_level_rule
+from wpprep.encode.scanner import PADDING, Bytes, ChunkTable, Codes, CutRule
+from wpprep.encode.wordpiece import WordPieceKernel
 from wpprep.records import Ints, TokenizedDocuments, Tokens, offsets_of, token_dtype
 from wpprep.vocab.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
-_CACHE_BYTES = 256 << 20
+CACHE_BYTES = 256 << 20
+_BATCH_BYTES = 1 << 20
+_LONGEST_KEPT = 100  # bytes; longer chunks are seldom seen twice
+_SHIFT, _LENGTH = np.int64(32), np.int64(0xFFFFFFFF)
+
+Marks = npt.NDArray[np.bool_]
+
+
+@njit(cache=True, nogil=True)
+def _count(codes: Codes, entries: Ints, hits: Ints) -> int:
+    """How many ids the chunks have; adds to ``hits`` how often each chunk occurs."""
+    n = 0
+    for code in codes:
+        n += entries[code] & _LENGTH
+        hits[code] += 1
+    return n
 
 
 @njit(cache=True, nogil=True)
 def _gather(
-    codes: Codes, code_ends: Ints, piece_ids: Tokens, piece_starts: Ints, tokens: Tokens, ends: Ints
-) -> int:
-    """Write the ids of every chunk one after another, and where each sentence ends; returns how many."""
+    codes: Codes, code_ends: Ints, entries: Ints, ids: Tokens, marks: Marks,
+    tokens: Tokens, ends: Ints, word_starts: Marks,
+) -> None:  # fmt: skip
+    """Write the ids of every chunk one after another, where each sentence ends, and where words start."""
     n, first = 0, 0
+    has_marks = len(word_starts) > 0
     for sentence in range(len(code_ends)):
         for i in range(first, code_ends[sentence]):
-            code = codes[i]
-            for j in range(piece_starts[code], piece_starts[code + 1]):
-                tokens[n] = piece_ids[j]
-                n += 1
+            entry = entries[codes[i]]
+            length, value = entry & _LENGTH, entry >> _SHIFT
+            if length == 1:
+                tokens[n] = value
+                if has_marks:
+                    word_starts[n] = True
+            else:
+                for j in range(length):
+                    tokens[n + j] = ids[value + j]
+                    if has_marks:
+                        word_starts[n + j] = marks[value + j]
+            n += length
         ends[sentence] = n
         first = code_ends[sentence]
-    return n
-
-
-@njit(cache=True, nogil=True)
-def _count(codes: Codes, piece_starts: Ints) -> int:
-    n = 0
-    for code in codes:
-        n += piece_starts[code + 1] - piece_starts[code]
-    return n
 
 
 class Encoder:
@@ -65,17 +93,19 @@ class Encoder:
         marks_words: whether it says where words start, because the piece alone does not tell.
     """
 
-    def __init__(self, vocabulary: Vocabulary, cache_bytes: int = _CACHE_BYTES) -> None:
+    def __init__(self, vocabulary: Vocabulary, cache_bytes: int = CACHE_BYTES) -> None:
         self.vocabulary = vocabulary
         self.dtype = token_dtype(len(vocabulary.pieces))
         self.marks_words = not isinstance(vocabulary.tokenizer.model, models.WordPiece)
-        self._cache_bytes = cache_bytes
-        self._rule = safe_rule(vocabulary.tokenizer)
+        self._tokenizer, self._adds_space = _without_prefix_space(vocabulary.tokenizer)
+        self._rule = safe_rule(self._tokenizer)
         if self._rule is None:
             log.warning("%s: this tokenizer's text cannot be cut safely; encoding it whole", vocabulary.folder)
         else:
-            self._table = ChunkTable(self._rule)
-            self._forget()
+            self._memory = _Memory(self._rule, self.dtype, cache_bytes)
+            self._kernel: WordPieceKernel | BytePairKernel | None = _wordpiece_kernel(self._tokenizer)
+            if isinstance(self._tokenizer.pre_tokenizer, pre_tokenizers.ByteLevel):
+                self._kernel = BytePairKernel.of(self._tokenizer)
 
     @classmethod
     def from_folder(cls, path: str | Path) -> Encoder:
@@ -84,70 +114,73 @@ class Encoder:
 
     def encode(self, text: str) -> Tokens:
         """Ids of a text, without [CLS] and [SEP]; ``uint16`` or ``uint32``, 1-D."""
-        data = text.encode()
-        return self._encode_sentences(np.frombuffer(data, np.uint8), np.array([len(data)], np.int64)).tokens
+        return self._encode_sentences([text]).tokens
+
+    def encode_batch(self, texts: Sequence[str]) -> list[Tokens]:
+        """Ids of every text, as `encode` gives them."""
+        encoded = self._encode_sentences(texts)
+        return [encoded.tokens[a:b] for a, b in itertools.pairwise([0, *encoded.ends.tolist()])]
 
     def encode_documents(self, documents: Iterable[tuple[str, Sequence[str]]]) -> TokenizedDocuments:
         """Encode documents given as (id, sentences); sentences and documents without tokens are left out."""
-        ids, sentences, counts = [], [], []
+        ids: list[str] = []
+        sentences: list[str] = []
+        counts: list[int] = []
         for id_, of_document in documents:
             ids.append(id_)
             sentences.extend(of_document)
             counts.append(len(of_document))
-        data = "".join(sentences).encode()
-        encoded = self._encode_sentences(np.frombuffer(data, np.uint8), _byte_ends(sentences, len(data)))
-        return _without_empty(ids, encoded, np.cumsum(counts, dtype=np.int64))
+        return _without_empty(ids, self._encode_sentences(sentences), np.cumsum(counts, dtype=np.int64))
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids, special tokens included."""
         return str(self.vocabulary.tokenizer.decode([int(i) for i in ids], skip_special_tokens=False))
 
-    def _encode_sentences(self, text: Bytes, ends: Ints) -> _Encoded:
-        """All ids of valid UTF-8, cut into sentences at ``ends``."""
+    def _encode_sentences(self, sentences: Sequence[str]) -> _Encoded:
+        """All ids of the sentences."""
+        if self._adds_space:
+            sentences = [s if not s or s[0] == " " else f" {s}" for s in sentences]
         if self._rule is None:
-            data = text.tobytes()
-            starts = [0, *ends[:-1].tolist()]
-            sentences = [data[a:b].decode() for a, b in zip(starts, ends.tolist(), strict=True)]
             return self._ask_library(sentences)
-        if self._table.nbytes + self._ids.nbytes + self._starts.nbytes > self._cache_bytes:
-            self._table.clear()
-            self._forget()
-        codes, code_ends = self._table.scan(text, ends)
+        return _joined([self._encode_batch(text, ends) for text, ends in _batches(sentences)], self)
+
+    def _encode_batch(self, text: Bytes, ends: Ints) -> _Encoded:
+        """All ids of valid UTF-8, cut into sentences at ``ends``."""
+        memory = self._memory
+        codes, code_ends = memory.table.scan(text, ends)
         self._learn()
-        tokens, token_ends = np.empty(_count(codes, self._starts), self.dtype), np.empty(len(ends), np.int64)
-        _gather(codes, code_ends, self._ids, self._starts, tokens, token_ends)
-        marks = None
-        if self.marks_words:
-            marks = np.empty(len(tokens), np.bool_)
-            _gather(codes, code_ends, self._marks, self._starts, marks, token_ends)
-        return _Encoded(tokens, token_ends, marks)
+        n = _count(codes, memory.entries, memory.hits)
+        tokens, token_ends = np.empty(n, self.dtype), np.empty(len(ends), np.int64)
+        word_starts = np.empty(n if self.marks_words else 0, np.bool_)
+        _gather(codes, code_ends, memory.entries, memory.ids, memory.marks, tokens, token_ends, word_starts)
+        memory.keep_to_bound()
+        return _Encoded(tokens, token_ends, word_starts if self.marks_words else None)
 
     def _learn(self) -> None:
         """Encode the chunks that the last scan saw for the first time."""
-        new = self._table.chunks(self._known)
-        if not new:
+        table, known = self._memory.table, self._memory.known
+        if len(table) == known:
             return
-        known, self._known = self._known, self._known + len(new)
-        tokens, ends, marks = self._ask_library(new)
-        used = int(self._starts[known])
-        self._starts = _with_room(self._starts, self._known + 1)
-        self._starts[known + 1 : self._known + 1] = used + ends
-        self._ids = _with_room(self._ids, used + len(tokens))
-        self._ids[used : used + len(tokens)] = tokens
-        if marks is not None:
-            self._marks = _with_room(self._marks, used + len(tokens))
-            self._marks[used : used + len(tokens)] = marks
+        left = np.arange(known, len(table))
+        if self._kernel is not None:
+            tokens, ends, is_left = self._kernel.encode(table.blob, table.starts[known : len(table) + 1])
+            self._memory.learn(left, _Encoded(tokens, ends, self._one_word_each(ends)))
+            left = left[is_left]
+        if len(left):
+            self._memory.learn(left, self._ask_library(table.chunks_of(left)))
 
-    def _forget(self) -> None:
-        self._ids: Tokens = np.empty(1 << 16, self.dtype)
-        self._marks = np.empty(1 << 16 if self.marks_words else 0, np.bool_)
-        self._starts = np.zeros(1 << 16, np.int64)
-        self._known = 0
+    def _one_word_each(self, ends: Ints) -> Marks | None:
+        """The marks of chunks that are one word each, as the byte pair kernel takes them."""
+        if not self.marks_words:
+            return None
+        marks = np.zeros(int(ends[-1]), np.bool_)
+        starts = np.concatenate([[0], ends[:-1]])
+        marks[starts[starts < ends]] = True
+        return marks
 
-    def _ask_library(self, texts: list[str]) -> _Encoded:
+    def _ask_library(self, texts: Sequence[str]) -> _Encoded:
         """What `tokenizers` makes of texts; a word starts where its pre-token does."""
-        tokenizer = self.vocabulary.tokenizer
-        encode = tokenizer.encode_batch if self.marks_words else tokenizer.encode_batch_fast
+        encode = self._tokenizer.encode_batch if self.marks_words else self._tokenizer.encode_batch_fast
         encodings = encode(texts, add_special_tokens=False)
         ids = [encoding.ids for encoding in encodings]
         ends = np.cumsum(np.fromiter(map(len, ids), np.int64, len(ids)))
@@ -166,7 +199,76 @@ class _Encoded(NamedTuple):
 
     tokens: Tokens
     ends: Ints
-    marks: npt.NDArray[np.bool_] | None
+    marks: Marks | None
+
+
+class _Memory:
+    """The chunks met so far and their ids, in a bounded number of bytes.
+
+    Attributes:
+        table: from chunk to code.
+        known: codes below this have entries.
+        entries, ids, marks: what the chunks became (see the head of this file).
+        hits: ``int64``, how often each chunk occurred, halved whenever chunks were forgotten.
+    """
+
+    def __init__(self, rule: CutRule, dtype: type[Any], most_bytes: int) -> None:
+        self.table = ChunkTable(rule)
+        self._most_bytes = most_bytes
+        self.known = self._used = 0
+        self.entries, self.hits = np.zeros(1 << 15, np.int64), np.zeros(1 << 15, np.int64)
+        self.ids: Tokens = np.empty(1 << 15, dtype)
+        self.marks = np.ones(1 << 15, np.bool_)
+
+    def learn(self, codes: Ints, encoded: _Encoded) -> None:
+        """Keep the ids of these chunks; a later call for the same chunk wins."""
+        lengths = np.diff(encoded.ends, prepend=0)
+        n = len(encoded.tokens)
+        self.entries = _with_room(self.entries, len(self.table))
+        self.hits = _with_room(self.hits, len(self.table))
+        self.ids, self.marks = _with_room(self.ids, self._used + n), _with_room(self.marks, self._used + n)
+        self.ids[self._used : self._used + n] = encoded.tokens
+        if encoded.marks is not None:
+            self.marks[self._used : self._used + n] = encoded.marks
+        places = self._used + encoded.ends - lengths
+        alone = lengths == 1
+        places[alone] = encoded.tokens[(encoded.ends - lengths)[alone]]
+        self.entries[codes] = places << _SHIFT | lengths
+        self.known = len(self.table)
+        self._used += n
+
+    def keep_to_bound(self) -> None:
+        """If there is no room for more, forget the rarer half of the chunks, those met once and long ones."""
+        held = [self.entries, self.hits, self.ids, self.marks]
+        if self.table.nbytes + sum(array.nbytes for array in held) <= self._most_bytes:
+            return
+        n = self.known
+        hits, lengths = self.hits[:n], np.diff(self.table.starts[: n + 1])
+        order = np.argsort(-hits, kind="stable")[: n // 2]
+        kept = np.sort(order[(hits[order] > 1) & (lengths[order] <= _LONGEST_KEPT)])
+        entries = self.entries[kept]
+        n_ids = int((entries & _LENGTH).sum())
+        ids, marks, ends = (
+            np.empty(n_ids, self.ids.dtype),
+            np.empty(n_ids, np.bool_),
+            np.empty(len(kept), np.int64),
+        )
+        _gather(
+            kept.astype(np.int32),
+            np.arange(1, len(kept) + 1),
+            self.entries,
+            self.ids,
+            self.marks,
+            ids,
+            ends,
+            marks,
+        )
+        hits = hits[kept] // 2
+        self.table.keep(kept)
+        self.entries, self.hits = np.zeros(1 << 15, np.int64), np.zeros(1 << 15, np.int64)
+        self.ids, self.marks, self._used = ids, marks, 0
+        self.learn(np.arange(len(kept)), _Encoded(ids, ends, marks))
+        self.hits[: len(kept)] = hits
 
 
 def safe_rule(tokenizer: Tokenizer) -> CutRule | None:
@@ -175,33 +277,50 @@ def safe_rule(tokenizer: Tokenizer) -> CutRule | None:
         return None
     if tokenizer.truncation is not None or tokenizer.padding is not None:
         return None
-    model, normalizer, pre_tokenizer = tokenizer.model, tokenizer.normalizer, tokenizer.pre_tokenizer
+    model, pre_tokenizer = tokenizer.model, tokenizer.pre_tokenizer
     if isinstance(model, models.BPE) and model.dropout:
         return None
+    steps = _steps(tokenizer.normalizer)
     if isinstance(pre_tokenizer, pre_tokenizers.ByteLevel):
-        is_plain = normalizer is None and pre_tokenizer.use_regex and not pre_tokenizer.add_prefix_space
+        is_plain = pre_tokenizer.use_regex and not pre_tokenizer.add_prefix_space
+        is_plain = is_plain and all(isinstance(step, (*_FORMS, normalizers.Lowercase)) for step in steps)
         return byte_level_rule() if is_plain else None
-    if isinstance(pre_tokenizer, pre_tokenizers.BertPreTokenizer):
-        steps = _steps(normalizer)
-        if all(isinstance(step, _SAFE_NORMALIZERS) for step in steps):
-
-            def pipe(text: str) -> list[str]:
-                text = text if normalizer is None else normalizer.normalize_str(text)
-                return [word for word, _ in pre_tokenizer.pre_tokenize_str(text)]
-
-            return bert_rule(pipe, any(isinstance(s, normalizers.NFC | normalizers.NFKC) for s in steps))
+    if isinstance(pre_tokenizer, pre_tokenizers.BertPreTokenizer) and all(
+        isinstance(step, (*_FORMS, normalizers.BertNormalizer, normalizers.Lowercase, normalizers.StripAccents))
+        for step in steps
+    ):
+        return bert_rule(_pipe(tokenizer), any(isinstance(step, _COMPOSING_FORMS) for step in steps))
     return None
 
 
-_SAFE_NORMALIZERS = (
-    normalizers.BertNormalizer,
-    normalizers.NFC,
-    normalizers.NFKC,
-    normalizers.NFD,
-    normalizers.NFKD,
-    normalizers.Lowercase,
-    normalizers.StripAccents,
-)
+_COMPOSING_FORMS = (normalizers.NFC, normalizers.NFKC)
+_FORMS = (*_COMPOSING_FORMS, normalizers.NFD, normalizers.NFKD)
+
+
+def _wordpiece_kernel(tokenizer: Tokenizer) -> WordPieceKernel | None:
+    """Our own kernel for WordPiece behind a BertNormalizer, with or without a Unicode form before it."""
+    model, steps = tokenizer.model, _steps(tokenizer.normalizer)
+    if not isinstance(model, models.WordPiece) or not steps or len(steps) > 2:
+        return None
+    *forms, bert = steps
+    if not isinstance(bert, normalizers.BertNormalizer) or not all(isinstance(form, _FORMS) for form in forms):
+        return None
+    pieces = tokenizer.get_vocab(with_added_tokens=False)
+    strips_accents = bert.lowercase if bert.strip_accents is None else bert.strip_accents
+    return WordPieceKernel(
+        pieces, model, _pipe(tokenizer), has_form=bool(forms), strips_accents=bool(strips_accents)
+    )
+
+
+def _pipe(tokenizer: Tokenizer) -> Pipe:
+    """The tokenizer's own way from text to words."""
+    normalizer, pre_tokenizer = tokenizer.normalizer, tokenizer.pre_tokenizer
+
+    def pipe(text: str) -> list[str]:
+        text = text if normalizer is None else normalizer.normalize_str(text)
+        return [word for word, _ in pre_tokenizer.pre_tokenize_str(text)]
+
+    return pipe
 
 
 def _steps(normalizer: Any) -> list[Any]:
@@ -212,12 +331,60 @@ def _steps(normalizer: Any) -> list[Any]:
     return [normalizer]
 
 
-def _byte_ends(sentences: Sequence[str], total: int) -> Ints:
-    """The end of every sentence in the UTF-8 of all of them."""
-    lengths = np.fromiter(map(len, sentences), np.int64, len(sentences))
-    if int(lengths.sum()) != total:  # not ASCII
-        lengths = np.fromiter((len(s.encode()) for s in sentences), np.int64, len(sentences))
-    return np.cumsum(lengths)
+def _without_prefix_space(tokenizer: Tokenizer) -> tuple[Tokenizer, bool]:
+    """A twin that puts no space before a text, and whether the caller must do that.
+
+    The space belongs before the text, not before each of its chunks. Behind a normaliser, which may itself
+    make a space of what the text begins with, the tokenizer stays as it is.
+    """
+    pre_tokenizer = tokenizer.pre_tokenizer
+    if (
+        not isinstance(pre_tokenizer, pre_tokenizers.ByteLevel)
+        or not pre_tokenizer.add_prefix_space
+        or tokenizer.normalizer is not None
+    ):
+        return tokenizer, False
+    content = json.loads(tokenizer.to_str())
+    content["pre_tokenizer"]["add_prefix_space"] = False
+    twin = Tokenizer.from_str(json.dumps(content))
+    twin.encode_special_tokens = True  # is stored nowhere
+    return twin, True
+
+
+def _batches(sentences: Sequence[str]) -> Iterator[tuple[Bytes, Ints]]:
+    """The UTF-8 of sentences and the end of each, about a megabyte at a time, with padding after it."""
+    batch: list[bytes] = []
+    size = 0
+    for sentence in sentences:
+        data = sentence.encode()
+        batch.append(data)
+        size += len(data)
+        if size >= _BATCH_BYTES:
+            yield _laid_out(batch)
+            batch, size = [], 0
+    if batch:
+        yield _laid_out(batch)
+
+
+def _laid_out(batch: list[bytes]) -> tuple[Bytes, Ints]:
+    ends = np.cumsum(np.fromiter(map(len, batch), np.int64, len(batch)))
+    return np.frombuffer(b"".join([*batch, bytes(PADDING)]), np.uint8), ends
+
+
+def _joined(parts: list[_Encoded], encoder: Encoder) -> _Encoded:
+    """Several batches as one."""
+    if len(parts) == 1:
+        return parts[0]
+    edges = offsets_of(np.array([len(part.tokens) for part in parts], np.int64))
+    return _Encoded(
+        np.concatenate([np.empty(0, encoder.dtype), *(part.tokens for part in parts)]),
+        np.concatenate(
+            [np.empty(0, np.int64), *(p.ends + edge for p, edge in zip(parts, edges, strict=False))]
+        ),
+        np.concatenate([np.empty(0, np.bool_), *(part.marks for part in parts)])
+        if encoder.marks_words
+        else None,
+    )
 
 
 def _without_empty(ids: list[str], encoded: _Encoded, documents: Ints) -> TokenizedDocuments:

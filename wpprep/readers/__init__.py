@@ -1,15 +1,16 @@
 """Readers: corpus files to documents, one module a format, each with the same three functions.
 
-    split(path, target_bytes)   slices of one file that can be read on their own
-    read(slice, errors)         the documents of a slice
-    recognises(head)            whether a file that begins so has this format
+    split(path, target_bytes, options)   slices of one file that can be read on their own
+    read(slice, options)                 the documents of a slice
+    recognises(head)                     whether a file that begins so has this format
 
-Documents, their ids and their order are the same for every ``target_bytes``. Files may be compressed
-with gzip, bzip2 or xz; such a file is one slice, and is read in blocks.
+Documents, their ids and their order are the same for every ``target_bytes``. Text files may be compressed
+with gzip, bzip2, xz or zstd; such a file is one slice, and is read in blocks.
 
-    for slice_ in plan_slices(["sample_corpus"], "auto", target_bytes=16_000_000):
-        for document in read_slice(slice_, "strict"):
-            document.id      # "12", or "book.txt:0": file and byte where the format has no ids
+    options = CorpusOptions()
+    for slice_ in plan_slices(["sample_corpus"], options, target_bytes=16_000_000):
+        for document in read_slice(slice_, options):
+            document.id      # "12", or "book.txt:0": file and byte (or row) where the format has no ids
             document.text    # one paragraph a line
 
 What this package does not do: cut text into sentences (`wpprep.sentences`), or notice that a whole
@@ -18,39 +19,42 @@ corpus has no document (the pipeline).
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
+from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, MissingInputError
 from wpprep.files import expand_inputs
-from wpprep.readers import lines, prose, wikiextractor
-from wpprep.readers.cutting import read_head
+from wpprep.readers.decoding import read_head
+from wpprep.readers.outcome import LeftOut
 from wpprep.records import Document, Slice
+
+__all__ = ["READERS", "LeftOut", "detect", "plan_slices", "read_slice", "reader"]
 
 _log = logging.getLogger(__name__)
 
-
-class Reader(NamedTuple):
-    """The three functions of a format."""
-
-    split: Callable[[str, int], list[Slice]]
-    read: Callable[[Slice, str], Iterator[Document]]
-    recognises: Callable[[bytes], bool]
-
-
+# The module of each format, loaded when a file has it: some bring pyarrow or an optional package along.
 # A file has the first format here that recognises it: ``prose`` takes all other text, so it is last.
 READERS = {
-    "wikiextractor": Reader(wikiextractor.split, wikiextractor.read, wikiextractor.recognises),
-    "lines": Reader(lines.split, lines.read, lines.recognises),
-    "prose": Reader(prose.split, prose.read, prose.recognises),
+    "parquet": "parquet",
+    "arrow": "arrow",
+    "wikiextractor-json": "wikiextractor_json",
+    "jsonl": "jsonl",
+    "wikiextractor": "wikiextractor",
+    "wiki-dump": "wiki_dump",
+    "lines": "lines",
+    "prose": "prose",
 }
-_EXPECTED = f"expected UTF-8 text as {', '.join(sorted(READERS))}; the option --format says which"
+_EXPECTED = f"expected {', '.join(sorted(READERS))}; the option --format says which"
 
 
-def plan_slices(inputs: Sequence[str | os.PathLike[str]], format: str, target_bytes: int) -> list[Slice]:
+def plan_slices(
+    inputs: Sequence[str | os.PathLike[str]], options: CorpusOptions, target_bytes: int
+) -> list[Slice]:
     """Cut the corpus that the inputs name into slices of about ``target_bytes``, in path order.
 
     Under the format ``auto`` each file's own content tells its format. Files inside folders that have
@@ -58,17 +62,17 @@ def plan_slices(inputs: Sequence[str | os.PathLike[str]], format: str, target_by
 
     Raises:
         MissingInputError: an input does not exist, or a folder holds no file of a known format.
-        CorpusError: a file that the inputs name themselves has no known format.
+        CorpusError: a file that the inputs name themselves has no known format, or is damaged.
     """
     named = {Path(entry) for entry in inputs}
     paths = expand_inputs(inputs)
     slices, left_out = [], []
     for path in paths:
-        found = detect(path) if format == "auto" else format
+        found = _format_of(path, options)
         if found:
-            slices.extend(READERS[found].split(str(path), target_bytes))
+            slices.extend(_split(path, found, options, target_bytes))
         elif path in named:
-            raise CorpusError(f"{path}: no known format (found {read_head(str(path))[:20]!r}); {_EXPECTED}")
+            raise CorpusError(f"{path}: no known format (found {read_head(path, options)[:20]!r}); {_EXPECTED}")
         else:
             left_out.append(path)
     if len(left_out) == len(paths):
@@ -79,21 +83,67 @@ def plan_slices(inputs: Sequence[str | os.PathLike[str]], format: str, target_by
     return slices
 
 
-def detect(path: str | os.PathLike[str]) -> str | None:
-    """The format that a file's content shows, or None if it is binary, markup or JSON.
+def _format_of(path: Path, options: CorpusOptions) -> str | None:
+    if options.format != "auto":
+        return options.format
+    try:
+        return detect(path, options)
+    except CorpusError:
+        if options.skip_bad:
+            return "prose"  # reading it will fail at the same place, and say so
+        raise
+
+
+def _split(path: Path, format: str, options: CorpusOptions, target_bytes: int) -> list[Slice]:
+    try:
+        slices: list[Slice] = reader(format).split(str(path), target_bytes, options)
+    except CorpusError:
+        if options.skip_bad:
+            return [Slice(str(path), format, 0, -1)]  # the same: what is bad is left out by read_slice alone
+        raise
+    return slices
+
+
+def reader(format: str) -> Any:
+    """The module that reads a format."""
+    return importlib.import_module(f"{__name__}.{READERS[format]}")
+
+
+def detect(path: str | os.PathLike[str], options: CorpusOptions | None = None) -> str | None:
+    """The format that a file's content shows, or None if it has none of those in `READERS`.
 
     Raises:
         CorpusError: the compressed data is damaged.
     """
-    head = read_head(str(path))
-    return next((name for name, reader in READERS.items() if reader.recognises(head)), None)
+    head = read_head(path, options or CorpusOptions())
+    return next((name for name in READERS if reader(name).recognises(head)), None)
 
 
-def read_slice(slice_: Slice, errors: str) -> Iterator[Document]:
-    """The documents of a slice; ``errors`` is ``strict`` or ``replace`` (for invalid UTF-8).
+def read_slice(slice_: Slice, options: CorpusOptions, left_out: LeftOut | None = None) -> Iterator[Document]:
+    """The documents of a slice; with the option ``skip_bad`` bad ones go to ``left_out`` instead.
 
     Raises:
-        CorpusError: the file is damaged or not of the slice's format; names the file and the byte.
-        TextDecodeError: it is not UTF-8 and ``errors`` is ``strict``.
+        CorpusError: the file is damaged or not of the slice's format; names the file and the place.
+        TextDecodeError: it is not valid in its encoding and the option ``errors`` is ``strict``.
     """
-    return READERS[slice_.format].read(slice_, errors)
+    left_out = LeftOut() if left_out is None else left_out
+    before = left_out.count
+    try:
+        for outcome in reader(slice_.format).read(slice_, options):
+            if isinstance(outcome, Document):
+                yield outcome
+            elif options.skip_bad:
+                left_out.add(_listed(outcome.error, slice_))
+            else:
+                raise outcome.error
+    except CorpusError as error:
+        if not options.skip_bad:
+            raise
+        left_out.add(_listed(error, slice_))
+    if left_out.count > before:
+        _log.warning("%s: left out %d bad documents or pieces", slice_.path, left_out.count - before)
+
+
+def _listed(error: CorpusError, slice_: Slice) -> LeftOut:
+    """An error for a manifest: without folders, so that equal data gives equal bytes."""
+    return LeftOut(1, [str(error).replace(slice_.path, Path(slice_.path).name)])

@@ -19,31 +19,31 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from typing import IO, NamedTuple
+from typing import IO
 
-from wpprep.errors import TextDecodeError
-from wpprep.files import is_compressed, open_bytes, read_block, read_bytes
+from wpprep.config import CorpusOptions
+from wpprep.errors import CorpusError
+from wpprep.files import open_bytes, read_block
+from wpprep.readers.decoding import BOM, RawDocument, is_one_piece, open_text
 from wpprep.records import Slice
 
 Boundaries = Callable[[bytes], Iterator[re.Match[bytes]]]
 
-BOM = b"\xef\xbb\xbf"
+LONGEST = 1 << 27  # bytes of a document: no book has them, and a file that is not cut where we think soon does
 _BLOCK = 1 << 20  # larger blocks leave the processor's cache and are no faster
 _WINDOW = 1 << 16
-_HEAD = 1 << 16
-_NOT_PLAIN_TEXT = re.compile(rb'\s*(?:<[A-Za-z!?]|\{\s*"|\[\s*[{"]|%PDF|\{\\rtf)')
+_OVERLAP = 64  # bytes of a boundary that may lie in two blocks
+_NOT_PLAIN_TEXT = re.compile(rb'\s*(?:<[A-Za-z!?]|\{\s*"|\[\s*[{"]|%PDF|\{\\rtf|PAR1|ARROW1)')
 
 
-class RawDocument(NamedTuple):
-    """A document's bytes and the offset of the first of them in the decompressed file."""
+def cut(
+    path: str, format: str, target_bytes: int, boundaries: Boundaries, options: CorpusOptions
+) -> list[Slice]:
+    """Slices of at least ``target_bytes`` that end at boundaries.
 
-    start: int
-    data: bytes
-
-
-def cut(path: str, format: str, target_bytes: int, boundaries: Boundaries) -> list[Slice]:
-    """Slices of at least ``target_bytes`` that end at boundaries; a compressed file is one slice."""
-    if is_compressed(path):
+    A file that is compressed or not UTF-8 is one slice.
+    """
+    if is_one_piece(path, options):
         return [Slice(path, format, 0, -1)]
     slices = []
     with open_bytes(path) as file:
@@ -60,57 +60,68 @@ def _next_boundary(file: IO[bytes], position: int, boundaries: Boundaries) -> in
     """Where the first boundary that begins at or after a position ends; None if the file ends first."""
     file.seek(position)
     window = b""
-    while more := file.read(max(_WINDOW, len(window))):  # twice as much each time: linear in all
-        window += more
+    while len(window) < LONGEST and (more := file.read(max(_WINDOW, len(window)))):
+        window += more  # twice as much each time: linear in all
         if found := next(boundaries(window), None):
             return position + found.end()
     return None
 
 
-def raw_documents(slice_: Slice, boundaries: Boundaries) -> Iterator[RawDocument]:
+def raw_documents(slice_: Slice, boundaries: Boundaries, options: CorpusOptions) -> Iterator[RawDocument]:
     """The documents of a slice that are not blank, undecoded, each with the boundary that ends it.
 
+    One that is longer than `LONGEST` is not held in memory, and has a problem instead of bytes.
+
     Raises:
-        CorpusError: the compressed data is damaged or cut short.
+        CorpusError: the compressed data is damaged or cut short, or the file has become shorter.
     """
     stop = slice_.stop if slice_.stop >= 0 else sys.maxsize
-    position, tail = slice_.start, b""
-    with open_bytes(slice_.path) as file:
-        file.seek(position)
-        while more := read_block(file, slice_.path, min(max(_BLOCK, len(tail)), stop - position - len(tail))):
+    position, tail, too_long = slice_.start, b"", False
+    with open_text(slice_.path, options) as file:
+        if position:
+            file.seek(position)
+        while wanted := min(_step(len(tail)), stop - position - len(tail)):
+            if not (more := read_block(file, slice_.path, wanted)):
+                break
             block, end = tail + more, 0
             for boundary in boundaries(block):
-                yield from _unless_blank(position + end, block[end : boundary.end()])
-                end = boundary.end()
+                if not too_long:
+                    yield from _unless_blank(slice_, position + end, block[end : boundary.end()])
+                end, too_long = boundary.end(), False
             position, tail = position + end, block[end:]
-    yield from _unless_blank(position, tail)
+            if len(tail) > LONGEST and not too_long:
+                too_long = True
+                yield _too_long(slice_, position)
+            if too_long:  # the rest of the document passes by; a boundary may have begun
+                position, tail = position + len(tail[:-_OVERLAP]), tail[-_OVERLAP:]
+    if position + len(tail) < stop < sys.maxsize:
+        raise CorpusError(
+            f"{slice_.path}: ends at byte {position + len(tail)}; it was longer when the run began"
+        )
+    if not too_long:
+        yield from _unless_blank(slice_, position, tail)
 
 
-def _unless_blank(start: int, data: bytes) -> Iterator[RawDocument]:
+def _step(held: int) -> int:
+    """How much to read onto a beginning of a document: twice as much each time, but little past `LONGEST`."""
+    return max(_BLOCK, min(held, LONGEST + 1 - held))
+
+
+def _unless_blank(slice_: Slice, start: int, data: bytes) -> Iterator[RawDocument]:
+    if len(data) > LONGEST:
+        yield _too_long(slice_, start)
+        return
     text = (data.removeprefix(BOM) if start == 0 else data).lstrip()
     if text:
         yield RawDocument(start + len(data) - len(text), text)
 
 
-def decode(raw: RawDocument, path: str, errors: str) -> tuple[str, int]:
-    """The text of a document and how many invalid byte sequences became U+FFFD.
-
-        >>> decode(RawDocument(0, b"caf\\xe9 \\xef\\xbf\\xbd"), "a.txt", "replace")
-        ('caf\ufffd \ufffd', 1)
-
-    Raises:
-        TextDecodeError: the bytes are not UTF-8 and ``errors`` is ``strict``.
-    """
-    try:
-        return raw.data.decode(), 0
-    except UnicodeDecodeError as error:
-        if errors == "strict":
-            raise TextDecodeError(
-                f"{path}: invalid UTF-8 at byte {raw.start + error.start} "
-                f"(found 0x{raw.data[error.start]:02X}); use --errors replace to go on"
-            ) from error
-    text = raw.data.decode(errors="replace")
-    return text, text.count("\ufffd") - raw.data.count("\ufffd".encode())
+def _too_long(slice_: Slice, start: int) -> RawDocument:
+    problem = (
+        f"no document ends in the {LONGEST >> 20} MiB from byte {start} on, read as {slice_.format}; "
+        "expected shorter documents, or name another --format"
+    )
+    return RawDocument(start, b"", problem)
 
 
 def tidy_lines(text: str) -> str:
@@ -122,12 +133,6 @@ def tidy_lines(text: str) -> str:
         'One.\\nTwo.\\u2028Still two.'
     """
     return "\n".join(filter(None, map(str.strip, text.split("\n"))))
-
-
-def read_head(path: str) -> bytes:
-    """The first lines of a decompressed file, 64 KB or less, from which its format is told."""
-    head = read_bytes(path, 0, _HEAD).removeprefix(BOM)
-    return head[: head.rfind(b"\n") + 1] or head
 
 
 def is_text(head: bytes) -> bool:

@@ -11,10 +11,12 @@ A new file starts a new document.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from wpprep.readers.cutting import cut, decode, is_text, raw_documents, tidy_lines
+from wpprep.config import CorpusOptions
+from wpprep.readers.cutting import cut, is_text, raw_documents, tidy_lines
+from wpprep.readers.decoding import RawDocument, decode
+from wpprep.readers.outcome import Outcomes, attempt
 from wpprep.records import Document, Slice
 
 boundaries = re.compile(rb"\n\s*\n").finditer
@@ -28,18 +30,21 @@ _ONE_SENTENCE = re.compile(
 )
 
 
-def split(path: str, target_bytes: int) -> list[Slice]:
+def split(path: str, target_bytes: int, options: CorpusOptions) -> list[Slice]:
     """Slices of a file, cut after blank lines."""
-    return cut(path, "lines", target_bytes, boundaries)
+    return cut(path, "lines", target_bytes, boundaries, options)
 
 
-def read(slice_: Slice, errors: str) -> Iterator[Document]:
+def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
     """The documents of a slice, one sentence a line."""
     name = Path(slice_.path).name
-    for raw in raw_documents(slice_, boundaries):
-        text, replaced = decode(raw, slice_.path, errors)
-        if text := tidy_lines(text):
-            yield Document(f"{name}:{raw.start}", text, replaced)
+
+    def make(raw: RawDocument) -> Document | None:
+        text, replaced = decode(raw, slice_.path, options.errors)
+        text = tidy_lines(text)
+        return Document(f"{name}:{raw.start}", text, replaced) if text else None
+
+    return attempt(make, raw_documents(slice_, boundaries, options))
 
 
 def recognises(head: bytes) -> bool:

@@ -7,6 +7,9 @@ What is a paragraph depends on the file, and is told from its first 64 KB:
   characters. Their lines are joined with a blank. A paragraph ends at a blank line, or, since some
   such files have none, where a short line closes a sentence.
 
+Of a book from Project Gutenberg the header and the licence are left out: what comes before its START mark
+and after its END mark.
+
 What this module does not do: put words together again that a hyphen divides at a line's end, or join
 wrapped Chinese and Japanese without a blank (such files are taken as a paragraph a line: their lines
 are shorter than 50 characters).
@@ -14,17 +17,34 @@ are shorter than 50 characters).
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from wpprep.readers.cutting import cut, decode, is_text, raw_documents, read_head, tidy_lines
+from wpprep.config import CorpusOptions
+from wpprep.files import read_block
+from wpprep.readers.cutting import cut, is_text, raw_documents, tidy_lines
+from wpprep.readers.decoding import BOM, RawDocument, decode, is_one_piece, open_text, read_head
+from wpprep.readers.outcome import Outcomes, attempt
 from wpprep.records import Document, Slice
 
 recognises = is_text
 
 _BLANK_LINES = re.compile(rb"\n(?:[ \t\r]*\n){3,}")
 _BLANK_LINES_OR_FORM_FEED = re.compile(rb"\f|\n(?:[ \t\r]*\n){3,}")
+_LICENCE = 1 << 16  # bytes; the licence has about 19,000
+_MARK = 200
+_GUTENBERG_START = re.compile(
+    rb"^(?:\*\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG EBOOK[^*]{0,400}\*\*\*|\*END\*? ?THE SMALL PRINT!)"
+    rb"[^\n]*\n"
+    rb"(?:\s*(?:Produced|E-text prepared|Transcribed) by[^\n]*\n(?:[^\s][^\n]*\n)*)?",
+    re.MULTILINE,
+)
+_GUTENBERG_END = re.compile(
+    rb"^(?:\*\*\* ?END OF TH(?:E|IS) PROJECT GUTENBERG|End of (?:The |the )?Project Gutenberg)", re.MULTILINE
+)
 _CLOSES_SENTENCE = ".!?:…\"'”’»"  # noqa: RUF001 (curly quotes are meant)
 
 
@@ -33,19 +53,44 @@ def boundaries(data: bytes) -> Iterator[re.Match[bytes]]:
     return (_BLANK_LINES_OR_FORM_FEED if b"\f" in data else _BLANK_LINES).finditer(data)
 
 
-def split(path: str, target_bytes: int) -> list[Slice]:
+def split(path: str, target_bytes: int, options: CorpusOptions) -> list[Slice]:
     """Slices of a file, cut at form feeds and after three blank lines; a plain book is one slice."""
-    return cut(path, "prose", target_bytes, boundaries)
+    return cut(path, "prose", target_bytes, boundaries, options)
 
 
-def read(slice_: Slice, errors: str) -> Iterator[Document]:
+def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
     """The documents of a slice, one paragraph a line."""
     name = Path(slice_.path).name
-    wraps = find_wraps(read_head(slice_.path).decode(errors="replace"))
-    for raw in raw_documents(slice_, boundaries):
-        text, replaced = decode(raw, slice_.path, errors)
-        if text := unwrap(text, wraps) if wraps else tidy_lines(text):
-            yield Document(f"{name}:{raw.start}", text, replaced)
+    head = read_head(slice_.path, options)
+    wraps = find_wraps(head.decode(errors="replace"))
+    begin, end = find_book(slice_.path, head, options)
+
+    def make(raw: RawDocument) -> Document | None:
+        first, last = max(0, begin - raw.start), max(0, end - raw.start)
+        raw = RawDocument(raw.start + first, raw.data[first:last], raw.problem)
+        text, replaced = decode(raw, slice_.path, options.errors)
+        text = unwrap(text, wraps) if wraps else tidy_lines(text)
+        return Document(f"{name}:{raw.start}", text, replaced) if text else None
+
+    return attempt(make, raw_documents(slice_, boundaries, options))
+
+
+def find_book(path: str, head: bytes, options: CorpusOptions) -> tuple[int, int]:
+    """The bytes between which a file is a book: all of them, or what is between Project Gutenberg's marks."""
+    start = _GUTENBERG_START.search(head)
+    if not start:
+        return 0, sys.maxsize
+    with open_text(path, options) as file:
+        window = read_block(file, path, len(BOM))
+        begin, position = start.end() + (len(BOM) if window == BOM else 0), len(window)
+        if not is_one_piece(path, options):
+            position = file.seek(max(0, file.seek(0, os.SEEK_END) - _LICENCE))
+        while more := read_block(file, path, _LICENCE):
+            window = window[-_MARK:] + more
+            position += len(more)
+            if found := _GUTENBERG_END.search(window):
+                return begin, position - len(window) + found.start()
+    return begin, sys.maxsize
 
 
 def find_wraps(head: str) -> re.Pattern[str] | None:

@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
 
+from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError
-from wpprep.readers.cutting import RawDocument, cut, decode, raw_documents, tidy_lines
+from wpprep.readers.cutting import cut, raw_documents, tidy_lines
+from wpprep.readers.decoding import RawDocument, decode
+from wpprep.readers.outcome import Outcomes, attempt
 from wpprep.records import Document, Slice
 
 boundaries = re.compile(rb"\n</doc>\s*").finditer
@@ -28,31 +30,35 @@ _ID = re.compile(r'<doc (?:.*? )??id="([^"]*)"')
 _SECOND = re.compile(rb"\n<doc ")  # re finds it twice as fast as bytes.find
 
 
-def split(path: str, target_bytes: int) -> list[Slice]:
+def split(path: str, target_bytes: int, options: CorpusOptions) -> list[Slice]:
     """Slices of a file, cut after ``</doc>``."""
-    return cut(path, "wikiextractor", target_bytes, boundaries)
+    return cut(path, "wikiextractor", target_bytes, boundaries, options)
 
 
-def read(slice_: Slice, errors: str) -> Iterator[Document]:
+def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
     """The documents of a slice, title first, one paragraph a line, named by their ``id`` attribute.
 
     Raises:
         CorpusError: there is text outside of the elements, or one of them has no end or no id.
     """
-    for raw in raw_documents(slice_, boundaries):
-        _check_element(raw, slice_.path)
-        text, replaced = decode(raw, slice_.path, errors)
-        identity = _ID.match(text)
-        if not identity:
-            raise CorpusError(
-                f'{slice_.path}: the <doc> at byte {raw.start} has no id; expected <doc id="...">'
-            )
-        if body := tidy_lines(text[text.index("\n") : text.rindex("\n</doc>")]):
-            yield Document(html.unescape(identity[1]), body, replaced)
+    return attempt(
+        lambda raw: _document_of(raw, slice_.path, options), raw_documents(slice_, boundaries, options)
+    )
+
+
+def _document_of(raw: RawDocument, path: str, options: CorpusOptions) -> Document | None:
+    if not raw.problem:
+        _check_element(raw, path)
+    text, replaced = decode(raw, path, options.errors)
+    identity = _ID.match(text)
+    if not identity:
+        raise CorpusError(f'{path}: the <doc> at byte {raw.start} has no id; expected <doc id="...">')
+    body = tidy_lines(text[text.index("\n") : text.rindex("\n</doc>")])
+    return Document(html.unescape(identity[1]), body, replaced) if body else None
 
 
 def _check_element(raw: RawDocument, path: str) -> None:
-    start, data = raw
+    start, data, _ = raw
     if not data.startswith(b"<doc "):
         raise CorpusError(
             f"{path}: text outside of <doc> at byte {start} (found {data[:30]!r}); expected <doc id=..."

@@ -5,7 +5,8 @@
       metrics.jsonl            a line for every progress line and every evaluation
       checkpoints/
         step-00001000/         state.safetensors: weights, both moments of AdamW, random states
-                               state.json: step, state of the loader, evaluations so far
+                               state.json: step, sums since the last progress line, evaluations so far
+        best.safetensors       weights of the lowest held-out loss, if these are wanted
       config.json model.safetensors tokenizer.json ... README.md      the model, when it is trained
       manifest.json            last, with the sha256 of each file; then checkpoints/ is removed
 
@@ -15,29 +16,27 @@ pickled is ever read.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 from transformers import AutoTokenizer, BertForPreTraining
-from transformers.utils import logging
 
 from wpprep.errors import MissingInputError, OutputError, TrainingError
-from wpprep.files import MANIFEST, make_folder, remove_folder, sync_folder, write_text
-from wpprep.manifest import describe
+from wpprep.files import MANIFEST, atomic_write, make_folder, remove_folder, sync_folder, write_text
+from wpprep.manifest import Manifest, describe, write_manifest
+from wpprep.train.model import no_progress_bar
 
 TRAINING = "training.json"
 METRICS = "metrics.jsonl"
 _CHECKPOINTS = "checkpoints"
-_KEPT = 2
+_BEST = "best.safetensors"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt")
 
 
@@ -54,8 +53,8 @@ class State:
     values: dict[str, Any]
 
 
-def save_state(out: Path, step: int, state: State) -> None:
-    """Write the checkpoint of a step and remove all but the last two."""
+def save_state(out: Path, step: int, state: State, keep: int) -> None:
+    """Write the checkpoint of a step and remove all but the last ``keep``."""
     final = out / _CHECKPOINTS / f"step-{step:08d}"
     partial = final.with_name(f".{final.name}.partial-{os.getpid()}")
     try:
@@ -71,8 +70,21 @@ def save_state(out: Path, step: int, state: State) -> None:
         sync_folder(final.parent)
     except OSError as error:
         raise OutputError(f"{final}: the checkpoint cannot be written: {error.strerror or error}") from error
-    for old in _saved(out)[:-_KEPT]:
+    for old in _saved(out)[:-keep]:
         remove_folder(old)
+
+
+def save_best(out: Path, weights: dict[str, torch.Tensor]) -> None:
+    """Keep the weights of the lowest held-out loss so far."""
+    final = out / _CHECKPOINTS / _BEST
+    make_folder(final.parent)
+    with atomic_write(final) as file:
+        file.write(save({name: weight.detach().cpu().contiguous() for name, weight in weights.items()}))
+
+
+def load_best(out: Path) -> dict[str, torch.Tensor]:
+    """The weights that `save_best` kept."""
+    return load_file(out / _CHECKPOINTS / _BEST)
 
 
 def load_state(out: Path) -> State | None:
@@ -111,6 +123,7 @@ def claim(out: Path, identity: dict[str, Any], *, overwrite: bool) -> None:
         if overwrite:
             remove_folder(out)
         elif (out / MANIFEST).exists():
+            remove_folder(out / _CHECKPOINTS)  # a run killed in its last moment left them
             raise OutputError(f"{out}: holds a finished model; choose another --out, or --overwrite it")
         elif difference := _difference(found.get("run", {}), identity):
             raise OutputError(
@@ -152,12 +165,14 @@ def rewind_metrics(out: Path, step: int) -> None:
         write_text(path, "".join(f"{line}\n" for line in kept))
 
 
-def save_model(out: Path, model: Any, vocabulary: Path, *, results: dict[str, Any], card: str) -> None:
-    """Put the finished model into ``out``, its manifest last, and remove the checkpoints."""
+def save_model(
+    out: Path, model: Any, vocabulary: Path, *, results: dict[str, Any], card: str, manifest: Manifest
+) -> None:
+    """Put the finished model into ``out``, its manifest (given without files) last; remove the checkpoints."""
     partial = out / f".model.partial-{os.getpid()}"
     remove_folder(partial)
     try:
-        with _no_progress_bar():
+        with no_progress_bar():
             model.save_pretrained(partial)
         _copy_tokenizer(vocabulary, partial, model.config.max_position_embeddings)
         (partial / "README.md").write_text(card)
@@ -170,8 +185,8 @@ def save_model(out: Path, model: Any, vocabulary: Path, *, results: dict[str, An
         partial.rmdir()
     except OSError as error:
         raise OutputError(f"{out}: the model cannot be written: {error.strerror or error}") from error
-    files = [dataclasses.asdict(describe(path, out)) for path in sorted(out.iterdir()) if path.is_file()]
-    write_text(out / MANIFEST, json.dumps({"kind": "model", "files": files}, indent=1) + "\n")
+    files = [describe(path, out) for path in sorted(out.iterdir()) if path.is_file()]
+    write_manifest(out, dataclasses.replace(manifest, files=list(files)))
     remove_folder(out / _CHECKPOINTS)
 
 
@@ -179,12 +194,14 @@ def load_model(folder: str | os.PathLike[str]) -> tuple[Any, Any]:
     """Tokenizer and BertForPreTraining of a model's folder, from these files alone, dropout off.
 
     Raises:
-        MissingInputError: the folder holds no model.
+        MissingInputError: the folder holds no model, or one that is not finished.
     """
+    if (Path(folder) / TRAINING).exists() and not (Path(folder) / MANIFEST).exists():
+        raise MissingInputError(f"{folder}: training is not finished; run the same command again to go on")
     if not (Path(folder) / "config.json").is_file():
         raise MissingInputError(f"{folder}: no config.json; expected the folder of a trained model")
     local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    with _no_progress_bar():
+    with no_progress_bar():
         model: Any = BertForPreTraining.from_pretrained(folder, use_safetensors=True, **local)
     return AutoTokenizer.from_pretrained(folder, **local), model.eval()
 
@@ -202,15 +219,3 @@ def _copy_tokenizer(vocabulary: Path, folder: Path, longest: int) -> None:
 def _sync(path: Path) -> None:
     with open(path, "rb+") as file:
         os.fsync(file.fileno())
-
-
-@contextlib.contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Keep transformers from drawing a bar for what takes no time."""
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -7,14 +7,21 @@ are gathered first, so the head and its softmax see ``[predictions, hidden]``. T
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own documentation calls it F)
 from transformers import BertConfig, BertForPreTraining
+from transformers.utils import logging
 
+from wpprep.config import TrainOptions
+from wpprep.errors import MissingInputError, OptionError
 from wpprep.loader import Batch
 from wpprep.records import TokenRoles
+from wpprep.vocab.vocabulary import Vocabulary
 
 
 class Size(NamedTuple):
@@ -33,6 +40,7 @@ SIZES = {
     "base": Size(12, 768, 12),
     "large": Size(24, 1024, 16),
 }
+_ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new"}  # transformers' names
 
 
 class Inputs(NamedTuple):
@@ -64,10 +72,32 @@ class Scores(NamedTuple):
 
     def loss(self) -> torch.Tensor:
         """BERT's loss: the mean over the predictions plus the mean over the pairs."""
-        return self.mlm_loss / max(1, self.predictions) + self.nsp_loss / self.rows
+        return self.share(self.predictions, self.rows)
+
+    def share(self, predictions: int, rows: int) -> torch.Tensor:
+        """What this batch adds to the loss of a step with so many predictions and rows in all."""
+        return self.mlm_loss / max(1, predictions) + self.nsp_loss / rows
 
 
-def build_model(size: Size, roles: TokenRoles, max_seq_length: int, dropout: float) -> Any:
+def size_of(options: TrainOptions) -> Size:
+    """The size that the options name, free numbers before the named size.
+
+    >>> size_of(TrainOptions(size="mini", layers=6))
+    Size(layers=6, hidden=256, heads=4)
+    >>> size_of(TrainOptions(size="tiny", hidden=384))
+    Size(layers=2, hidden=384, heads=6)
+    """
+    named = SIZES[options.size]
+    hidden = options.hidden or named.hidden
+    heads = options.heads or (named.heads if hidden == named.hidden else max(1, hidden // 64))
+    if hidden % heads:
+        raise OptionError(f"hidden is {hidden}, expected a multiple of the {heads} heads")
+    return Size(options.layers or named.layers, hidden, heads)
+
+
+def build_model(
+    size: Size, roles: TokenRoles, max_seq_length: int, dropout: float, activation: str = "gelu"
+) -> Any:
     """A BertForPreTraining with fresh weights (drawn from torch's global generator).
 
     The vocabulary is not rounded up: ids of the model are ids of the tokenizer, one to one.
@@ -79,11 +109,70 @@ def build_model(size: Size, roles: TokenRoles, max_seq_length: int, dropout: flo
         num_attention_heads=size.heads,
         intermediate_size=4 * size.hidden,
         max_position_embeddings=max_seq_length,
+        hidden_act=_ACTIVATIONS[activation],
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
         pad_token_id=roles.pad,
     )
     return BertForPreTraining(config)
+
+
+def continue_model(folder: str, vocabulary: Vocabulary, max_seq_length: int, dropout: float) -> Any:
+    """The BertForPreTraining of a folder, to be trained on; heads it lacks are drawn anew.
+
+    Raises:
+        MissingInputError: there is no model.
+        OptionError: its vocabulary is another, or it takes no rows as long as these.
+    """
+    if not (Path(folder) / "config.json").is_file():
+        raise MissingInputError(f"{folder}: no config.json; expected the folder of a BERT checkpoint")
+    theirs = Vocabulary.from_folder(folder)
+    if theirs.pieces != vocabulary.pieces:
+        raise OptionError(
+            f"init_from {folder}: its vocabulary is not that of the shards; make shards with --vocab {folder}"
+        )
+    with no_progress_bar():
+        model: Any = BertForPreTraining.from_pretrained(
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            hidden_dropout_prob=dropout,
+            attention_probs_dropout_prob=dropout,
+        )
+    longest, entries = model.config.max_position_embeddings, model.config.vocab_size
+    if longest < max_seq_length:
+        raise OptionError(
+            f"init_from {folder}: takes {longest} tokens at most, the shards have {max_seq_length}"
+        )
+    if entries < len(vocabulary.pieces):
+        raise OptionError(f"init_from {folder}: has {entries} embeddings, not {len(vocabulary.pieces)}")
+    return model
+
+
+@contextlib.contextmanager
+def no_progress_bar() -> Iterator[None]:
+    """Keep transformers from drawing a bar for what takes no time."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+class Scorer(torch.nn.Module):
+    """A model and its losses as one module: what is compiled, and what several processes run together."""
+
+    def __init__(self, model: Any, *, pairs: bool) -> None:
+        super().__init__()
+        self.model, self.pairs = model, pairs
+
+    def forward(self, inputs: Inputs) -> Scores:
+        """See `score`."""
+        return score(self.model, inputs, pairs=self.pairs)
 
 
 def to_inputs(batch: Batch, device: torch.device) -> Inputs:
@@ -100,7 +189,8 @@ def to_inputs(batch: Batch, device: torch.device) -> Inputs:
 
 
 def _tensor(array: Any, device: torch.device) -> torch.Tensor:
-    return torch.from_numpy(array).to(device, non_blocking=True)
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def score(model: Any, inputs: Inputs, *, pairs: bool) -> Scores:

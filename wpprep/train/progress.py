@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
+from wpprep.records import Ints
 from wpprep.train.model import Scores
+from wpprep.train.ranks import Ranks
 
 
 @dataclass(frozen=True)
@@ -66,30 +69,37 @@ class Window:
         self.scores: list[torch.Tensor] = []  # float64[4] each: mlm loss, nsp loss, mlm correct, nsp correct
         self.predictions: list[int] = []
         self.rows: list[int] = []
+        self.steps: list[int] = []
+        self.of_rows: list[Ints] = []  # row numbers of each batch, for what is said of a bad one
         self.seconds, self.tokens = 0.0, 0
         self.looked = 0
 
     def __len__(self) -> int:
         return len(self.scores)
 
-    def add(self, scores: Scores) -> None:
+    def add(self, scores: Scores, step: int = 0, of_rows: Ints | None = None) -> None:
         parts = (scores.mlm_loss, scores.nsp_loss, scores.mlm_correct, scores.nsp_correct)
         self.scores.append(torch.stack([part.detach().double() for part in parts]))
         self.predictions.append(scores.predictions)
         self.rows.append(scores.rows)
+        self.steps.append(step)
+        self.of_rows.append(np.empty(0, np.int64) if of_rows is None else of_rows)
 
     def first_not_finite(self) -> int | None:
-        """The first step, of those not looked at before, with a loss that is no number."""
+        """The first batch, of those not looked at before, with a loss that is no number."""
         looked, self.looked = self.looked, len(self.scores)
         if looked == len(self.scores):
             return None
         bad = torch.isfinite(torch.stack(self.scores[looked:])).all(1).logical_not().nonzero()
         return looked + int(bad[0]) if len(bad) else None
 
-    def means(self) -> tuple[float, float, float, float]:
-        """Means over predictions and rows: mlm loss, nsp loss, mlm accuracy, nsp accuracy."""
-        mlm_loss, nsp_loss, mlm_correct, nsp_correct = self.sums().sum(0).tolist()
-        predictions, rows = max(1, sum(self.predictions)), max(1, sum(self.rows))
+    def means(self, ranks: Ranks) -> tuple[float, float, float, float]:
+        """Means over predictions and rows of all processes: mlm and nsp loss, mlm and nsp accuracy."""
+        counts = torch.tensor([sum(self.predictions), sum(self.rows)], dtype=torch.float64)
+        sums = self.sums().sum(0).cpu() if len(self) else torch.zeros(4, dtype=torch.float64)
+        total = ranks.sum(torch.cat([sums, counts])).tolist()
+        mlm_loss, nsp_loss, mlm_correct, nsp_correct, predictions, rows = total
+        predictions, rows = max(1.0, predictions), max(1.0, rows)
         return mlm_loss / predictions, nsp_loss / rows, mlm_correct / predictions, nsp_correct / rows
 
     def sums(self) -> torch.Tensor:
@@ -99,6 +109,7 @@ class Window:
         return {
             "predictions": self.predictions,
             "rows": self.rows,
+            "steps": self.steps,
             "seconds": self.seconds,
             "tokens": self.tokens,
         }
@@ -108,5 +119,8 @@ class Window:
         window = Window()
         window.scores = list(sums)
         window.predictions, window.rows = values["predictions"], values["rows"]
+        window.steps = values["steps"]
+        window.of_rows = [np.empty(0, np.int64)] * len(window.steps)  # looked at before they were saved
+        window.looked = len(window.steps)
         window.seconds, window.tokens = values["seconds"], values["tokens"]
         return window

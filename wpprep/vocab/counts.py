@@ -6,6 +6,7 @@ normalised once, however often it occurs.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from wpprep.encode.scanner import Bytes, ChunkTable, CutRule, tally
+from wpprep.errors import VocabularyError
 from wpprep.records import Document, Ints, fingerprint
 from wpprep.vocab.normalization import TextRules
 
 _BATCH_BYTES = 1 << 22
+_NOTICEABLE = 0.01  # share of Hangul and kana in the text
 _NO_WEIGHTS = np.zeros(0, np.int64)
 
 
@@ -113,15 +116,43 @@ class ChunkCounter:
 
 
 def count_words(counts: ChunkCounts, rules: TextRules, min_word_count: int) -> dict[str, int]:
-    """Counts of words, those below ``min_word_count`` left out, in the order of their characters' code points.
+    """Counts of words, those below ``min_word_count`` left out, in no order that means anything.
 
-    Sorting makes what follows independent of the order in which slices were counted.
+    Raises:
+        VocabularyError: the rules strip accents, and the text is Korean or Japanese to a noticeable share.
     """
     text = counts.chunks.tobytes()
     edges = [0, *counts.ends.tolist()]
-    chunks = [text[edges[i] : edges[i + 1]].decode() for i in range(len(edges) - 1)]
+    chunks = [text[start:end].decode() for start, end in itertools.pairwise(edges)]
+    if rules.strips_accents:
+        _refuse_loss(chunks, counts.counts)
     words: dict[str, int] = {}
-    for count, made in zip(counts.counts.tolist(), rules.words_of_each(chunks), strict=True):
+    known = words.get
+    for made, count in zip(rules.words_of_each(chunks), counts.counts.tolist(), strict=True):
         for word in made:
-            words[word] = words.get(word, 0) + count
-    return {word: words[word] for word in sorted(words) if words[word] >= max(1, min_word_count)}
+            words[word] = known(word, 0) + count
+    if min_word_count > 1:
+        words = {word: count for word, count in words.items() if count >= min_word_count}
+    return words
+
+
+def _refuse_loss(chunks: list[str], counts: Ints) -> None:
+    """Stop where stripping accents would take Hangul syllables apart or dakuten away."""
+    code_points = np.frombuffer("".join(chunks).encode("utf-32-le", "surrogatepass"), np.uint32)
+    weights = np.repeat(counts, np.fromiter(map(len, chunks), np.int64, len(chunks)))
+    hangul = int(weights[(code_points >= 0xAC00) & (code_points <= 0xD7A3)].sum())
+    kana = int(weights[(code_points >= 0x3040) & (code_points <= 0x30FF)].sum())
+    share = (hangul + kana) / max(1, int(weights.sum()))
+    if share >= _NOTICEABLE:
+        lost = " and ".join(
+            name
+            for name, count in (
+                ("Hangul syllables would fall apart into their letters", hangul),
+                ("kana would lose their dakuten (\u304c becomes \u304b)", kana),
+            )
+            if count
+        )
+        raise VocabularyError(
+            f"strip_accents on this corpus, of which {share:.1%} are Hangul or kana: {lost}; "
+            "keep_accents (--keep-accents) keeps them, lowercase alone does not touch them"
+        )

@@ -5,47 +5,121 @@ It tells which pieces are ever used: a merge product is idle when longer pieces 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from wpprep.records import Ints
-from wpprep.vocab.segmentation import N_PIECES, extended_hash, spelled
+from wpprep.vocab.segmentation import CountedWords, Int32s
 
 MAX_WORD_CHARACTERS = 100  # a longer word is [UNK] as a whole, as in tokenizers' WordPiece
 
+_BASE = np.uint64(0x9E3779B97F4A7C15)  # of the polynomial hash of a piece's characters
 
-@njit(cache=True)
-def count_usage(
-    seg: Any, ends: Ints, counts: Ints, is_active: npt.NDArray[np.bool_], longest: int
-) -> tuple[Ints, int]:
+
+def count_usage(words: CountedWords, merges: Int32s, is_active: npt.NDArray[np.bool_]) -> tuple[Ints, int]:
     """How often greedy longest-match-first encoding uses each piece.
 
+    >>> words = CountedWords(np.array([-1, 0, 1, 2, -1], np.int32), np.array([4]), np.array([7]), 3)
+    >>> usage, unknown = count_usage(words, np.array([[0, 1]], np.int32), np.ones(4, np.bool_))
+    >>> usage.tolist()          # a, b, c, ab in abc, seven times
+    [0, 0, 7, 7]
+
     Args:
-        seg: the `Segmentation` that the pieces are spelled in.
-        ends: ``int64[words]``, the end of each word in ``seg.characters``.
-        counts: ``int64[words]``.
-        is_active: ``bool[pieces]``, the pieces in the vocabulary.
-        longest: characters in the longest active piece.
+        merges: ``int32[n, 2]``, merge i makes piece ``alphabet_size + i``.
+        is_active: ``bool[alphabet_size + n]``, the pieces in the vocabulary.
 
     Returns:
         ``int64[pieces]``, and how many words (with repetitions) come out as [UNK].
     """
-    usage = np.zeros(seg.counters[N_PIECES], np.int64)
+    letters, starts = _spell(merges, words.alphabet_size)
+    slots, hashes = _piece_table(letters, starts, is_active)
+    longest = int(np.diff(starts)[is_active].max(initial=0))
+    return _count(words.characters, words.ends, words.counts, letters, starts, slots, hashes, longest)
+
+
+@njit(cache=True)
+def _spell(merges: Int32s, alphabet_size: int) -> tuple[Int32s, Ints]:
+    """The characters of all pieces, one piece after another, and where each starts (and the last ends)."""
+    starts = np.zeros(alphabet_size + len(merges) + 1, np.int64)
+    starts[: alphabet_size + 1] = np.arange(alphabet_size + 1)
+    for i in range(len(merges)):
+        piece, a, b = alphabet_size + i, merges[i, 0], merges[i, 1]
+        starts[piece + 1] = starts[piece] + (starts[a + 1] - starts[a]) + (starts[b + 1] - starts[b])
+    letters = np.empty(starts[-1], np.int32)
+    letters[:alphabet_size] = np.arange(alphabet_size)
+    for i in range(len(merges)):
+        at = starts[alphabet_size + i]
+        for part in merges[i]:
+            for letter in letters[starts[part] : starts[part + 1]]:
+                letters[at] = letter
+                at += 1
+    return letters, starts
+
+
+@njit(cache=True, inline="always")
+def _slot_of(hash_: np.uint64, slots: Int32s) -> np.uint64:
+    return (hash_ ^ hash_ >> np.uint64(32)) & np.uint64(len(slots) - 1)
+
+
+@njit(cache=True)
+def _piece_table(
+    letters: Int32s, starts: Ints, is_active: npt.NDArray[np.bool_]
+) -> tuple[Int32s, npt.NDArray[np.uint64]]:
+    """An open-addressing table from spelling to active piece + 1, and the hashes of all pieces."""
+    size = 2
+    while size < 4 * len(is_active):
+        size *= 2
+    slots, hashes = np.zeros(size, np.int32), np.zeros(len(is_active), np.uint64)
+    for piece in range(len(is_active)):
+        for i in range(starts[piece], starts[piece + 1]):
+            hashes[piece] = hashes[piece] * _BASE + np.uint64(letters[i] + 1)
+        if is_active[piece]:
+            slot = _slot_of(hashes[piece], slots)
+            while slots[slot] > 0:
+                slot = (slot + np.uint64(1)) & np.uint64(size - 1)
+            slots[slot] = piece + 1
+    return slots, hashes
+
+
+@njit(cache=True, inline="always")
+def _find(
+    hash_: np.uint64, characters: Int32s, first: int, length: int,
+    letters: Int32s, starts: Ints, slots: Int32s, hashes: npt.NDArray[np.uint64],
+) -> int:  # fmt: skip
+    """The piece spelled ``characters[first : first + length]``, or -1."""
+    slot, found = _slot_of(hash_, slots), -1
+    while slots[slot] > 0 and found < 0:
+        piece = int(slots[slot]) - 1
+        if hashes[piece] == hash_ and starts[piece + 1] - starts[piece] == length:
+            i = 0
+            while i < length and letters[starts[piece] + i] == characters[first + i]:
+                i += 1
+            if i == length:
+                found = piece
+        slot = (slot + np.uint64(1)) & np.uint64(len(slots) - 1)
+    return found
+
+
+@njit(cache=True)
+def _count(
+    characters: Int32s, ends: Ints, counts: Ints,
+    letters: Int32s, starts: Ints, slots: Int32s, hashes: npt.NDArray[np.uint64], longest: int,
+) -> tuple[Ints, int]:  # fmt: skip
+    usage = np.zeros(len(hashes), np.int64)
     found_here = np.empty(MAX_WORD_CHARACTERS, np.int64)
-    unknown = 0
-    first = 0
+    unknown, first = 0, 1
     for w in range(len(ends)):
         start, n_found = first, 0
         is_known = ends[w] - first <= MAX_WORD_CHARACTERS
         while is_known and start < ends[w]:
             hash_, best, best_end = np.uint64(0), -1, start
             for end in range(start + 1, min(ends[w], start + longest) + 1):
-                hash_ = extended_hash(hash_, seg.characters[end - 1])
-                piece = spelled(seg, hash_, start, end - start, start, end - start)
-                if piece >= 0 and is_active[piece]:
+                if characters[end - 1] < 0:
+                    break
+                hash_ = hash_ * _BASE + np.uint64(characters[end - 1] + 1)
+                piece = _find(hash_, characters, start, end - start, letters, starts, slots, hashes)
+                if piece >= 0:
                     best, best_end = piece, end
             is_known = best >= 0
             if is_known:
@@ -57,5 +131,5 @@ def count_usage(
                 usage[found_here[i]] += counts[w]
         else:
             unknown += counts[w]
-        first = ends[w]
+        first = ends[w] + 1
     return usage, unknown

@@ -3,7 +3,7 @@
 The heap holds what was true when an entry was pushed; the merge kernel knows which entries still count.
 
     keys   float64[capacity]    entry i stands below entry (i - 1) // 2
-    pairs  int32[capacity]      a row of ``ids``, whose first two columns are the pair's ids
+    pairs  int32[capacity]      a row of ``ids``, whose first two columns are the pair's pieces
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def new_heap(capacity: int) -> Heap:
 def _before(heap: Any, i: int, j: int, ids: Any) -> bool:
     """Whether entry ``i`` is better than entry ``j``."""
     if heap.keys[i] != heap.keys[j]:
-        return heap.keys[i] > heap.keys[j]
+        return bool(heap.keys[i] > heap.keys[j])
     p, q = heap.pairs[i], heap.pairs[j]
     if ids[p, 0] != ids[q, 0]:
-        return ids[p, 0] < ids[q, 0]
-    return ids[p, 1] < ids[q, 1]
+        return bool(ids[p, 0] < ids[q, 0])
+    return bool(ids[p, 1] < ids[q, 1])
 
 
 @njit(cache=True, inline="always")
@@ -79,12 +79,19 @@ def pop(heap: Any, ids: Any) -> None:
     _sift_down(heap, 0, ids)
 
 
+@njit(cache=True, inline="always")
+def lower_top(heap: Any, key: float, ids: Any) -> None:
+    """Give the best entry a lower key."""
+    heap.keys[0] = key
+    _sift_down(heap, 0, ids)
+
+
 @njit(cache=True)
 def keep_live(heap: Any, live_keys: Any, ids: Any) -> None:
     """Throw out the entries whose key is not their pair's live one, and restore the order."""
     kept = 0
     for i in range(heap.size[0]):
-        if heap.keys[i] == live_keys[heap.pairs[i], 3]:
+        if heap.keys[i] == live_keys[heap.pairs[i]]:
             heap.keys[kept], heap.pairs[kept] = heap.keys[i], heap.pairs[i]
             kept += 1
     heap.size[0] = kept

@@ -8,7 +8,9 @@
       manifest.json           options, counts and checksums
 
 Text never becomes a special token: the loaded tokenizer has ``encode_special_tokens`` set, which the
-file itself cannot store.
+file itself cannot store. Truncation, padding and BPE dropout, which a file can carry along from its last
+use, are switched off: they belong to one use of a model, not to the vocabulary, and a corpus must not
+lose or gain tokens by them.
 """
 
 from __future__ import annotations
@@ -25,12 +27,13 @@ import numpy.typing as npt
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from wpprep.config import SPECIAL_TOKENS, VocabOptions
-from wpprep.errors import MissingInputError, VocabularyError
+from wpprep.errors import MissingInputError, VocabularyError, WpprepError
 from wpprep.files import MANIFEST, atomic_write, write_text
 from wpprep.records import TokenRoles
+from wpprep.vocab.alphabet import PREFIX, SUFFIX
 from wpprep.vocab.greedy import MAX_WORD_CHARACTERS
 from wpprep.vocab.normalization import TextRules
-from wpprep.vocab.train import PREFIX, SUFFIX, LearnedVocabulary
+from wpprep.vocab.train import LearnedVocabulary
 
 TOKENIZER = "tokenizer.json"
 _ROLE_NAMES = {
@@ -40,6 +43,7 @@ _ROLE_NAMES = {
     "sep": ("[SEP]", "</s>", "<|endoftext|>"),
     "mask": ("[MASK]", "<mask>"),
 }
+_SPECIAL_NAMES_FILES = ("special_tokens_map.json", "tokenizer_config.json")
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Vocabulary:
         folder: where it was read from.
         sha256: its identity: of the bytes of ``tokenizer.json``.
         tokenizer: the library's tokenizer, which takes special tokens in text for text.
-        pieces: every entry in the order of ids.
+        pieces: every entry in the order of ids; "" for an id without an entry, as some published files have.
     """
 
     folder: Path
@@ -60,7 +64,7 @@ class Vocabulary:
 
     @classmethod
     def from_folder(cls, path: str | Path) -> Vocabulary:
-        """Read a vocabulary: a folder with tokenizer.json, vocab.txt, or vocab.json and merges.txt, or such a file.
+        """Read a vocabulary: tokenizer.json, vocab.txt, or vocab.json and merges.txt, or the folder of such.
 
         Raises:
             MissingInputError: there is nothing at ``path``.
@@ -75,6 +79,8 @@ class Vocabulary:
         try:
             data = file.read_bytes()
             tokenizer = _read_tokenizer(file, data)
+        except WpprepError:
+            raise
         except (OSError, UnicodeDecodeError, ValueError, TypeError, KeyError) as error:
             raise VocabularyError(f"{file}: not a readable vocabulary: {error}") from error
         except Exception as error:  # tokenizers raises bare Exception
@@ -83,13 +89,13 @@ class Vocabulary:
             raise VocabularyError(f"{file}: not a readable vocabulary: {error}") from error
         if file.name != TOKENIZER:
             data = tokenizer.to_str().encode()
-        tokenizer.encode_special_tokens = True
-        return cls(file.parent, hashlib.sha256(data).hexdigest(), tokenizer, _pieces(file, tokenizer))
+        _settle(tokenizer)
+        return cls(file.parent, hashlib.sha256(data).hexdigest(), tokenizer, _pieces(tokenizer))
 
     @functools.cached_property
     def ids(self) -> dict[str, int]:
         """From entry to id."""
-        return {piece: i for i, piece in enumerate(self.pieces)}
+        return {piece: i for i, piece in enumerate(self.pieces) if piece}
 
     @functools.cached_property
     def roles(self) -> TokenRoles:
@@ -101,19 +107,26 @@ class Vocabulary:
         ids = {role: self._id_of(role, names) for role, names in _ROLE_NAMES.items()}
         special = set(ids.values()) | set(self.tokenizer.get_added_tokens_decoder())
         ordinary = [
-            i for i, piece in enumerate(self.pieces) if i not in special and not piece.startswith("[unused")
+            i
+            for i, piece in enumerate(self.pieces)
+            if i not in special and piece and not piece.startswith("[unused")
         ]
         return TokenRoles(
             len(self.pieces), **ids, replacements=np.array(ordinary, np.int64), starts_word=self._starts_word()
         )
 
     def _id_of(self, role: str, names: tuple[str, ...]) -> int:
-        for name in names:
+        for name in (*self._names_given(role), *names):
             if name in self.ids:
                 return self.ids[name]
         raise VocabularyError(
             f"{self.folder}: the vocabulary has no {role} token; expected {' or '.join(names)} among its entries"
         )
+
+    def _names_given(self, role: str) -> list[str]:
+        """What the files beside the vocabulary call a special token, as transformers writes them."""
+        given = [_json_beside(self.folder, name).get(f"{role}_token") for name in _SPECIAL_NAMES_FILES]
+        return [name["content"] if isinstance(name, dict) else name for name in given if name]
 
     def _starts_word(self) -> npt.NDArray[np.bool_] | None:
         model = self.tokenizer.model
@@ -137,7 +150,7 @@ def write_vocabulary(folder: Path, learned: LearnedVocabulary, options: VocabOpt
         ids = {piece: i for i, piece in enumerate(learned.pieces)}
         texts["vocab.json"] = json.dumps(ids, ensure_ascii=False, indent=0) + "\n"
         texts["merges.txt"] = "#version: 0.2\n" + "".join(f"{left} {right}\n" for left, right in learned.merges)
-    texts["tokenizer_config.json"] = json.dumps(_tokenizer_config(options), indent=2) + "\n"
+    texts["tokenizer_config.json"] = json.dumps(_tokenizer_config(learned, options), indent=2) + "\n"
     for name, text in texts.items():
         write_text(folder / name, text)
     return list(texts)
@@ -187,11 +200,12 @@ def _build_tokenizer(learned: LearnedVocabulary, options: VocabOptions) -> Token
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"])],
     )
-    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+    tokenizer.add_special_tokens(learned.special_tokens)
     return tokenizer
 
 
-def _tokenizer_config(options: VocabOptions) -> dict[str, Any]:
+def _tokenizer_config(learned: LearnedVocabulary, options: VocabOptions) -> dict[str, Any]:
+    extra = [name for name in learned.special_tokens if name not in SPECIAL_TOKENS]
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
@@ -199,6 +213,7 @@ def _tokenizer_config(options: VocabOptions) -> dict[str, Any]:
         "strip_accents": options.strip_accents,
         "tokenize_chinese_chars": options.cjk,
         **{f"{name[1:-1].lower()}_token": name for name in SPECIAL_TOKENS},
+        **({"additional_special_tokens": extra} if extra else {}),
     }
 
 
@@ -215,21 +230,30 @@ def _read_tokenizer(file: Path, data: bytes) -> Tokenizer:
     if file.suffix == ".txt":
         return _bert_tokenizer(file, data.decode())
     content = json.loads(data)
-    if "model" in content:
+    if isinstance(content.get("model"), dict):
         return Tokenizer.from_str(data.decode())
     return _byte_level_tokenizer(file, content)
 
 
+def _settle(tokenizer: Tokenizer) -> None:
+    """Switch on what a file cannot store and off what it should not (see the head of this file)."""
+    tokenizer.encode_special_tokens = True
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    if isinstance(tokenizer.model, models.BPE) and tokenizer.model.dropout:
+        tokenizer.model.dropout = None
+
+
 def _bert_tokenizer(file: Path, text: str) -> Tokenizer:
     """A tokenizer from BERT's vocab.txt; lower case unless its entries or tokenizer_config.json say otherwise."""
-    lines = text.split("\n")
+    lines = text.removeprefix("\ufeff").split("\n")
     while lines and not lines[-1]:
         lines.pop()
     ids = {line.rstrip("\r"): i for i, line in enumerate(lines)}
     if "[UNK]" not in ids:
         raise VocabularyError(f"{file}: not a vocabulary: it has no entry [UNK]")
-    has_capitals = any(piece.isalpha() and piece.isupper() for piece in ids)
-    config = _config_beside(file)
+    has_capitals = any(piece.isalpha() and piece.lower() != piece for piece in ids)
+    config = _json_beside(file.parent, "tokenizer_config.json")
     tokenizer = Tokenizer(
         models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=MAX_WORD_CHARACTERS)
     )
@@ -240,10 +264,9 @@ def _bert_tokenizer(file: Path, text: str) -> Tokenizer:
     )
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece(prefix=PREFIX)
-    special = [token for token in SPECIAL_TOKENS if token in ids]
     if {"[CLS]", "[SEP]"} <= ids.keys():
         tokenizer.post_processor = processors.BertProcessing(("[SEP]", ids["[SEP]"]), ("[CLS]", ids["[CLS]"]))
-    tokenizer.add_special_tokens(special)
+    tokenizer.add_special_tokens([token for token in SPECIAL_TOKENS if token in ids])
     return tokenizer
 
 
@@ -252,25 +275,33 @@ def _byte_level_tokenizer(file: Path, ids: dict[str, int]) -> Tokenizer:
     merges_file = file.with_name(file.name.replace("vocab.json", "merges.txt"))
     if not merges_file.is_file():
         raise MissingInputError(f"{merges_file}: no such file; {file.name} needs its merges")
-    lines = merges_file.read_bytes().decode().split("\n")
-    merges = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
+    if any(piece.endswith("</w>") for piece in ids):
+        raise VocabularyError(
+            f"{file}: its entries end words with </w>, expected GPT-2's byte-level pieces; "
+            f"which normaliser it wants only a {TOKENIZER} tells"
+        )
+    lines = merges_file.read_bytes().decode().replace("\r\n", "\n").split("\n")
+    pairs = (line.split(" ") for line in lines if line and not line.startswith("#version"))
+    merges = [(left, right) for left, right in pairs]
+    config = _json_beside(file.parent, "tokenizer_config.json")
     tokenizer = Tokenizer(models.BPE(ids, merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(
+        add_prefix_space=bool(config.get("add_prefix_space", False))
+    )
     tokenizer.decoder = decoders.ByteLevel()
-    special = [name for names in _ROLE_NAMES.values() for name in names if name in ids]
-    tokenizer.add_special_tokens(sorted(set(special)))
+    if {"<s>", "</s>"} <= ids.keys():
+        tokenizer.post_processor = processors.RobertaProcessing(("</s>", ids["</s>"]), ("<s>", ids["<s>"]))
+    special = {name for names in _ROLE_NAMES.values() for name in names if name in ids}
+    tokenizer.add_special_tokens(sorted(special))
     return tokenizer
 
 
-def _config_beside(file: Path) -> dict[str, Any]:
-    config = file.with_name("tokenizer_config.json")
-    return json.loads(config.read_bytes()) if config.is_file() else {}
+def _json_beside(folder: Path, name: str) -> dict[str, Any]:
+    file = folder / name
+    return dict(json.loads(file.read_bytes())) if file.is_file() else {}
 
 
-def _pieces(file: Path, tokenizer: Tokenizer) -> list[str]:
-    size = tokenizer.get_vocab_size(with_added_tokens=True)
+def _pieces(tokenizer: Tokenizer) -> list[str]:
+    """Every entry in the order of ids; an id without one (or whose entry was given another id later) is ""."""
     by_id = {i: piece for piece, i in tokenizer.get_vocab(with_added_tokens=True).items()}
-    missing = next((i for i in range(size) if i not in by_id), None)
-    if missing is not None:
-        raise VocabularyError(f"{file}: id {missing} has no entry, expected all ids below {size}")
-    return [by_id[i] for i in range(size)]
+    return [by_id.get(i, "") for i in range(max(by_id) + 1)]

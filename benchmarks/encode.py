@@ -1,0 +1,148 @@
+"""Encoding: text to ids, WordPiece and byte-level BPE, wpprep against its peers, one thread each.
+
+    python benchmarks/encode.py
+    python benchmarks/encode.py --cases en-wordpiece --only wpprep tokenizers --rounds 5
+
+Every contender encodes the same documents (WikiExtractor articles) without special tokens, from an empty
+cache. `tokenizers`, far slower, gets the first few megabytes alone, which flatters nobody: its speed does
+not change with size; so does flash-tokenizer, line by line, for it pads and allocates to a longest length.
+gigatoken reads a file itself, the others get strings.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import DATA, Contender, Work, main, text_of
+
+
+@dataclass(frozen=True)
+class Case:
+    """A folder of text and a published vocabulary."""
+
+    folder: str
+    vocabulary: str
+
+    @property
+    def file(self) -> Path:
+        return DATA / "vocabs" / self.vocabulary
+
+    @property
+    def is_byte_level(self) -> bool:
+        return self.vocabulary.startswith("gpt2")
+
+    def documents(self, megabytes: float | None = None) -> tuple[list[str], int]:
+        """The documents, and their bytes."""
+        data = text_of(self.folder, megabytes)
+        return data.decode().split("</doc>\n"), len(data)
+
+
+CASES = {
+    "en-wordpiece": Case("wiki-en", "bert-base-uncased-vocab.txt"),
+    "zh-wordpiece": Case("wiki-zh", "bert-base-chinese-vocab.txt"),
+    "ja-wordpiece": Case("wiki-ja", "bert-base-multilingual-cased-vocab.txt"),
+    "ko-wordpiece": Case("wiki-ko", "bert-base-multilingual-cased-vocab.txt"),
+    "en-bytes": Case("wiki-en", "gpt2-vocab.json"),
+}
+
+
+def ours(case: Case) -> Work:
+    from wpprep.encode.encoder import Encoder
+
+    Encoder.from_folder(case.file).encode("compile the kernels, é 한 中")
+    encoder = Encoder.from_folder(case.file)
+    documents, size = case.documents()
+
+    def run() -> int:
+        return len(encoder.encode_documents(("", [document]) for document in documents).tokens)
+
+    return Work(run, size)
+
+
+def ours_again(case: Case) -> Work:
+    """With the chunks of the text known: what encoding the next gigabyte costs."""
+    work = ours(case)
+    work.run()
+    return work
+
+
+def tokenizers(case: Case) -> Work:
+    from wpprep.vocab.vocabulary import Vocabulary
+
+    tokenizer = Vocabulary.from_folder(case.file).tokenizer
+    documents, size = case.documents(4)
+
+    def run() -> int:
+        return sum(len(e.ids) for e in tokenizer.encode_batch_fast(documents, add_special_tokens=False))
+
+    return Work(run, size)
+
+
+def flash(case: Case) -> Work | None:
+    if case.is_byte_level:
+        return None
+    from flash_tokenizer import BertTokenizerFlash
+
+    longest = 4096
+    tokenizer = BertTokenizerFlash(
+        str(case.file), do_lower_case="multilingual" not in case.vocabulary, model_max_length=longest
+    )
+    documents, size = case.documents(4)
+    lines = [line for document in documents for line in document.split("\n") if line]
+
+    def run() -> int:
+        rows = (tokenizer(line, padding="longest", max_length=longest).input_ids[0] for line in lines)
+        return sum(len(row) - 2 for row in rows)
+
+    return Work(run, size)
+
+
+def tensorflow(case: Case) -> Work | None:
+    if case.is_byte_level:
+        return None
+    import tensorflow_text as text
+
+    tokenizer = text.FastBertTokenizer(
+        case.file.read_text().split("\n")[:-1],
+        token_out_type="int32",
+        lower_case_nfd_strip_accents="multilingual" not in case.vocabulary,
+    )
+    documents, size = case.documents(16)
+    return Work(lambda: int(tokenizer.tokenize(documents).flat_values.shape[0]), size)
+
+
+def gigatoken(case: Case) -> Work | None:
+    if not case.is_byte_level:
+        return None
+    import gigatoken as giga
+
+    from wpprep.vocab.vocabulary import Vocabulary
+
+    tokenizer = giga.Tokenizer(Vocabulary.from_folder(case.file).tokenizer)
+    data = text_of(case.folder)
+    file = Path(tempfile.mkdtemp()) / "text.txt"
+    file.write_bytes(data)
+    source = giga.TextFileSource([str(file)], separator=b"</doc>\n")
+
+    def run() -> int:
+        made = tokenizer.encode_files(source)
+        return sum(len(row) for row in made)
+
+    return Work(run, len(data))
+
+
+if __name__ == "__main__":
+    main(
+        __doc__,
+        CASES,
+        [
+            Contender("wpprep", ours),
+            Contender("wpprep, chunks known", ours_again),
+            Contender("tokenizers", tokenizers, "tokenizers"),
+            Contender("flash-tokenizer", flash, "flash_tokenizer", "flash-tokenizer"),
+            Contender("tensorflow-text", tensorflow, "tensorflow_text", "tensorflow-text"),
+            Contender("gigatoken", gigatoken, "gigatoken"),
+        ],
+    )

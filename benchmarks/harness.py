@@ -1,0 +1,151 @@
+"""What all benchmarks share: run wpprep and its peers in turn on the same input, and print a table.
+
+Every measurement is a process of its own, pinned to as many cores as the benchmark states. In it the
+contender *prepares* (imports, reads the input, compiles on a small piece of it: not timed) and then
+*works* (timed). Rounds go over all contenders in turn, so that a slow minute of the machine hits all of
+them. A peer that is not installed is named with the way to install it; none is a dependency of wpprep.
+
+    CONTENDERS = [Contender("wpprep", prepare_ours), Contender("tokenizers", prepare_theirs, "tokenizers")]
+    CASES = {"en": Case("wiki-en", ...)}
+    if __name__ == "__main__":
+        main(__doc__, CASES, CONTENDERS)
+
+Real text is found under the folder named by WPPREP_DATA (default ../shared/data).
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import importlib.util
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+DATA = Path(os.environ.get("WPPREP_DATA", ROOT.parent / "shared" / "data"))
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a contender does when it is timed.
+
+    Attributes:
+        run: the work; returns how many results it made, for a look at whether contenders agree.
+        size: bytes of input.
+    """
+
+    run: Callable[[], int]
+    size: int
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One implementation.
+
+    Attributes:
+        name: as the table shows it.
+        prepare: makes ready for a case; None if it has no answer to this case.
+        module: what must be importable; empty for none.
+        package: what to give to pip, if it is called otherwise.
+    """
+
+    name: str
+    prepare: Callable[[Any], Work | None]
+    module: str = ""
+    package: str = ""
+
+    @property
+    def missing(self) -> bool:
+        """Whether it is not installed."""
+        return bool(self.module) and importlib.util.find_spec(self.module) is None
+
+
+def text_of(folder: str, megabytes: float | None = None) -> bytes:
+    """The decompressed text of a folder of the data, cut after whole lines at the given size."""
+    data = b"".join(gzip.decompress(path.read_bytes()) for path in sorted((DATA / folder).glob("*.gz")))
+    if megabytes is None or len(data) <= megabytes * 1e6:
+        return data
+    return data[: data.index(b"\n", int(megabytes * 1e6)) + 1]
+
+
+def main(title: str, cases: dict[str, Any], contenders: Sequence[Contender], base: str = "wpprep") -> None:
+    """Parse the command line, measure, print a table a case."""
+    parser = argparse.ArgumentParser(description=title.partition("\n")[0])
+    parser.add_argument("--cases", nargs="*", default=list(cases), choices=list(cases))
+    parser.add_argument("--only", nargs="*", default=[c.name for c in contenders], help="contenders")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cores", type=int, default=1, help="cores each contender may use")
+    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    by_name = {contender.name: contender for contender in contenders}
+    if options.worker:
+        case, name = options.worker
+        print(json.dumps(_measure(by_name[name], cases[case], options.cores)))
+        return
+    if not DATA.is_dir():
+        sys.exit(f"no real text in {DATA} (set WPPREP_DATA)")
+    for contender in contenders:
+        if contender.missing:
+            print(f"{contender.name} is not installed: pip install {contender.package or contender.module}")
+    running = [by_name[name] for name in options.only if not by_name[name].missing]
+    for case in options.cases:
+        print(f"\n{case}: {cases[case]}; {options.cores} core(s), {options.rounds} round(s)", flush=True)
+        results: dict[str, list[dict[str, float]]] = {contender.name: [] for contender in running}
+        for _ in range(options.rounds):
+            for contender in running:
+                measured = _in_fresh_process(case, contender.name, options.cores)
+                if measured is not None:
+                    results[contender.name].append(measured)
+        _print_table(results, base)
+
+
+def _in_fresh_process(case: str, name: str, cores: int) -> dict[str, float] | None:
+    environment = os.environ | {"RAYON_NUM_THREADS": str(cores), "OMP_NUM_THREADS": str(cores)}
+    environment |= {"TOKENIZERS_PARALLELISM": "true" if cores > 1 else "false", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, sys.argv[0], "--cores", str(cores), "--worker", case, name]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        print(f"{name} failed on {case}: {done.stderr.strip().splitlines()[-1:]}")
+        return None
+    result = json.loads(done.stdout.splitlines()[-1])
+    return dict(result) if result else None
+
+
+def _measure(contender: Contender, case: Any, cores: int) -> dict[str, float] | None:
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    work = contender.prepare(case)
+    if work is None:
+        return None
+    before = time.perf_counter()
+    made = work.run()
+    seconds = time.perf_counter() - before
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": seconds, "size": work.size, "made": made, "peak": peak}
+
+
+def _print_table(results: dict[str, list[dict[str, float]]], base: str) -> None:
+    """Medians of the rounds, the slowest and fastest, and how many times as fast the base is."""
+    speeds = {
+        name: sorted(m["size"] / m["seconds"] / 1e6 for m in measured)
+        for name, measured in results.items()
+        if measured
+    }
+    header = f"{'':24}{'MB/s':>8}{'slowest':>9}{'fastest':>9}{base + ' is':>12}"
+    print(f"{header}{'input MB':>10}{'made':>12}{'peak MB':>9}")
+    for name, sorted_speeds in speeds.items():
+        median, first = statistics.median(sorted_speeds), results[name][0]
+        ratio = f"{statistics.median(speeds[base]) / median:.2f} x" if base in speeds else ""
+        print(
+            f"{name:24}{median:8.1f}{sorted_speeds[0]:9.1f}{sorted_speeds[-1]:9.1f}{ratio:>12}"
+            f"{first['size'] / 1e6:10.1f}{first['made']:12.0f}{first['peak']:9.0f}",
+            flush=True,
+        )

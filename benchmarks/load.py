@@ -1,0 +1,117 @@
+"""How fast do shards become batches? wpprep's loader against datasets with DataCollatorForLanguageModeling.
+
+    python benchmarks/load.py                   # makes its shards from the sample corpus, then a table
+    python benchmarks/load.py --shards shards   # or measures a shard folder of your own
+
+One process each, every batch padded to its longest row, real tokens (no padding) a second, the best of five
+rounds. The peer reads the same rows from a memory-mapped dataset; where its collator masks, so does our
+loader (`dynamic`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import wpprep
+from wpprep.rows import ShardFolder
+
+SAMPLE = Path(__file__).parent.parent / "sample_corpus"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--shards", help="a shard folder; by default some are made")
+    parser.add_argument("--max-seq-length", type=int, default=512)
+    parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--seconds", type=float, default=5.0, help="time for each line")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = [Path(options.shards)] if options.shards else made(Path(scratch), options.max_seq_length)
+        print("| masks | reader | million tokens a second | batches a second |")
+        print("|---|---|---:|---:|")
+        for folder in folders:
+            masking = ShardFolder(folder).options["masking"]
+            loader = wpprep.Loader(folder, batch_size=options.batch_size)
+            report(masking, "wpprep.Loader", ours(loader), options.seconds)
+            with_tensors = ours_as_tensors(loader)
+            report(masking, "wpprep, PyTorch tensors", with_tensors, options.seconds)
+            report(masking, "datasets + collator", theirs(folder, options.batch_size, masking), options.seconds)
+
+
+def made(scratch: Path, max_seq_length: int) -> list[Path]:
+    """Shard folders of some ten million tokens, one of each masking."""
+    corpus = [SAMPLE / "wiki", SAMPLE / "books"]
+    wpprep.train_vocab(corpus, scratch / "vocab", vocab_size=3000, workers=1)
+    folders = [scratch / masking for masking in ("static", "dynamic")]
+    for folder in folders:
+        wpprep.make_shards(
+            corpus,
+            scratch / "vocab",
+            folder,
+            max_seq_length=max_seq_length,
+            dupe_factor=200,
+            masking=folder.name,
+            workers=1,
+        )
+    return folders
+
+
+def report(masking: str, name: str, batches: Iterator[int], seconds: float) -> None:
+    """Read for five rounds after one batch of warming up, and print the line of the best."""
+    next(batches)
+    best = (0.0, 0.0)
+    for _ in range(5):
+        started, tokens, count = time.perf_counter(), 0, 0
+        while (passed := time.perf_counter() - started) < seconds / 5:
+            tokens, count = tokens + next(batches), count + 1
+        best = max(best, (tokens / passed, count / passed))
+    print(f"| {masking} | {name} | {best[0] / 1e6:,.2f} | {best[1]:,.1f} |", flush=True)
+
+
+def ours(loader: wpprep.Loader) -> Iterator[int]:
+    """Tokens of each batch, NumPy arrays."""
+    for batch in loader.forever():
+        yield batch.tokens
+
+
+def ours_as_tensors(loader: wpprep.Loader) -> Iterator[int]:
+    """Tokens of each batch, as BertForPreTraining's arguments, made ahead by a thread."""
+    from wpprep.train.feed import Feed, model_inputs
+
+    feed = Feed(loader, lambda batch: (model_inputs(batch), batch.tokens), forever=True)
+    for _, tokens in feed:
+        yield tokens
+
+
+def theirs(folder: Path, batch_size: int, masking: str) -> Iterator[int]:
+    """Tokens of each batch of datasets in a DataLoader without worker processes."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    import pyarrow as pa
+    from datasets import Dataset, concatenate_datasets, disable_progress_bars
+    from datasets.table import InMemoryTable
+    from torch.utils.data import DataLoader
+    from transformers import AutoTokenizer, DataCollatorForLanguageModeling, DataCollatorWithPadding
+
+    disable_progress_bars()
+    tokenizer = AutoTokenizer.from_pretrained(folder / "vocab")
+    parts = []
+    for name in ShardFolder(folder).names:
+        table = pa.ipc.open_file(pa.memory_map(str(name))).read_all().select(["input_ids"])
+        parts.append(Dataset(InMemoryTable(table)))
+    data = concatenate_datasets(parts)
+    dynamic = masking == "dynamic"
+    collator = DataCollatorForLanguageModeling(tokenizer) if dynamic else DataCollatorWithPadding(tokenizer)
+    batches = DataLoader(data, batch_size=batch_size, shuffle=True, collate_fn=collator)
+    while True:
+        for batch in batches:
+            yield int(batch["attention_mask"].sum())
+
+
+if __name__ == "__main__":
+    main()

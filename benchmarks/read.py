@@ -1,0 +1,213 @@
+"""How fast do files become documents? Every format and compression, one process, and the memory it takes.
+
+    python benchmarks/read.py               # real text from WPPREP_DATA (default ../shared/data), or the sample
+    python benchmarks/read.py --megabytes 8 # less text
+
+The same documents are written in each format and read again, slice by slice of 16 MB, by one process; best of
+three rounds, in seconds of the processor, which other work on the machine disturbs least. Megabytes are those
+of the documents' text in UTF-8. Memory (Linux only) is the most the process has, beyond what it had before it
+opened the file, for a file of that size and for one of four times the size: it must not grow with the file.
+The last table compares the whole reading of dumps with mwparserfromhell's parsing alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import bz2
+import gzip
+import json
+import lzma
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wpprep.config import CorpusOptions
+from wpprep.readers import plan_slices, read_slice, reader
+from wpprep.readers.wiki_dump import _raw_pages, parse_page
+from wpprep.readers.wikitext import to_prose
+from wpprep.records import Document, Slice
+
+REPOSITORY = Path(__file__).parent.parent
+SLICE_BYTES = 16_000_000
+Writer = Callable[[Path, list[Document]], object]
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--megabytes", type=int, default=16, help="text in each file")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        measure(Path(options.measure))
+        return
+    data = Path(os.environ.get("WPPREP_DATA", REPOSITORY.parent / "shared" / "data"))
+    documents = text(data, options.megabytes)
+    print("| format | MB/s of text | of the file | peak memory, MB | of a file 4 times the size |")
+    print("|---|---:|---:|---:|---:|")
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, write in WRITERS.items():
+            report(Path(scratch) / "corpus", name, write, documents)
+    dumps = sorted((data / "dumps").glob("*")) or sorted((REPOSITORY / "sample_corpus" / "dump").glob("*.bz2"))
+    print("\n| dump | MB/s of wikitext, read | mwparserfromhell.parse | and strip_code |")
+    print("|---|---:|---:|---:|")
+    for path in dumps:
+        report_dump(path)
+
+
+def text(data: Path, megabytes: int) -> list[Document]:
+    """Documents of so much text, over and over if the corpus has less."""
+    folder = data / "wiki-en" if data.is_dir() else REPOSITORY / "sample_corpus" / "wiki"
+    found, size = [], 0
+    while size < megabytes * 1_000_000:
+        for slice_ in plan_slices([folder], CorpusOptions(), SLICE_BYTES):
+            for document in read_slice(slice_, CorpusOptions()):
+                found.append(document)
+                size += len(document.text.encode())
+                if size >= megabytes * 1_000_000:
+                    return found
+    return found
+
+
+def jsonl(path: Path, documents: list[Document]) -> None:
+    """One object a line."""
+    lines = (json.dumps({"id": d.id, "text": d.text}, ensure_ascii=False) + "\n" for d in documents)
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def wikiextractor(path: Path, documents: list[Document]) -> None:
+    """WikiExtractor's elements."""
+    path.write_text(
+        "".join(f'<doc id="{d.id}" url="" title="">\n{d.text}\n</doc>\n\n' for d in documents), "utf-8"
+    )
+
+
+def lines(path: Path, documents: list[Document]) -> None:
+    """A paragraph a line, blank lines between documents."""
+    path.write_text("".join(f"{d.text}\n\n" for d in documents), "utf-8")
+
+
+def prose(path: Path, documents: list[Document]) -> None:
+    """Three blank lines between documents."""
+    path.write_text("".join(f"{d.text}\n\n\n\n" for d in documents), "utf-8")
+
+
+def table(documents: list[Document]) -> pa.Table:
+    """Columns id and text."""
+    return pa.table({"id": [d.id for d in documents], "text": [d.text for d in documents]})
+
+
+def parquet(path: Path, documents: list[Document]) -> None:
+    """Row groups of 1,000, snappy."""
+    pq.write_table(table(documents), path, row_group_size=1000)
+
+
+def arrow(path: Path, documents: list[Document]) -> None:
+    """An IPC stream of batches of 1,000, as `datasets` writes it."""
+    columns = table(documents)
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, columns.schema) as writer:
+        writer.write_table(columns, max_chunksize=1000)
+
+
+def compressed(write: Writer, compress: Callable[[bytes], bytes]) -> Writer:
+    """A writer whose file is then compressed."""
+
+    def both(path: Path, documents: list[Document]) -> None:
+        write(path, documents)
+        path.write_bytes(compress(path.read_bytes()))
+
+    return both
+
+
+WRITERS: dict[str, Writer] = {
+    "wikiextractor": wikiextractor,
+    "lines": lines,
+    "prose": prose,
+    "jsonl": jsonl,
+    "parquet": parquet,
+    "arrow": arrow,
+    "lines, gzip": compressed(lines, lambda data: gzip.compress(data, 6)),
+    "lines, zstd": compressed(lines, lambda data: pa.Codec("zstd").compress(data, asbytes=True)),
+    "lines, bz2": compressed(lines, bz2.compress),
+    "lines, xz": compressed(lines, lambda data: lzma.compress(data, preset=1)),
+    "lines, UTF-16": compressed(lines, lambda data: data.decode().encode("utf-16")),
+}
+
+
+def report(path: Path, name: str, write: Writer, documents: list[Document]) -> None:
+    """Print the row of a format."""
+    write(path, documents)
+    format_ = name.split(",", maxsplit=1)[0]
+    rate, of_file, memory = measured(path, format_)
+    write(path, documents * 4)
+    *_, memory_of_more = measured(path, format_)
+    print(f"| {name} | {rate:.0f} | {of_file:.0f} | {memory:.0f} | {memory_of_more:.0f} |", flush=True)
+
+
+def measured(path: Path, format_: str) -> tuple[float, float, float]:
+    """What `measure` finds in a process of its own."""
+    command = [sys.executable, __file__, "--measure", f"{path}:{format_}"]
+    return tuple(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+
+
+def measure(named: Path) -> None:
+    """Print the rates of reading a file, in MB/s of text and of the file, and the memory it took."""
+    path, format_ = str(named).rsplit(":", 1)
+    options = CorpusOptions(format=format_)
+    reader(format_)
+    before = peak_memory()
+    best, size = float("inf"), 0
+    for _ in range(3):
+        started, size = time.process_time(), 0
+        for slice_ in plan_slices([path], options, SLICE_BYTES):
+            for document in read_slice(slice_, options):
+                size += len(document.text.encode())
+        best = min(best, time.process_time() - started)
+    memory = peak_memory() - before
+    print(json.dumps([size / best / 1e6, os.path.getsize(path) / best / 1e6, memory]))
+
+
+def peak_memory() -> float:
+    """The most memory this process ever had, in MB (what getrusage says includes that of the parent)."""
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s+(\d+)", status.read_text()) if status.exists() else None
+    return int(found[1]) / 1000 if found else float("nan")
+
+
+def report_dump(path: Path) -> None:
+    """Print the row of a dump."""
+    import mwparserfromhell
+
+    to_prose("Warm up.")
+    options, slice_ = CorpusOptions(), Slice(str(path), "wiki-dump", 0, -1)
+    pages = [parse_page(raw, str(path), "strict")[0] for raw in _raw_pages(slice_, options)]
+    texts = [page.text for page in pages if page.namespace == "0" and not page.is_redirect]
+    size = sum(len(text.encode()) for text in texts)
+    rates = [
+        size / 1e6 / seconds_of(work)
+        for work in (
+            lambda: [list(read_slice(s, options)) for s in plan_slices([path], options, SLICE_BYTES)],
+            lambda: [mwparserfromhell.parse(text) for text in texts],
+            lambda: [mwparserfromhell.parse(text).strip_code() for text in texts],
+        )
+    ]
+    print(f"| {path.name} | " + " | ".join(f"{rate:.2f}" for rate in rates) + " |", flush=True)
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """How long something takes."""
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+if __name__ == "__main__":
+    main()

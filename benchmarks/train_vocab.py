@@ -1,0 +1,123 @@
+"""Whole processes that learn a vocabulary, side by side: start-up, reading, counting, merging, writing.
+
+    python benchmarks/train_vocab.py [--runs 3] [--only wpprep] [FOLDER ...]
+
+The corpus is first written out as plain files, one a task of 16 MB, so that nobody is timed at unpacking;
+every run is a fresh process, the order goes round, and medians are printed with peak resident memory.
+Peers that are not installed are left out, by name. Real text is looked for as the tests do (WPPREP_DATA).
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import importlib.util
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SIZE = 30522
+_WPPREP = """
+import sys
+from wpprep.pipeline import train_vocab
+train_vocab([sys.argv[1]], sys.argv[2], workers=2, vocab_size={size}, algorithm={algorithm!r}, score={score!r})
+"""
+_TOKENIZERS = """
+import sys, pathlib
+from tokenizers import BertWordPieceTokenizer, ByteLevelBPETokenizer
+files = sorted(map(str, pathlib.Path(sys.argv[1]).iterdir()))
+tokenizer = {kind}
+tokenizer.train(files, vocab_size={size}, min_frequency=2, show_progress=False{more})
+tokenizer.save(sys.argv[2])
+"""
+_SENTENCEPIECE = """
+import sys, pathlib, sentencepiece
+files = sorted(map(str, pathlib.Path(sys.argv[1]).iterdir()))
+sentencepiece.SentencePieceTrainer.train(
+    input=files, model_prefix=sys.argv[2], vocab_size={size}, model_type="bpe", num_threads=2,
+    minloglevel=2, max_sentence_length=10**6)
+"""
+
+# name: (package, program)
+CONTESTANTS = {
+    "wpprep wordpiece likelihood": (
+        "wpprep", _WPPREP.format(size=SIZE, algorithm="wordpiece", score="likelihood")
+    ),
+    "wpprep wordpiece frequency": (
+        "wpprep", _WPPREP.format(size=SIZE, algorithm="wordpiece", score="frequency")
+    ),
+    "wpprep bbpe": ("wpprep", _WPPREP.format(size=SIZE, algorithm="bbpe", score="frequency")),
+    "tokenizers BertWordPieceTokenizer": (
+        "tokenizers", _TOKENIZERS.format(kind="BertWordPieceTokenizer(strip_accents=False)", size=SIZE, more="")
+    ),
+    "tokenizers ByteLevelBPETokenizer": (
+        "tokenizers", _TOKENIZERS.format(kind="ByteLevelBPETokenizer()", size=SIZE, more="")
+    ),
+    "sentencepiece BPE": ("sentencepiece", _SENTENCEPIECE.format(size=SIZE)),
+}  # fmt: skip
+
+
+def main() -> None:
+    """Time every contestant and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    data = Path(os.environ.get("WPPREP_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    parser.add_argument("folders", nargs="*", type=Path, default=[data / "wiki-en"])
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--only", default="", help="Contestants whose name holds this.")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        corpus = unpacked(given.folders, Path(scratch) / "corpus")
+        size = sum(file.stat().st_size for file in corpus.iterdir())
+        print(f"{size / 1e6:.1f} MB, {SIZE:,} entries, {os.cpu_count()} CPUs, median of {given.runs}")
+        chosen = {name: entry for name, entry in CONTESTANTS.items() if given.only in name}
+        for name in [
+            name for name, (package, _) in chosen.items() if importlib.util.find_spec(package) is None
+        ]:
+            print(f"{name}: not installed")
+            del chosen[name]
+        times: dict[str, list[tuple[float, float, float]]] = {name: [] for name in chosen}
+        for run in range(given.runs):
+            for name, (_, program) in chosen.items():
+                times[name].append(timed(program, corpus, Path(scratch) / f"{name}-{run}"))
+        for name, results in times.items():
+            seconds, cpu, memory = (sorted(column) for column in zip(*results, strict=True))
+            print(
+                f"{name:34} {statistics.median(seconds):6.2f} s ({seconds[0]:.2f} to {seconds[-1]:.2f}), "
+                f"CPU {statistics.median(cpu):6.2f} s, {memory[-1]:5.0f} MB"
+            )
+
+
+def unpacked(folders: list[Path], out: Path) -> Path:
+    """The files of the folders as plain text, joined into pieces of about 16 MB."""
+    out.mkdir()
+    pieces: list[list[bytes]] = [[]]
+    for file in (file for folder in folders for file in sorted(folder.iterdir())):
+        data = file.read_bytes()
+        pieces[-1].append(gzip.decompress(data) if file.suffix == ".gz" else data)
+        if sum(map(len, pieces[-1])) > 16_000_000:
+            pieces.append([])
+    for i, piece in enumerate(piece for piece in pieces if piece):
+        (out / f"wiki_{i:02}").write_bytes(b"".join(piece))
+    return out
+
+
+def timed(program: str, corpus: Path, out: Path) -> tuple[float, float, float]:
+    """Wall and CPU time in seconds, and peak resident memory in MB of the main process."""
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(corpus), str(out)], stdout=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"a contestant failed:\n{program}")
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""wpprep export."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from wpprep.config import RunOptions
+
+from . import _screen
+from ._options import common, from_config
+
+
+@click.command()
+@click.argument("shards")
+@click.option(
+    "--to", required=True, type=click.Choice(["parquet", "tfrecord", "hdf5", "jsonl"]), help="Format."
+)
+@click.option("--out", required=True, help="Folder for the files.")
+@from_config(RunOptions)
+@common
+def export(shards: str, to: str, out: str, quiet: bool, as_json: bool, **options: Any) -> None:
+    """Write the instances of shards as other trainers read them, a file a shard.
+
+    \b
+    Example:
+      wpprep export shards --to tfrecord --out tfrecords
+    """
+    from wpprep.export import export_shards
+
+    with _screen.progress(quiet) as report:
+        manifest = export_shards(shards, out, to=to, progress=report, **options)
+    line = f"{out}: {manifest.statistics['rows']:,} instances in {len(manifest.files)} files"
+    _screen.finish(manifest, [line], quiet=quiet, as_json=as_json)

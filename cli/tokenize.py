@@ -1,0 +1,32 @@
+"""wpprep tokenize."""
+
+from __future__ import annotations
+
+import click
+
+from ._options import common
+
+
+@click.command()
+@click.option("--vocab", required=True, help="Vocabulary folder or file.")
+@click.option("--ids", is_flag=True, help="Write ids in place of pieces.")
+@common
+def tokenize(vocab: str, ids: bool, quiet: bool, as_json: bool) -> None:
+    """Filter: a line of text in, a line of pieces (or ids) out. Lines end at \\n alone.
+
+    \b
+    Example:
+      echo "The lighthouse keeper" | wpprep tokenize --vocab vocab
+    """
+    import json
+    import sys
+
+    from wpprep.encode.encoder import Encoder
+    from wpprep.encode.filter import encoded_lines
+
+    encoder = Encoder.from_folder(vocab)
+    for batch in encoded_lines(encoder, sys.stdin.buffer):
+        rows = [row.tolist() if ids else [encoder.vocabulary.pieces[i] for i in row] for row in batch]
+        lines = (json.dumps(row, ensure_ascii=False) if as_json else " ".join(map(str, row)) for row in rows)
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()

@@ -1,0 +1,168 @@
+"""Crashes: runs killed at any moment, full disks and read-only folders end in the same bytes or in one line."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wpprep.files import sha256_of
+from wpprep.manifest import verify
+
+_SCRIPT = """
+import sys
+from wpprep.errors import WpprepError
+from wpprep.pipeline import make_shards, train_vocab
+corpus, out = sys.argv[1:]
+print("ready", flush=True)
+run = {"workers": 2, "slice_bytes": 4_000}
+train_vocab([corpus], out + "/vocab", vocab_size=2000, **run)
+more = {"max_seq_length": 64, "dupe_factor": 3, "shards": 6, "holdout": 0.1, "bins": "32,64"}
+try:
+    make_shards([corpus], out + "/vocab", out + "/shards", **run, **more)
+except WpprepError as error:
+    sys.exit(f"wpprep: {error}")
+"""
+_KILLS = 60
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """The sha256 of every file below a folder, by name."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
+
+
+def start(corpus: Path, out: Path) -> subprocess.Popen[str]:
+    """A run in a process group of its own, at the point where its modules are loaded."""
+    run = subprocess.Popen(
+        [sys.executable, "-c", _SCRIPT, str(corpus), str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert run.stdout is not None
+    assert run.stdout.readline() == "ready\n"
+    return run
+
+
+def workers_of(pid: int) -> list[int]:
+    """The children of a process."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def strike(run: subprocess.Popen[str], generator: random.Random) -> str:
+    """SIGKILL the parent, a worker, or all of a run; returns when every process of it is gone."""
+    children = workers_of(run.pid)
+    victim = generator.choice(["all", "parent", "worker"] if children else ["parent"])
+    try:
+        if victim == "all":
+            os.killpg(run.pid, signal.SIGKILL)
+        else:
+            os.kill(run.pid if victim == "parent" else generator.choice(children), signal.SIGKILL)
+    except ProcessLookupError:
+        victim = "nobody"  # the worker had just ended
+    run.communicate(timeout=60)
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return victim
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the workers of a run in /proc")
+def test_a_storm_of_kills_ends_in_the_same_bytes(sample_corpus: Path, tmp_path: Path) -> None:
+    """60 SIGKILLs of the parent, a worker or all, at random moments over vocabulary and shards, change no byte.
+
+    Whenever a run comes to its end, its files are compared with those of a run that was never disturbed, and
+    the storm goes on over a new folder.
+    """
+    corpus = sample_corpus / "wiki"
+    calm = start(corpus, tmp_path / "calm")
+    begun = time.monotonic()
+    assert calm.communicate(timeout=120)[1] == ""
+    whole = time.monotonic() - begun
+    expected = checksums(tmp_path / "calm")
+    generator, out, kills, ends = random.Random(6), tmp_path / "storm", 0, 0
+    while kills < _KILLS:
+        run = start(corpus, out)
+        try:
+            run.wait(timeout=generator.uniform(0, 0.7 * whole))
+        except subprocess.TimeoutExpired:
+            kills += strike(run, generator) != "nobody"
+            continue
+        assert run.communicate()[1] == ""
+        assert checksums(out) == expected
+        ends += 1
+        shutil.rmtree(out)
+    assert start(corpus, out).communicate(timeout=120)[1] == ""
+    assert checksums(out) == expected
+    assert verify(out / "shards") == []
+
+
+def command(corpus: Path, vocab: Path, out: Path) -> list[str]:
+    options = "--max-seq-length 64 --dupe-factor 2 --shards 3 --holdout 0.1 --workers 2 --quiet"
+    arguments = ["make-shards", str(corpus), "--vocab", str(vocab), "--out", str(out), *options.split()]
+    return [sys.executable, "-c", "from wpprep.cli import main; main()", *arguments]
+
+
+def attempt(words: list[str], **how: Any) -> tuple[int, str]:
+    done = subprocess.run(words, capture_output=True, text=True, check=False, **how)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("most", [100, 2_000, 20_000, 40_000])
+def test_no_room_is_one_line_and_resumable(sample_corpus: Path, vocab: Path, tmp_path: Path, most: int) -> None:
+    """Files that cannot grow beyond a size stop the run with one line; with room it ends in the same bytes."""
+    pytest.importorskip("wpprep.cli", reason="the command line is installed with the package")
+    corpus = sample_corpus / "wiki"
+    calm, out = command(corpus, vocab, tmp_path / "calm"), command(corpus, vocab, tmp_path / "out")
+    assert attempt(calm) == (0, "")
+    code, said = attempt(out, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)))
+    assert code == 1
+    assert said.startswith("wpprep: ")
+    assert said.count("\n") == 1
+    assert "cannot be written: File too large" in said
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    assert not list((tmp_path / "out").glob(".shard*"))
+    assert attempt(out) == (0, "")
+    assert checksums(tmp_path / "out") == checksums(tmp_path / "calm")
+
+
+def test_a_full_disk_and_a_read_only_one_are_one_line(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
+    """On a file system too small, and on a read-only one: one line that says so, and no file kept half."""
+    pytest.importorskip("wpprep.cli", reason="the command line is installed with the package")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    words = command(sample_corpus / "wiki", vocab, disk / "out")
+    mount = f"mount -t tmpfs -o size=300k tmpfs {disk}"
+    tried = subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True, check=False)
+    if tried.returncode:
+        pytest.skip("file systems cannot be mounted here")
+    full = f'{mount} && "$@"; code=$?; ls -A {disk}/out >&2; exit $code'
+    code, said = attempt(["unshare", "-m", "sh", "-c", full, "sh", *words])
+    line, *left = said.splitlines()
+    assert code == 1
+    assert line.startswith("wpprep: ")
+    assert "No space left on device" in line
+    assert "manifest.json" not in left
+    assert not any(name.startswith(".shard") for name in left)
+    for prepare in ("true", f"mkdir -p {disk}/out/.unfinished"):
+        read_only = f'{mount} && {prepare} && mount -o remount,ro {disk} && "$@"'
+        code, said = attempt(["unshare", "-m", "sh", "-c", read_only, "sh", *words])
+        assert code == 1
+        assert said.startswith("wpprep: ")
+        assert "Read-only file system" in said
+        assert said.count("\n") == 1

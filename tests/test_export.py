@@ -1,0 +1,260 @@
+"""Exports: every format, read back with a reader that is not ours, holds the instances of the shards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wpprep.errors import OptionError
+from wpprep.export import FORMATS, export_shards
+from wpprep.files import sha256_of
+from wpprep.manifest import Shard, read_manifest, verify
+from wpprep.pipeline import make_shards
+from wpprep.shards import read_shard
+from wpprep.tfrecords import encode_records
+
+LENGTH, PREDICTIONS = 64, 10  # of the fixture `shards`
+
+
+def expected_rows(folder: Path) -> list[dict[str, Any]]:
+    """The rows of a compact shard folder as BERT's features, padded, made the slow way."""
+    padded = []
+    for file in read_manifest(folder).files:
+        if not isinstance(file, Shard):
+            continue
+        batch = read_shard(folder / file.name)
+        for row in range(len(batch)):
+            ids = batch.input_ids[batch.offsets[row] : batch.offsets[row + 1]].tolist()
+            mlm = slice(batch.mlm_offsets[row], batch.mlm_offsets[row + 1])
+            positions, labels = batch.mlm_positions[mlm].tolist(), batch.mlm_labels[mlm].tolist()
+            b_start, rest, unused = (
+                int(batch.b_start[row]),
+                [0] * (LENGTH - len(ids)),
+                PREDICTIONS - len(positions),
+            )
+            padded.append(
+                {
+                    "input_ids": ids + rest,
+                    "input_mask": [1] * len(ids) + rest,
+                    "segment_ids": [0] * b_start + [1] * (len(ids) - b_start) + rest,
+                    "masked_lm_positions": positions + [0] * unused,
+                    "masked_lm_ids": labels + [0] * unused,
+                    "masked_lm_weights": [1.0] * len(positions) + [0.0] * unused,
+                    "next_sentence_labels": [int(batch.next_sentence_label[row])],
+                    "document": int(batch.document[row]),
+                }
+            )
+    return padded
+
+
+def labels_of(row: dict[str, Any]) -> list[int]:
+    """The labels of transformers for one of these rows."""
+    labels = [-100] * LENGTH
+    predictions = zip(row["masked_lm_positions"], row["masked_lm_ids"], row["masked_lm_weights"], strict=True)
+    for position, label, weight in predictions:
+        if weight:
+            labels[position] = label
+    return labels
+
+
+def files_of(folder: Path) -> list[Path]:
+    return [folder / file.name for file in read_manifest(folder, "export").files]
+
+
+def test_tfrecords_are_berts(shards: Path, tmp_path: Path) -> None:
+    """An independent reader finds BERT's seven features, padded to its lengths, in every record."""
+    loader = pytest.importorskip("tfrecord.reader", reason="needs the package tfrecord")
+    export_shards(shards, tmp_path / "out", to="tfrecord", workers=1)
+    expected = expected_rows(shards)
+    for row in expected:
+        del row["document"]
+    found = []
+    for path in files_of(tmp_path / "out"):
+        names = dict.fromkeys(expected[0], "int") | {"masked_lm_weights": "float"}
+        records = loader.tfrecord_loader(str(path), None, names)
+        found += [{name: values.tolist() for name, values in record.items()} for record in records]
+    assert found == expected
+
+
+@pytest.mark.parametrize("size", [1, 100, 5000])
+def test_checksums_are_crc32c(size: int) -> None:
+    """The two checksums of a record are those of an independent crc32c, masked as TensorFlow does."""
+    crc32c = pytest.importorskip("crc32c", reason="needs the package crc32c").crc32c
+    data = bytes(encode_records({"feature": np.arange(size)[None] * 977}))
+
+    def masked(part: bytes) -> bytes:
+        crc = crc32c(part)
+        return ((((crc >> 15) | (crc << 17)) + 0xA282EAD8) % 2**32).to_bytes(4, "little")
+
+    length = int.from_bytes(data[:8], "little")
+    assert len(data) == length + 16
+    assert data[8:12] == masked(data[:8])
+    assert data[12 + length :] == masked(data[12 : 12 + length])
+
+
+def test_a_record_worked_by_hand() -> None:
+    """One feature ``a`` with the value 300, whose varint is AC 02, byte by byte from the inside out.
+
+    Int64List 0A 02 AC 02; Feature 1A 04 ...; entry 0A 01 61 12 06 ...; Features 0A 0B ...; Example 0A 0D ...
+    """
+    data = bytes(encode_records({"a": np.array([300])}))
+    example = bytes.fromhex("0a0d 0a0b 0a0161 1206 1a04 0a02 ac02")
+    assert data[:8] == len(example).to_bytes(8, "little")
+    assert data[12:-4] == example
+
+
+@given(st.lists(st.lists(st.integers(0, 2**40), min_size=3, max_size=3), min_size=1, max_size=4))
+def test_records_hold_any_values(rows: list[list[int]]) -> None:
+    """Integers of any size and floats come back through the reference parser of protocol buffers."""
+    pb2 = pytest.importorskip("tfrecord.example_pb2", reason="needs the package tfrecord")
+    floats = np.array(rows, np.float32) / 3
+    data = bytes(encode_records({"ints": np.array(rows), "floats": floats, "label": np.arange(len(rows))}))
+    for number, row in enumerate(rows):
+        length = int.from_bytes(data[:8], "little")
+        example = pb2.Example.FromString(data[12 : 12 + length])
+        features = example.features.feature
+        assert list(features["ints"].int64_list.value) == row
+        assert list(features["floats"].float_list.value) == floats[number].tolist()
+        assert list(features["label"].int64_list.value) == [number]
+        data = data[16 + length :]
+    assert not data
+
+
+def test_hdf5_is_nvidias(shards: Path, tmp_path: Path) -> None:
+    """Six datasets with NVIDIA's names, read as its BERT reads them: whole, into arrays."""
+    h5py = pytest.importorskip("h5py", reason="needs the package h5py")
+    export_shards(shards, tmp_path / "out", to="hdf5", workers=2)
+    names = [name for name in expected_rows(shards)[0] if name not in {"masked_lm_weights", "document"}]
+    found: dict[str, list[Any]] = {name: [] for name in names}
+    for path in files_of(tmp_path / "out"):
+        with h5py.File(path, "r") as file:
+            assert sorted(file) == sorted(names)
+            for name in names:
+                found[name] += np.asarray(file[name][:]).tolist()
+    expected = expected_rows(shards)
+    for name in names[:-1]:
+        assert found[name] == [row[name] for row in expected]
+    assert found["next_sentence_labels"] == [row["next_sentence_labels"][0] for row in expected]
+
+
+def test_parquet_has_the_columns_of_transformers(shards: Path, tmp_path: Path) -> None:
+    """Padded rows with labels of -100 where nothing is predicted."""
+    export_shards(shards, tmp_path / "out", to="parquet", workers=1)
+    found = [row for path in files_of(tmp_path / "out") for row in pq.read_table(path).to_pylist()]
+    assert found == [
+        {
+            "input_ids": row["input_ids"],
+            "token_type_ids": row["segment_ids"],
+            "attention_mask": row["input_mask"],
+            "labels": labels_of(row),
+            "next_sentence_label": row["next_sentence_labels"][0],
+        }
+        for row in expected_rows(shards)
+    ]
+
+
+def test_jsonl_is_a_row_a_line(shards: Path, tmp_path: Path) -> None:
+    """Each line is one instance, unpadded, with its document."""
+    export_shards(shards, tmp_path / "out", to="jsonl", workers=1)
+    lines = [line for path in files_of(tmp_path / "out") for line in path.read_text().splitlines()]
+    expected = expected_rows(shards)
+    assert len(lines) == len(expected)
+    for line, row in zip(lines, expected, strict=True):
+        length, predictions = sum(row["input_mask"]), int(sum(row["masked_lm_weights"]))
+        assert json.loads(line) == {
+            "input_ids": row["input_ids"][:length],
+            "token_type_ids": row["segment_ids"][:length],
+            "mlm_positions": row["masked_lm_positions"][:predictions],
+            "mlm_labels": row["masked_lm_ids"][:predictions],
+            "next_sentence_label": row["next_sentence_labels"][0],
+            "document": row["document"],
+        }
+
+
+def test_dense_shards_hold_the_same_rows(
+    shards: Path, sample_corpus: Path, vocab: Path, tmp_path: Path
+) -> None:
+    """With --layout dense any Arrow reader finds the padded columns; exports of both layouts are equal."""
+    options = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3, "layout": "dense", "workers": 1}
+    dense = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "dense", **options).folder
+    export_shards(shards, tmp_path / "a", to="parquet", workers=1)
+    found = []
+    for file in read_manifest(dense).files:
+        if isinstance(file, Shard):
+            with pa.ipc.open_file(dense / file.name) as reader:
+                found += reader.read_all().to_pylist()
+    parquet = [row for path in files_of(tmp_path / "a") for row in pq.read_table(path).to_pylist()]
+    assert found == parquet
+    export_shards(dense, tmp_path / "b", to="tfrecord", workers=1)
+    export_shards(shards, tmp_path / "c", to="tfrecord", workers=1)
+    for one, other in zip(files_of(tmp_path / "b"), files_of(tmp_path / "c"), strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize("to", sorted(FORMATS))
+def test_exports_are_the_same_for_any_workers_and_resumed(shards: Path, tmp_path: Path, to: str) -> None:
+    """Two workers and one give the same bytes; a finished export is left as it is."""
+    if to == "hdf5":
+        pytest.importorskip("h5py", reason="needs the package h5py")
+    for name, workers in (("one", 1), ("two", 2)):
+        export_shards(shards, tmp_path / name, to=to, workers=workers)
+        assert verify(tmp_path / name) == []
+    sums = [[sha256_of(path) for path in files_of(tmp_path / name)] for name in ("one", "two")]
+    assert sums[0] == sums[1]
+    before = (tmp_path / "one" / "manifest.json").stat().st_mtime_ns
+    export_shards(shards, tmp_path / "one", to=to, workers=1)
+    assert (tmp_path / "one" / "manifest.json").stat().st_mtime_ns == before
+
+
+def test_a_failed_export_leaves_no_half_file_and_goes_on(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the second of three files fails, the first is there, and the next run does the other two."""
+    write, calls = FORMATS["jsonl"], []
+
+    def fails_once(*args: Any) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise OptionError("no more")
+        write(*args)
+
+    monkeypatch.setitem(FORMATS, "jsonl", fails_once)
+    with pytest.raises(OptionError, match="no more"):
+        export_shards(shards, tmp_path / "out", to="jsonl", workers=1)
+    assert len([path for path in (tmp_path / "out").iterdir() if path.is_file()]) == 1
+    export_shards(shards, tmp_path / "out", to="jsonl", workers=1)
+    assert len(calls) == 4  # one done, one failed, two more
+    assert verify(tmp_path / "out") == []
+
+
+def test_what_cannot_be_exported_is_said(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
+    """Formats that need masks refuse shards without; parquet and jsonl then leave the labels out."""
+    options = {"max_seq_length": 64, "dupe_factor": 1, "shards": 1, "masking": "dynamic", "workers": 1}
+    folder = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "shards", **options).folder
+    for to in ("tfrecord", "hdf5"):
+        with pytest.raises(OptionError, match="masking static"):
+            export_shards(folder, tmp_path / "out", to=to)
+    with pytest.raises(OptionError, match="expected one of parquet, tfrecord, hdf5, jsonl"):
+        export_shards(folder, tmp_path / "out", to="csv")
+    assert not (tmp_path / "out").exists()
+    export_shards(folder, tmp_path / "out", to="parquet", workers=1)
+    assert "labels" not in pq.read_table(files_of(tmp_path / "out")[0]).column_names
+
+
+def test_bins_are_exported_together(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
+    """Of a folder with bins every bin's rows are exported; of a bin's folder its own, padded to its length."""
+    options = {"max_seq_length": 64, "dupe_factor": 2, "shards": 1, "bins": "32,64", "workers": 1}
+    folder = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "shards", **options).folder
+    whole = export_shards(folder, tmp_path / "whole", to="parquet", workers=1)
+    parts = [export_shards(folder / f"bin-{n}", tmp_path / f"{n}", to="parquet", workers=1) for n in (32, 64)]
+    assert whole.statistics["rows"] == sum(part.statistics["rows"] for part in parts)
+    widths = [pq.read_table(files_of(tmp_path / f"{n}")[0])["input_ids"].type.list_size for n in (32, 64)]
+    assert widths == [32, 64]

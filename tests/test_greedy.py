@@ -1,0 +1,69 @@
+"""Greedy encoding of counted words: against the slow twin and against `tokenizers`' WordPiece."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from reference.merges import Corpus, greedy, random_corpus
+from tokenizers import Tokenizer, models
+
+from wpprep.vocab.greedy import MAX_WORD_CHARACTERS, count_usage
+from wpprep.vocab.merges import Merger
+from wpprep.vocab.scores import LIKELIHOOD
+
+
+@pytest.mark.parametrize("inactive", [0.0, 0.3])
+def test_usage_equals_the_twin(inactive: float) -> None:
+    """Every piece is used as often as when each word is cut by hand, also when pieces are left out."""
+    for seed in range(120):
+        corpus, generator = random_corpus(seed), np.random.default_rng(seed)
+        merger = Merger(corpus.counted(), seed % 3, 1)
+        merger.run(corpus.alphabet_size + 30)
+        is_active = generator.random(merger.piece_count) >= inactive
+        spellings = [(character,) for character in range(corpus.alphabet_size)]
+        for a, b in merger.merges.tolist():
+            spellings.append(spellings[a] + spellings[b])
+        active = {spelling: i for i, spelling in enumerate(spellings) if is_active[i]}
+        expected, unknown = Counter[int](), 0
+        for word, count in corpus.words.items():
+            found = greedy(word, active)
+            unknown += count if found is None else 0
+            for piece in found or []:
+                expected[piece] += count
+        usage, unknown_here = count_usage(corpus.counted(), merger.merges, is_active)
+        assert usage.tolist() == [expected[i] for i in range(len(spellings))]
+        assert unknown_here == unknown
+
+
+def test_usage_equals_wordpiece_of_tokenizers() -> None:
+    """The library's WordPiece, with an empty prefix, uses the same pieces as often."""
+    generator = np.random.default_rng(3)
+    words = {"".join(generator.choice(list("abcde"), generator.integers(1, 15))): int(n) for n in range(1, 400)}
+    letters = "abcde"
+    corpus = Corpus({tuple(map(letters.index, word)): count for word, count in words.items()}, 5)
+    merger = Merger(corpus.counted(), LIKELIHOOD, 1)
+    merger.run(80)
+    names = list(letters)
+    for a, b in merger.merges.tolist():
+        names.append(names[a] + names[b])
+    tokenizer = Tokenizer(
+        models.WordPiece(
+            {name: i for i, name in enumerate([*names, "?"])}, unk_token="?", continuing_subword_prefix=""
+        )
+    )
+    expected = np.zeros(len(names), np.int64)
+    for word, count in words.items():
+        np.add.at(expected, tokenizer.encode(word).ids, count)
+    usage, unknown = count_usage(corpus.counted(), merger.merges, np.ones(len(names), np.bool_))
+    assert usage.tolist() == expected.tolist()
+    assert unknown == 0
+
+
+def test_words_over_the_limit_are_unknown() -> None:
+    """A word of 101 characters is [UNK] as a whole, one of 100 is not."""
+    words = {(0,) * MAX_WORD_CHARACTERS: 2, (0,) * (MAX_WORD_CHARACTERS + 1): 3}
+    usage, unknown = count_usage(Corpus(words, 1).counted(), np.empty((0, 2), np.int32), np.ones(1, np.bool_))
+    assert usage.tolist() == [2 * MAX_WORD_CHARACTERS]
+    assert unknown == 3

@@ -1,0 +1,293 @@
+"""The merge kernel: the slow twin merge by merge, `tokenizers`' trainer, and what always holds."""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference.merges import DROPPED, Corpus, Twin, places_of, random_corpus
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+from wpprep.vocab import bounds, places, segmentation
+from wpprep.vocab.merges import Merger
+from wpprep.vocab.scores import FREQUENCY, LIKELIHOOD, RATIO, SCORES, merge_score
+from wpprep.vocab.segmentation import FIRST, LEFT, N_PAIRS, N_PIECES, PAIR, PIECE, RIGHT, TOTAL
+
+CODES = sorted(SCORES.values())
+LETTERS = "abcelmnostu"
+MENU = {"best": 2, "cost": 2, "menu": 1, "men": 1, "camel": 1}
+
+
+def corpus_of(words: dict[str, int]) -> Corpus:
+    """Words over a sorted alphabet; all characters alike, as with an empty continuation prefix."""
+    letters = sorted(set("".join(words)))
+    ids = {tuple(letters.index(letter) for letter in word): count for word, count in words.items()}
+    return Corpus(ids, len(letters))
+
+
+def spelled(corpus: Corpus, merger: Merger, letters: str) -> list[str]:
+    """The products as text, in order."""
+    names = list(letters)
+    for a, b in merger.merges.tolist():
+        names.append(names[a] + names[b])
+    return names[corpus.alphabet_size :]
+
+
+def words_of(merger: Merger, corpus: Corpus) -> list[list[int]]:
+    """The segmentation of every word, read off the places."""
+    places, lengths = merger._seg.places, merger._seg.lengths
+    segmented, place = [], 1
+    for word in corpus.words:
+        end, pieces = place + len(word), []
+        while place < end:
+            pieces.append(int(places[place, PIECE]))
+            place += int(lengths[pieces[-1]]) if pieces[-1] >= 0 else 1
+        segmented.append(pieces)
+        place += 1
+    return segmented
+
+
+def check_state(merger: Merger, corpus: Corpus) -> None:
+    """Counts of pieces and pairs, and the lists of places, are what the words say."""
+    seg, least = merger._seg, merger._least
+    words = [(word, count) for word, count in zip(words_of(merger, corpus), corpus.words.values(), strict=True)]
+    pieces = Counter[int]()
+    pairs = Counter[tuple[int, int]]()
+    for word, count in words:
+        for piece in word:
+            pieces[piece] += count
+        for a, b in pairwise(word):
+            pairs[a, b] += count
+    del pieces[DROPPED]
+    n = int(seg.counters[N_PIECES])
+    assert seg.piece_counts[:n].tolist() == [pieces[piece] for piece in range(n)]
+    assert seg.counters[TOTAL] == pieces.total()
+    for p in range(int(seg.counters[N_PAIRS])):
+        pair = (int(seg.pairs[p, LEFT]), int(seg.pairs[p, RIGHT]))
+        assert seg.pair_counts[p] == pairs[pair]
+        listed = [i for i in seg.pool[seg.pairs[p, FIRST] : seg.pairs[p, 3]] if seg.places[i, PAIR] == p]
+        assert listed == sorted(set(listed))
+        del pairs[pair]
+    assert all(count < least for pair, count in pairs.items() if DROPPED not in pair)
+
+
+@pytest.mark.parametrize("first", range(0, 200, 25))
+def test_every_score_equals_the_twin(first: int) -> None:
+    """On 200 random corpora, every merge is the one that counting everything anew would choose."""
+    for seed in range(first, first + 25):
+        corpus, least = random_corpus(seed), 1 + seed // 3 % 3
+        target = corpus.alphabet_size + (5, 30, 150)[seed % 7 % 3]
+        for code in CODES:
+            twin, merger = Twin(corpus, code, least), Merger(corpus.counted(), code, least)
+            assert merger.run(target) == twin.run(target)
+            assert [(a, b) for a, b, _ in twin.merges] == list(map(tuple, merger.merges.tolist())), (seed, code)
+            assert [word for word, _ in twin.words] == words_of(merger, corpus)
+            check_state(merger, corpus)
+
+
+@settings(max_examples=40)
+@given(
+    st.dictionaries(
+        st.lists(st.integers(DROPPED, 3), min_size=1, max_size=9).map(tuple),
+        st.integers(1, 70_000),
+        max_size=12,
+    ),
+    st.sampled_from(CODES),
+    st.integers(1, 4),
+    st.lists(st.integers(0, 9), max_size=4),
+)
+def test_a_run_can_be_continued(
+    words: dict[tuple[int, ...], int], code: int, least: int, steps: list[int]
+) -> None:
+    """Stopping and going on any number of times gives the merges of one run, which are the twin's."""
+    corpus = Corpus(words, 4)
+    twin, merger, target = Twin(corpus, code, least), Merger(corpus.counted(), code, least), 4
+    for step in [*steps, 100]:
+        target += step
+        assert merger.run(target) == twin.run(target)
+    assert [(a, b) for a, b, _ in twin.merges] == list(map(tuple, merger.merges.tolist()))
+
+
+def test_random_corpora_hold_what_is_difficult() -> None:
+    """The seeds above meet runs of three and more, ties, dropped characters, and words of all shapes."""
+    corpora = [random_corpus(seed) for seed in range(200)]
+    words = [word for corpus in corpora for word in corpus.words]
+    assert sum(DROPPED in word[1:-1] for word in words) > 20
+    assert sum(any(len(set(word[i : i + 3])) == 1 for i in range(len(word) - 2)) for word in words) > 100
+    ties = 0
+    for corpus in corpora:
+        counts = Twin(corpus, FREQUENCY, 1).pair_counts()
+        ties += len(counts) > 1 and len(set(counts.values())) < len(counts)
+    assert ties > 100
+
+
+def test_every_merge_makes_a_new_piece_and_no_pair_comes_up_again() -> None:
+    """The two facts that the kernel's lists rest on, seen by a twin that would notice their breach."""
+    for seed in range(200):
+        corpus = random_corpus(seed)
+        twin = Twin(corpus, CODES[seed % 3], 1)
+        twin.run(corpus.alphabet_size + 60)
+        products = [product for _, _, product in twin.merges]
+        assert products == list(range(corpus.alphabet_size, corpus.alphabet_size + len(products)))
+        assert len({(a, b) for a, b, _ in twin.merges}) == len(twin.merges)
+
+
+def test_tables_grow_and_the_heap_is_cleared_without_changing_a_merge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With hardly any room to begin with, pairs, pieces and heap grow, and the merges stay the same."""
+    generator = np.random.default_rng(5)
+    stems = [generator.integers(0, 30, length).tolist() for length in (2, 3, 4, 5) for _ in range(60)]
+    words = {
+        tuple(letter for stem in generator.choice(len(stems), 3) for letter in stems[stem]): int(count)
+        for count in generator.integers(1, 9, 3000)
+    }
+    corpus = Corpus(words, 30)
+    roomy = [Merger(corpus.counted(), code, 1) for code in CODES]
+    assert all(merger.run(3000) for merger in roomy)
+    real = segmentation._pair_arrays
+    for code, merger in zip(CODES, roomy, strict=True):
+        with monkeypatch.context() as patch:
+            patch.setattr(segmentation, "_pair_arrays", lambda room: real(950))
+            tight = Merger(corpus.counted(), code, 1)
+        assert len(tight._seg.pairs) == 950
+        tight._heap = tight._heap._replace(keys=tight._heap.keys[:970], pairs=tight._heap.pairs[:970])
+        for target in (100, 400, 3000):
+            tight.run(target)
+        assert len(tight._seg.pairs) > 3_000
+        assert tight.merges.tolist() == merger.merges.tolist()
+        check_state(tight, corpus)
+
+
+@pytest.mark.parametrize("code", [LIKELIHOOD, RATIO])
+def test_bounds_bound(code: int) -> None:
+    """At any time, every pair that may be merged has a heap entry not below its score (to rounding)."""
+    for seed in range(60):
+        corpus = random_corpus(seed)
+        merger = Merger(corpus.counted(), code, 1)
+        for target in range(corpus.alphabet_size, corpus.alphabet_size + 40, 3):
+            merger.run(target)
+            seg, heap = merger._seg, merger._heap
+            entries = {
+                (int(p), float(key))
+                for p, key in zip(heap.pairs[: heap.size[0]], heap.keys[: heap.size[0]], strict=True)
+            }
+            for p in range(int(seg.counters[N_PAIRS])):
+                if seg.pair_counts[p] == 0:
+                    continue
+                score, key = bounds._exact(seg, code, p), float(seg.pair_keys[p])
+                if score > 0:
+                    assert (p, key) in entries
+                    assert key >= score * (1 - 1e-12)
+
+
+def test_worked_example_of_the_design() -> None:
+    """frequency merges st, me, then be by the tie rule; likelihood st; ratio nu."""
+    corpus = corpus_of(MENU)
+    made = {}
+    for name, code in SCORES.items():
+        merger = Merger(corpus.counted(), code, 1)
+        merger.run(corpus.alphabet_size + 3)
+        made[name] = spelled(corpus, merger, LETTERS)
+    assert made["frequency"] == ["st", "me", "be"]
+    assert made["likelihood"][0] == "st"
+    assert made["ratio"][0] == "nu"
+
+
+def test_worked_example_has_the_gains_of_the_design() -> None:
+    """st gains 11.48 nats, the runner-up me 6.17; there are 28 characters."""
+    twin = Twin(corpus_of(MENU), LIKELIHOOD, 1)
+    gains = sorted((twin.score(a, b) for a, b in twin.pair_counts()), reverse=True)
+    assert sum(twin.piece_counts().values()) == 28
+    assert gains[:2] == [pytest.approx(11.48, abs=0.005), pytest.approx(6.17, abs=0.005)]
+
+
+def test_runs_are_merged_from_the_left_and_counted_without_overlap() -> None:
+    """aaaaa holds four pairs and two merges: aa aa a, then, by the tie rule, aa aaa."""
+    corpus = Corpus({(0,) * 5: 1}, 1)
+    merger = Merger(corpus.counted(), FREQUENCY, 1)
+    assert places.merges_in_runs(merger._seg, 0) == 2 == len(places_of([0] * 5, 0, 0))
+    assert merger._seg.pair_counts[0] == 4
+    assert merger.run(3)
+    assert words_of(merger, corpus) == [[1, 2]]
+
+
+def test_likelihood_stops_when_nothing_gains() -> None:
+    """One word of two equal characters gains by no merge but its own; four loose ones by none."""
+    merger = Merger(Corpus({(0, 0, 0, 1): 1}, 2).counted(), LIKELIHOOD, 1)
+    merger.run(50)
+    twin = Twin(Corpus({(0, 0, 0, 1): 1}, 2), LIKELIHOOD, 1)
+    twin.run(50)
+    assert len(merger.merges) == len(twin.merges)
+    assert merge_score(LIKELIHOOD, 1, 10, 10, 20, False) < 0
+    lone = Merger(Corpus({(0, 1): 1, (0,): 9, (1,): 9}, 2).counted(), LIKELIHOOD, 1)
+    assert not lone.run(3)
+
+
+def test_neighbours_of_a_dropped_character_are_never_glued() -> None:
+    """a?b stays apart however often it occurs."""
+    merger = Merger(Corpus({(0, DROPPED, 1): 1000, (0, 0): 1}, 2).counted(), FREQUENCY, 1)
+    merger.run(10)
+    assert merger.merges.tolist() == [[0, 0]]
+
+
+def test_counts_above_32_bits_are_exact() -> None:
+    """Counts of 2**40 and one more decide a merge."""
+    words = {(0, 1): 2**40, (2, 3): 2**40 + 1}
+    merger = Merger(Corpus(words, 4).counted(), FREQUENCY, 1)
+    merger.run(6)
+    assert merger.merges.tolist() == [[2, 3], [0, 1]]
+
+
+def trained(words: dict[str, int], size: int, **options: Any) -> list[tuple[str, str]]:
+    """The merges of `tokenizers`' BpeTrainer for counted words."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    trainer = trainers.BpeTrainer(vocab_size=size, show_progress=False, **options)
+    tokenizer.train_from_iterator((" ".join([word] * count) for word, count in words.items()), trainer)
+    import json
+
+    return [tuple(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
+
+
+def ours(words: dict[str, int], size: int, least: int, letters: list[str]) -> list[tuple[str, str]]:
+    """The same by our kernel."""
+    ids = {letter: i for i, letter in enumerate(letters)}
+    corpus = Corpus({tuple(ids[letter] for letter in word): n for word, n in words.items()}, len(letters))
+    merger = Merger(corpus.counted(), FREQUENCY, least)
+    merger.run(size)
+    names, pairs = list(letters), []
+    for a, b in merger.merges.tolist():
+        pairs.append((names[a], names[b]))
+        names.append(names[a] + names[b])
+    return pairs
+
+
+@pytest.mark.parametrize("byte_level", [False, True])
+def test_frequency_equals_the_trainer_of_tokenizers_on_random_words(byte_level: bool) -> None:
+    """Merge by merge, ties and runs included, over a small alphabet or over all bytes."""
+    for seed in range(60):
+        generator = np.random.default_rng(seed)
+        words = {
+            "".join(generator.choice(list("abcd"), generator.integers(1, 12))): int(generator.integers(1, 6))
+            for _ in range(40)
+        }
+        letters = sorted(pre_tokenizers.ByteLevel.alphabet()) if byte_level else sorted(set("".join(words)))
+        least, size = 1 + seed % 3, len(letters) + 60
+        expected = trained(words, size, min_frequency=least, initial_alphabet=letters)
+        assert ours(words, size, least, letters) == expected
+
+
+@pytest.mark.parametrize("folder", ["wiki-en", "wiki-ko"])
+def test_frequency_equals_the_trainer_of_tokenizers_on_real_text(data: Path, folder: str) -> None:
+    """2,000 merges of a stretch of Wikipedia are the trainer's, one by one."""
+    with gzip.open(min((data / folder).iterdir()), "rt") as file:
+        words = dict(Counter(file.read(400_000).split()))
+    letters = sorted(set("".join(words)))
+    size = len(letters) + 2000
+    assert ours(words, size, 2, letters) == trained(words, size, min_frequency=2)

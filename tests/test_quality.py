@@ -1,0 +1,45 @@
+"""Quality figures: counted by hand on a small text."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from wpprep.vocab.quality import compare, measure, table
+
+
+def small() -> Tokenizer:
+    """A WordPiece of a handful of entries."""
+    entries = ["[UNK]", "ab", "a", "##b", "##c", "idle"]
+    tokenizer = Tokenizer(models.WordPiece({entry: i for i, entry in enumerate(entries)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return tokenizer
+
+
+def test_figures_are_those_counted_by_hand() -> None:
+    """Two whole words, one of three pieces, one unknown, in twelve bytes."""
+    quality = measure(small(), ["ab ab", "acb z\u00e9"])
+    assert (quality.words, quality.tokens, quality.text_bytes, quality.entries) == (4, 6, 12, 6)
+    assert quality.tokens_per_word == 6 / 4
+    assert quality.bytes_per_token == 12 / 6
+    assert quality.unk_share == 1 / 6
+    assert quality.whole_words == 2 / 4
+    assert quality.unused == 1
+    entropy = 2 * math.log2(6 / 2) + 4 * math.log2(6)
+    assert quality.bits_per_byte == pytest.approx((entropy + 8 * 3) / 12)
+
+
+def test_tables_have_a_line_for_each_tokenizer() -> None:
+    """compare measures each on the same texts, and table shows them side by side."""
+    qualities = compare({"one": small(), "another": small()}, iter(["ab acb"]))
+    assert qualities["one"] == qualities["another"]
+    lines = table(qualities)
+    assert [line.split()[0] for line in lines[1:]] == ["one", "another"]
+
+
+def test_an_empty_text_is_no_error() -> None:
+    """All shares of nothing are 0."""
+    quality = measure(small(), [])
+    assert (quality.tokens, quality.bits_per_byte, quality.unk_share) == (0, 0.0, 0.0)

@@ -1,0 +1,155 @@
+"""Vocabularies as they are found in the wild: what is read, and what is said of what is none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+from wpprep.errors import MissingInputError, VocabularyError
+from wpprep.vocab.vocabulary import Vocabulary
+
+BERT = ["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "##s"]
+
+
+def vocab_txt(folder: Path, entries: list[str], *, end: str = "\n") -> Path:
+    path = folder / "vocab.txt"
+    path.write_bytes("".join(entry + end for entry in entries).encode())
+    return path
+
+
+def normalizer_of(vocabulary: Vocabulary) -> normalizers.BertNormalizer:
+    normalizer = vocabulary.tokenizer.normalizer
+    assert isinstance(normalizer, normalizers.BertNormalizer)
+    return normalizer
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_vocab_txt_is_read_line_by_line(tmp_path: Path, end: str) -> None:
+    """Entries are lines, ended by Windows or not, with or without a byte order mark; ids are line numbers."""
+    vocab_txt(tmp_path, ["\ufeff[PAD]", *BERT[1:], "a\u2028b", "c\x85"], end=end)
+    vocabulary = Vocabulary.from_folder(tmp_path)
+    assert vocabulary.pieces == [*BERT, "a\u2028b", "c\x85"]
+    assert vocabulary.ids["the"] == 6
+    assert Vocabulary.from_folder(tmp_path / "vocab.txt").sha256 == vocabulary.sha256
+
+
+def test_roles_leave_out_special_and_unused_entries(tmp_path: Path) -> None:
+    """Random replacements are ordinary pieces; a piece with ## starts no word."""
+    roles = Vocabulary.from_folder(vocab_txt(tmp_path, BERT)).roles
+    assert (roles.pad, roles.unk, roles.cls, roles.sep, roles.mask) == (0, 2, 3, 4, 5)
+    assert roles.replacements.tolist() == [6, 7]
+    assert roles.starts_word is not None
+    assert roles.starts_word.tolist() == [True] * 7 + [False]
+
+
+def test_a_repeated_entry_leaves_a_hole(tmp_path: Path) -> None:
+    """The last of equal lines has the id, as in BERT; the other id is nothing's and never a replacement."""
+    vocabulary = Vocabulary.from_folder(vocab_txt(tmp_path, [*BERT, "the", "", "end"]))
+    assert vocabulary.pieces == [*BERT[:6], "", "##s", "the", "", "end"]
+    assert vocabulary.ids["the"] == 8
+    assert vocabulary.roles.replacements.tolist() == [7, 8, 10]
+
+
+@pytest.mark.parametrize(
+    ("entries", "config", "lowercase"),
+    [
+        (["the"], None, True),
+        (["The"], None, False),
+        (["\u211d"], None, True),  # a capital that has no small letter
+        (["the"], {"do_lower_case": False}, False),
+        (["The"], {"do_lower_case": True}, True),
+    ],
+)
+def test_case_is_told_by_the_entries_or_the_config(
+    tmp_path: Path, entries: list[str], config: dict[str, bool] | None, lowercase: bool
+) -> None:
+    """A vocabulary with capitals is cased, unless tokenizer_config.json says otherwise."""
+    vocab_txt(tmp_path, [*BERT, *entries])
+    if config is not None:
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    assert normalizer_of(Vocabulary.from_folder(tmp_path)).lowercase is lowercase
+
+
+def byte_level(folder: Path, extra: list[str], merges: str) -> Path:
+    pieces = [*sorted(pre_tokenizers.ByteLevel.alphabet()), "ll", *extra]
+    (folder / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(pieces)}))
+    (folder / "merges.txt").write_bytes(merges.encode())
+    return folder
+
+
+def test_a_piece_called_model_is_a_piece(tmp_path: Path) -> None:
+    """GPT-2's vocab.json has an entry "model", which makes it no tokenizer.json."""
+    vocabulary = Vocabulary.from_folder(byte_level(tmp_path, ["model"], "#version: 0.2\r\nl l\r\n"))
+    assert vocabulary.ids["model"] == 257
+    assert vocabulary.tokenizer.encode("llm").tokens == ["ll", "m"]
+
+
+def test_roberta_s_files_get_its_special_tokens(tmp_path: Path) -> None:
+    """<s> and </s> are put around a text, and are text inside it."""
+    vocabulary = Vocabulary.from_folder(
+        byte_level(tmp_path, ["<s>", "<pad>", "</s>", "<unk>", "<mask>"], "l l\n")
+    )
+    assert vocabulary.tokenizer.encode("<s>").tokens == ["<s>", "<", "s", ">", "</s>"]
+    roles = vocabulary.roles
+    assert [vocabulary.pieces[i] for i in roles[1:6]] == ["<pad>", "<unk>", "<s>", "</s>", "<mask>"]
+    assert roles.starts_word is None
+
+
+def test_a_prefix_space_in_the_config_counts(tmp_path: Path) -> None:
+    """GPT-2's files do not say whether a text gets a space; tokenizer_config.json does."""
+    byte_level(tmp_path, [], "l l\n")
+    assert Vocabulary.from_folder(tmp_path).tokenizer.encode("ll").tokens == ["ll"]
+    (tmp_path / "tokenizer_config.json").write_text('{"add_prefix_space": true}')
+    assert Vocabulary.from_folder(tmp_path).tokenizer.encode("ll").tokens == ["Ġ", "ll"]
+
+
+def test_special_tokens_have_the_names_that_the_files_give(tmp_path: Path) -> None:
+    """special_tokens_map.json and tokenizer_config.json name special tokens spelled in a way of their own."""
+    names = {"pad": "<nil>", "unk": "<what>", "cls": "<a>", "sep": "<b>", "mask": "<hole>"}
+    pieces = [*names.values(), "the"]
+    tokenizer = Tokenizer(models.WordPiece({p: i for i, p in enumerate(pieces)}, unk_token=names["unk"]))
+    tokenizer.add_special_tokens(list(names.values()))
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(VocabularyError, match=r"has no pad token; expected \[PAD\] or <pad>"):
+        _ = Vocabulary.from_folder(tmp_path).roles
+    given = {f"{role}_token": name if role != "cls" else {"content": name} for role, name in names.items()}
+    (tmp_path / "special_tokens_map.json").write_text(json.dumps(given))
+    roles = Vocabulary.from_folder(tmp_path).roles
+    assert roles[:6] == (6, 0, 1, 2, 3, 4)
+    assert roles.replacements.tolist() == [5]
+
+
+@pytest.mark.parametrize(
+    ("files", "error", "message"),
+    [
+        ({}, VocabularyError, "not a vocabulary folder; expected tokenizer.json, vocab.txt or vocab.json"),
+        ({"vocab.txt": "a\nb\n"}, VocabularyError, r"vocab.txt: not a vocabulary: it has no entry \[UNK\]"),
+        ({"vocab.txt": "[UNK]\n\udcff"}, VocabularyError, "vocab.txt: not a readable vocabulary"),
+        ({"vocab.json": "{}"}, MissingInputError, "merges.txt: no such file; vocab.json needs its merges"),
+        ({"vocab.json": '{"a</w>": 0}', "merges.txt": ""}, VocabularyError, "end words with </w>"),
+        (
+            {"vocab.json": '{"a": 0}', "merges.txt": "a\n"},
+            VocabularyError,
+            "vocab.json: not a readable vocabulary",
+        ),
+        ({"tokenizer.json": "{"}, VocabularyError, "tokenizer.json: not a readable vocabulary"),
+        ({"tokenizer.json": '{"model": {}}'}, VocabularyError, "tokenizer.json: not a readable vocabulary"),
+    ],
+)
+def test_what_is_no_vocabulary_is_said(
+    tmp_path: Path, files: dict[str, str], error: type[Exception], message: str
+) -> None:
+    """Missing, damaged and foreign files are named."""
+    for name, text in files.items():
+        (tmp_path / name).write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(error, match=message):
+        Vocabulary.from_folder(tmp_path)
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    """A path that leads nowhere is said."""
+    with pytest.raises(MissingInputError, match="no such vocabulary"):
+        Vocabulary.from_folder(tmp_path / "nowhere")

@@ -1,0 +1,242 @@
+"""Export: shards as other trainers read them, one file a shard.
+
+    parquet   the columns of `wpprep.dense`, padded, for `datasets` and transformers' Trainer
+    tfrecord  BERT's run_pretraining (google-research/bert): input_ids, input_mask, segment_ids,
+              masked_lm_positions, masked_lm_ids, masked_lm_weights (floats), next_sentence_labels
+    hdf5      NVIDIA's BERT (DeepLearningExamples): the same but for the weights, a dataset each
+    jsonl     an object a row, not padded: input_ids, token_type_ids, mlm_positions, mlm_labels,
+              next_sentence_label, document (of dense shards 0)
+
+Rows are padded to the shards' max_seq_length and max_predictions_per_seq, predictions with position 0, id 0 and
+weight 0, as in BERT. The order of rows is that of the shards. At most 4,096 rows are held at a time.
+
+The folder is one of ours: written by one run at a time, resumed by the same command, finished when its
+manifest is there.
+
+What this module does not do: shuffle or mask. Masks must be there (``--masking static``), but for parquet and
+jsonl, which are then without labels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wpprep import engines
+from wpprep.config import RunOptions, build, refuse_unknown
+from wpprep.dense import pad_rows
+from wpprep.errors import OptionError
+from wpprep.files import MANIFEST, atomic_write, sha256_of
+from wpprep.manifest import Manifest, Shard, describe, read_manifest
+from wpprep.output import OutputFolder
+from wpprep.records import InstanceBatch, TokenRoles
+from wpprep.shards import dense_table, read_rows
+from wpprep.tfrecords import encode_records
+from wpprep.vocab.vocabulary import Vocabulary
+
+Columns = dict[str, npt.NDArray[Any]]
+Rows = Iterator[InstanceBatch]
+Progress = Callable[[str, int, int], None]
+
+
+def export_shards(
+    shards: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    to: str,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Manifest:
+    """Write the instances of a shard folder in another format.
+
+    Args:
+        shards: a finished shard folder, of either layout; of its folders inside, bins come with it.
+        out: the folder to write.
+        to: a key of `FORMATS`.
+        progress: is told (stage, done, total) now and then.
+        **options: fields of `RunOptions`.
+
+    Raises:
+        WpprepError: the shards, an option or the output is at fault; the message says which and where.
+    """
+    refuse_unknown(options, RunOptions)
+    run, folder = build(RunOptions, options), Path(shards)
+    manifest = read_manifest(folder, "shards")
+    _refuse(to, manifest.options)
+    tasks = {_name_of(file.name, to): file.name for file in manifest.files if isinstance(file, Shard)}
+    vocabulary = Vocabulary.from_folder(folder / "vocab")
+    plan = {"options": {"to": to}, "vocabulary": vocabulary.sha256, "corpus": sha256_of(folder / MANIFEST)}
+    with OutputFolder.claim(out, "export", plan, overwrite=run.overwrite) as output:
+        if output.is_finished:
+            return read_manifest(out)
+        receipts = {name: output.receipt(name, task) for name, task in tasks.items()}
+        missing = [name for name, receipt in receipts.items() if receipt is None]
+        make = partial(ExportShard, folder, output.path, to, vocabulary.roles, manifest.options)
+        jobs = [(name, tasks[name]) for name in missing]
+        for index, receipt in engines.run(make, jobs, int(run.workers or 1)):
+            output.note(missing[index], tasks[missing[index]], receipt)
+            receipts[missing[index]] = receipt
+            done = sum(receipt is not None for receipt in receipts.values())
+            (progress or _silence)("export", done, len(tasks))
+        files = [Shard(**receipt["shard"]) for receipt in receipts.values() if receipt is not None]
+        statistics = {"rows": sum(file.rows for file in files), "tokens": sum(file.tokens for file in files)}
+        corpus = {"identity": plan["corpus"]}
+        output.finish(
+            Manifest(
+                kind="export",
+                options={"to": to},
+                files=[*files],
+                vocabulary=vocabulary.sha256,
+                corpus=corpus,
+                statistics=statistics,
+            )
+        )
+    return read_manifest(out)
+
+
+def _refuse(to: str, options: Mapping[str, Any]) -> None:
+    if to not in FORMATS:
+        raise OptionError(f"to is {to!r}, expected one of {', '.join(FORMATS)}")
+    if options["masking"] == "dynamic" and to in {"tfrecord", "hdf5"}:
+        raise OptionError(f"{to} needs masks, and these shards have none; make them with masking static")
+    if to == "hdf5":
+        _import_h5py()
+
+
+def _name_of(shard: str, to: str) -> str:
+    """The file of a shard; those of bins, which lie in folders, are told apart by the folder's name."""
+    return f"{shard.removesuffix('.arrow').replace('/', '-')}.{to}"
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportShard:
+    """Writes one shard in another format."""
+
+    folder: Path
+    out: Path
+    to: str
+    roles: TokenRoles
+    options: dict[str, Any]
+
+    def __call__(self, task: tuple[str, str]) -> dict[str, Any]:
+        """Write the file; returns its manifest entry."""
+        name, shard = task
+        rows = tokens = 0
+
+        def counted() -> Rows:
+            nonlocal rows, tokens
+            for _, batch in read_rows(self.folder / shard):
+                rows, tokens = rows + len(batch), tokens + len(batch.input_ids)
+                yield batch
+
+        with atomic_write(self.out / name) as file:
+            FORMATS[self.to](file, counted(), self.roles, self.options)
+        entry = describe(self.out / name, self.out)
+        return {"shard": dataclasses.asdict(Shard(name, rows, tokens, entry.bytes, entry.sha256))}
+
+
+def _padded(batch: InstanceBatch, roles: TokenRoles, options: Mapping[str, Any]) -> Columns:
+    """The rows as BERT's features, ``[rows, max_seq_length]`` and ``[rows, max_predictions_per_seq]``."""
+    dense = pad_rows(batch, 0, len(batch), options["max_seq_length"], roles.pad)
+    counts = np.diff(batch.mlm_offsets)
+    is_there = np.arange(options["max_predictions_per_seq"]) < counts[:, None]
+    positions, labels = np.zeros(is_there.shape, np.int32), np.zeros(is_there.shape, np.int32)
+    positions[is_there], labels[is_there] = batch.mlm_positions, batch.mlm_labels
+    return {
+        "input_ids": dense.input_ids,
+        "input_mask": dense.attention_mask,
+        "segment_ids": dense.token_type_ids,
+        "masked_lm_positions": positions,
+        "masked_lm_ids": labels,
+        "masked_lm_weights": is_there.astype(np.float32),
+        "next_sentence_labels": dense.next_sentence_label,
+    }
+
+
+def _write_parquet(file: IO[bytes], rows: Rows, roles: TokenRoles, options: Mapping[str, Any]) -> None:
+    import pyarrow as pa  # noqa: PLC0415 (with the line below: parquet takes a while to load)
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    masked, writer = options["masking"] != "dynamic", None
+    for batch in rows:
+        dense = pad_rows(batch, 0, len(batch), options["max_seq_length"], roles.pad)
+        table = pa.Table.from_batches([dense_table(dense, masked=masked)])
+        writer = writer or pq.ParquetWriter(file, table.schema, compression="zstd")
+        writer.write_table(table)
+    if writer is not None:
+        writer.close()
+
+
+def _write_tfrecord(file: IO[bytes], rows: Rows, roles: TokenRoles, options: Mapping[str, Any]) -> None:
+    for batch in rows:
+        file.write(encode_records(_padded(batch, roles, options)))
+
+
+def _write_hdf5(file: IO[bytes], rows: Rows, roles: TokenRoles, options: Mapping[str, Any]) -> None:
+    with _import_h5py().File(file.name, "w") as target:
+        for batch in rows:
+            columns = _padded(batch, roles, options)
+            del columns["masked_lm_weights"]
+            for name, values in columns.items():
+                shape = (None, *values.shape[1:])
+                if name not in target:
+                    chunks = (min(1024, max(1, len(values))), *values.shape[1:])
+                    target.create_dataset(
+                        name, data=values, maxshape=shape, chunks=chunks, compression="gzip", compression_opts=1
+                    )
+                else:
+                    target[name].resize(len(target[name]) + len(values), axis=0)
+                    target[name][-len(values) :] = values
+
+
+def _import_h5py() -> Any:
+    try:
+        return importlib.import_module("h5py")
+    except ImportError as error:
+        raise OptionError("hdf5 needs h5py, which is not installed: pip install 'wpprep[export]'") from error
+
+
+def _write_jsonl(file: IO[bytes], rows: Rows, roles: TokenRoles, options: Mapping[str, Any]) -> None:
+    for batch in rows:
+        ids, positions, labels = (
+            batch.input_ids.tolist(),
+            batch.mlm_positions.tolist(),
+            batch.mlm_labels.tolist(),
+        )
+        offsets, mlm_offsets = batch.offsets.tolist(), batch.mlm_offsets.tolist()
+        facts = zip(
+            batch.b_start.tolist(), batch.next_sentence_label.tolist(), batch.document.tolist(), strict=True
+        )
+        spans = zip(itertools.pairwise(offsets), itertools.pairwise(mlm_offsets), facts, strict=True)
+        for (first, last), (first_mlm, last_mlm), (b_start, label, document) in spans:
+            row = {
+                "input_ids": ids[first:last],
+                "token_type_ids": [0] * b_start + [1] * (last - first - b_start),
+                "mlm_positions": positions[first_mlm:last_mlm],
+                "mlm_labels": labels[first_mlm:last_mlm],
+                "next_sentence_label": label,
+                "document": document,
+            }
+            file.write(json.dumps(row).encode() + b"\n")
+
+
+def _silence(stage: str, done: int, total: int) -> None:
+    """Progress that nobody asked for."""
+
+
+FORMATS: dict[str, Callable[[IO[bytes], Rows, TokenRoles, Mapping[str, Any]], None]] = {
+    "parquet": _write_parquet,
+    "tfrecord": _write_tfrecord,
+    "hdf5": _write_hdf5,
+    "jsonl": _write_jsonl,
+}

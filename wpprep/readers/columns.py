@@ -1,0 +1,107 @@
+"""Tables of documents: what the readers of Parquet and Arrow share.
+
+A row is a document. Its text is in the column ``text`` or what ``--text-field`` says; its name is in the
+column ``id`` (or what ``--id-field`` says), or, where there is none, file and row. Other columns are not
+read. Tables are cut between row groups or record batches; slices count their sizes one after another.
+
+What this module does not do: open files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from wpprep.config import CorpusOptions
+from wpprep.errors import CorpusError
+from wpprep.files import compression
+from wpprep.readers.cutting import LONGEST, tidy_lines
+from wpprep.readers.decoding import RawDocument, clean, decode
+from wpprep.readers.outcome import Outcomes, attempt
+from wpprep.records import Document, Slice
+
+BATCH_BYTES = 1 << 22
+
+
+def pack(path: str, format: str, offsets: Sequence[int], target_bytes: int) -> list[Slice]:
+    """Slices of at least ``target_bytes``, from where each piece of a table starts and the last one ends.
+
+    >>> [(slice_.start, slice_.stop) for slice_ in pack("a.parquet", "parquet", [0, 6, 10, 13], 8)]
+    [(0, 10), (10, 13)]
+    """
+    slices, start = [], offsets[0]
+    for offset in offsets[1:]:
+        if offset - start >= target_bytes or offset == offsets[-1]:
+            slices.append(Slice(path, format, start, offset))
+            start = offset
+    return slices
+
+
+def refuse_compressed(path: str, format: str) -> None:
+    """Raise CorpusError for a table inside a compressed file, where nothing can be found by its place."""
+    if found := compression(path):
+        raise CorpusError(f"{path}: {format} compressed as a whole with {found}; decompress it first")
+
+
+def columns_of(schema: Any, path: str, options: CorpusOptions) -> list[str]:
+    """The names of the text's column and, if there is one, of the id's.
+
+    Raises:
+        CorpusError: a column that was asked for is not there, or the text's holds no text.
+    """
+    names, wanted = schema.names, [options.text_field]
+    if options.id_field or "id" in names:
+        wanted.append(options.id_field or "id")
+    for name, flag in zip(wanted, ("--text-field", "--id-field"), strict=False):
+        if name not in names:
+            raise CorpusError(f"{path}: no column {name} (found {', '.join(names)}); name it with {flag}")
+    kind = schema.field(options.text_field).type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+        raise CorpusError(f"{path}: column {options.text_field} is {kind}, expected string; see --text-field")
+    return wanted
+
+
+def documents_of(batch: Any, columns: list[str], first_row: int, path: str, options: CorpusOptions) -> Outcomes:
+    """The documents of a record batch whose first row is row ``first_row`` of the file.
+
+    A row that has no text, or too much, or no id, is unreadable.
+    """
+    name, texts = Path(path).name, _texts(batch.column(columns[0]))
+    ids = batch.column(columns[1]).to_pylist() if len(columns) > 1 else None
+
+    def make(row: int) -> Document | None:
+        place, i = f"{path}: row {row}", row - first_row
+        text, replaced = _checked(texts[i], place, options)
+        if not (text := tidy_lines(text)):
+            return None
+        if ids and ids[i] is None:
+            raise CorpusError(f"{place}: {columns[1]} is null, expected an id")
+        return Document(str(ids[i]) if ids else f"{name}:{row}", text, replaced)
+
+    return attempt(make, range(first_row, first_row + len(texts)))
+
+
+def _texts(column: Any) -> list[Any]:
+    """The values of a column: strings and None, or, where one is not UTF-8, bytes and None."""
+    try:
+        texts: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        texts = plain.cast(pa.large_binary()).to_pylist()
+    return texts
+
+
+def _checked(text: Any, place: str, options: CorpusOptions) -> tuple[str, int]:
+    """The text of a row and how much in it was replaced."""
+    if text is None or len(text) > LONGEST:
+        found = "is null" if text is None else f"has {len(text)} characters"
+        expected = "a string" if text is None else f"at most {LONGEST}"
+        raise CorpusError(f"{place}: {options.text_field} {found}, expected {expected}")
+    if isinstance(text, bytes):
+        return decode(RawDocument(0, text), place, options.errors)
+    return clean(text, place, options.errors) if "\0" in text else (text, 0)

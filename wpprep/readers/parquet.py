@@ -1,0 +1,81 @@
+"""The format ``parquet``: a table of documents, as the hub stores the Wikipedia and BookCorpus data sets.
+
+Slices are runs of row groups, which ``start`` and ``stop`` count in uncompressed bytes. A row group is read
+in pieces of a few MB, page by page, so that memory does not follow its size.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wpprep.config import CorpusOptions
+from wpprep.errors import CorpusError, MissingInputError
+from wpprep.readers.columns import BATCH_BYTES, columns_of, documents_of, pack, refuse_compressed
+from wpprep.readers.outcome import Outcomes, Unreadable
+from wpprep.records import Slice
+
+
+def split(path: str, target_bytes: int, options: CorpusOptions) -> list[Slice]:
+    """Slices of a file, cut between row groups."""
+    refuse_compressed(path, "parquet")
+    with _open(path) as file:
+        return pack(path, "parquet", _offsets(file.metadata), target_bytes)
+
+
+def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
+    """The documents of a slice, one paragraph a line.
+
+    Raises:
+        CorpusError: the file is damaged, or a column is not as it should be.
+    """
+    row = 0
+    with _open(slice_.path) as file:
+        columns = columns_of(file.schema_arrow, slice_.path, options)
+        for group, offset in enumerate(_offsets(file.metadata)[:-1]):
+            if slice_.start <= offset < slice_.stop:
+                yield from _read_group(file, group, columns, row, slice_.path, options)
+            row += file.metadata.row_group(group).num_rows
+
+
+def _read_group(
+    file: Any, group: int, columns: list[str], row: int, path: str, options: CorpusOptions
+) -> Outcomes:
+    about = file.metadata.row_group(group)
+    size = max(1, BATCH_BYTES * about.num_rows // max(1, about.total_byte_size))
+    batches = file.iter_batches(size, [group], columns, use_threads=False)
+    while True:
+        try:
+            batch = next(batches, None)
+        except (pa.ArrowException, OSError) as error:
+            damage = CorpusError(f"{path}: damaged Parquet in row group {group}, near row {row}: {error}")
+            damage.__cause__ = error
+            yield Unreadable(damage)  # other row groups may be sound
+            return
+        if batch is None:
+            return
+        yield from documents_of(batch, columns, row, path, options)
+        row += batch.num_rows
+
+
+def _offsets(metadata: Any) -> list[int]:
+    """Where each row group starts and the last one ends, in uncompressed bytes."""
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    return [0, *np.cumsum([max(1, group.total_byte_size) for group in groups], dtype=np.int64).tolist()]
+
+
+def _open(path: str) -> Any:
+    try:
+        return pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
+    except FileNotFoundError as error:
+        raise MissingInputError(f"{path}: cannot be opened: {error}") from error
+    except (pa.ArrowException, OSError) as error:
+        raise CorpusError(f"{path}: damaged Parquet, or cut short: {error}") from error
+
+
+def recognises(head: bytes) -> bool:
+    """Whether the file begins with Parquet's magic."""
+    return head.startswith(b"PAR1")

@@ -1,0 +1,174 @@
+"""Which pair is best, without following every change of every score: a heap of upper bounds.
+
+Under `frequency` a pair's count is its score and only falls, so the heap holds counts, and a pair that
+comes to the top with an old one goes back with its count of now.
+
+Under `likelihood` and `ratio` a score rises whenever one of its two pieces becomes rarer, which happens with
+every merge, and following each rise costs more than all merges together. So a bound is taken with a floor
+under the counts of a and b, and holds until one of them falls through its floor; only then are the pairs of
+that piece scored again. There are two floors: far, under which nearly all pairs live and are hardly ever
+looked at, and near, to which a pair moves when its far bound comes to the top. The best pair is one whose
+exact score is not below any other bound.
+
+A bound also stays one when n or N falls; it overshoots then, and is taken again when it comes to the top.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit
+
+from wpprep.vocab.heap import keep_live, lower_top, pop, push
+from wpprep.vocab.places import merges_in_runs
+from wpprep.vocab.scores import FREQUENCY, RATIO, merge_score
+from wpprep.vocab.segmentation import LEFT, RIGHT, TOTAL, Int32s
+
+FAR, NEAR = range(2)  # the two floors a bound can be taken with
+
+
+@njit(cache=True, inline="always")
+def _floor_below(count: Any, level: int) -> Any:
+    """The floor to put under a count."""
+    return count - count // 2 if level == FAR else count - count // 256
+
+
+@njit(cache=True)
+def set_floors(seg: Any, piece: int) -> None:
+    """Put floors under a piece that has no pairs in the heap yet."""
+    for level in (FAR, NEAR):
+        seg.floors[piece, level] = _floor_below(seg.piece_counts[piece], level)
+
+
+@njit(cache=True)
+def _bound(seg: Any, code: int, p: int) -> float:
+    """A score that the pair cannot exceed while its pieces stay above their floors."""
+    a, b, n = seg.pairs[p, LEFT], seg.pairs[p, RIGHT], seg.pair_counts[p]
+    level = NEAR if seg.is_near[p] else FAR
+    floor_a, floor_b = seg.floors[a, level], seg.floors[b, level]
+    if code == RATIO:
+        # n / (c_a c_b) with c_a = c_b = n rises when n falls, until one of the counts is at its floor.
+        n = min(n, floor_a // 2 + 1 if a == b else max(floor_a, floor_b))
+        return float(n / (float(max(floor_a, n)) * float(max(floor_b, n))))
+    if a == b:
+        n = min(n, seg.piece_counts[a] // 2)
+        floor_a = floor_b = max(floor_a, 2 * n)
+    return float(merge_score(code, n, max(floor_a, n), max(floor_b, n), seg.counters[TOTAL], a == b))
+
+
+@njit(cache=True)
+def _exact(seg: Any, code: int, p: int) -> float:
+    """The pair's score now."""
+    a, b, n = seg.pairs[p, LEFT], seg.pairs[p, RIGHT], seg.pair_counts[p]
+    if a == b:
+        n = merges_in_runs(seg, p)
+    c_a, c_b = seg.piece_counts[a], seg.piece_counts[b]
+    return float(merge_score(code, n, c_a, c_b, seg.counters[TOTAL], a == b))
+
+
+@njit(cache=True, inline="always")
+def _enter_lists(seg: Any, p: int, level: int) -> None:
+    left, right = seg.pairs[p, LEFT], seg.pairs[p, RIGHT]
+    seg.next_member[2 * p, level] = seg.first_member[left, level]
+    seg.first_member[left, level] = 2 * p
+    if left != right:
+        seg.next_member[2 * p + 1, level] = seg.first_member[right, level]
+        seg.first_member[right, level] = 2 * p + 1
+
+
+@njit(cache=True)
+def offer(seg: Any, heap: Any, code: int, first: int, stop: int) -> None:
+    """Enter the pairs numbered from ``first`` to ``stop``, all new, into lists and heap."""
+    for p in range(first, stop):
+        if code == FREQUENCY:
+            _raise_key(seg, heap, p, float(seg.pair_counts[p]))
+        else:
+            _enter_lists(seg, p, FAR)
+            _raise_key(seg, heap, p, _bound(seg, code, p))
+
+
+@njit(cache=True, inline="always")
+def _raise_key(seg: Any, heap: Any, p: int, key: float) -> None:
+    """Give a pair a higher bound; the entry with the lower one stays behind."""
+    if key > seg.pair_keys[p]:
+        if heap.size[0] == len(heap.keys):
+            keep_live(heap, seg.pair_keys, seg.pairs)
+        seg.pair_keys[p] = key
+        push(heap, key, p, seg.pairs)
+
+
+@njit(cache=True)
+def bound_again(seg: Any, heap: Any, code: int, piece: int, least: int) -> None:
+    """Score the pairs of a piece again that fell through a floor, and lower the floor."""
+    for level in (FAR, NEAR):
+        if seg.piece_counts[piece] >= seg.floors[piece, level]:
+            continue
+        seg.floors[piece, level] = _floor_below(seg.piece_counts[piece], level)
+        previous, node = -1, seg.first_member[piece, level]
+        while node >= 0:
+            p, following = node >> 1, seg.next_member[node, level]
+            if seg.pair_counts[p] < least or (level == FAR and seg.is_near[p]):  # take it out of the list
+                if previous < 0:
+                    seg.first_member[piece, level] = following
+                else:
+                    seg.next_member[previous, level] = following
+            else:
+                _raise_key(seg, heap, p, _bound(seg, code, p))
+                previous = node
+            node = following
+
+
+@njit(cache=True)
+def most_frequent(seg: Any, heap: Any, least: int) -> int:
+    """The pair with the highest count, left in the heap; -1 if none has ``least``."""
+    while heap.size[0] > 0:
+        p, key = heap.pairs[0], heap.keys[0]
+        count = seg.pair_counts[p]
+        if count < least:
+            pop(heap, seg.pairs)
+        elif float(count) < key:
+            seg.pair_keys[p] = float(count)
+            lower_top(heap, float(count), seg.pairs)
+        else:
+            return int(p)
+    return -1
+
+
+@njit(cache=True)
+def best_scored(seg: Any, heap: Any, code: int, least: int, held: Int32s) -> int:
+    """The pair with the best exact score, left in the heap; -1 if no merge gains."""
+    best, best_score, n_held = -1, 0.0, 0
+    while heap.size[0] > 0 and heap.keys[0] >= best_score:
+        p, key = int(heap.pairs[0]), heap.keys[0]
+        if key != seg.pair_keys[p] or seg.pair_counts[p] < least or key <= 0.0:
+            pop(heap, seg.pairs)  # replaced by a later entry, or worth nothing
+            continue
+        # The bound came to the top: tighten it before anything dearer.
+        was_near, seg.is_near[p] = seg.is_near[p], True
+        tight = _bound(seg, code, p)
+        if not was_near and tight < key:
+            _enter_lists(seg, p, NEAR)  # its places in the far lists go when these are next walked
+        elif not was_near:
+            seg.is_near[p] = False  # a far floor just taken may be the higher one
+        if tight < key:
+            seg.pair_keys[p] = tight
+            lower_top(heap, tight, seg.pairs)
+            continue
+        pop(heap, seg.pairs)
+        held[n_held] = p
+        n_held += 1
+        score = _exact(seg, code, p)
+        if score > best_score or (score == best_score and best >= 0 and _comes_first(seg, p, best)):
+            best, best_score = p, score
+        if score == key:
+            break
+    for i in range(n_held):
+        push(heap, seg.pair_keys[held[i]], held[i], seg.pairs)
+    return best
+
+
+@njit(cache=True, inline="always")
+def _comes_first(seg: Any, p: int, q: int) -> bool:
+    if seg.pairs[p, LEFT] != seg.pairs[q, LEFT]:
+        return bool(seg.pairs[p, LEFT] < seg.pairs[q, LEFT])
+    return bool(seg.pairs[p, RIGHT] < seg.pairs[q, RIGHT])

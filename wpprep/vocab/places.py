@@ -1,0 +1,138 @@
+"""One merge, at every place of its pair.
+
+Both kernels walk a pair's list in ascending order, which is left to right within a word; `segmentation` has the
+layout that they keep. What a merge appends is first written down in order, and laid into the pool once it is
+known which of the new pairs are frequent enough to be kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit
+
+from wpprep.vocab.segmentation import (
+    COUNT,
+    EDGE,
+    END,
+    FIRST,
+    LEFT,
+    N_PAIRS,
+    N_PIECES,
+    PAIR,
+    PIECE,
+    POOL_END,
+    RIGHT,
+    TOTAL,
+)
+
+
+@njit(cache=True)
+def merge_places(seg: Any, p: int, least: int) -> int:
+    """Merge a pair at all its places, left to right, into a new piece.
+
+    The pairs that the product makes with its neighbours get the numbers from the old ``counters[N_PAIRS]`` on.
+
+    Returns:
+        The number of merges, each with its word's count.
+    """
+    a, b = seg.pairs[p, LEFT], seg.pairs[p, RIGHT]
+    product, first_pair = seg.counters[N_PIECES], seg.counters[N_PAIRS]
+    length_a, length = seg.lengths[a], seg.lengths[a] + seg.lengths[b]
+    n_pairs, n_fresh, merged = first_pair, 0, 0
+    for i in range(seg.pairs[p, FIRST], seg.pairs[p, END]):
+        place = seg.pool[i]
+        if seg.places[place, PAIR] != p:
+            continue  # another merge was here, or, in aaa, this one
+        second, after, count = place + length_a, place + length, seg.place_counts[place, COUNT]
+        merged += count
+        # 1. The pair of b and what comes after it is gone; a and b are one piece.
+        old = seg.places[second, PAIR]
+        if old >= 0:
+            seg.pair_counts[old] -= count
+        seg.places[second, PAIR] = -1
+        seg.places[place, PIECE], seg.places[after - 1, PIECE] = product, -1 - length
+        # 2. The piece before makes a new pair with the product.
+        mark = seg.places[place - 1, PIECE]
+        if mark != EDGE:
+            before = place - 1 if mark >= 0 else place + 1 + mark
+            old = seg.places[before, PAIR]
+            if old >= 0:
+                seg.pair_counts[old] -= count
+            q, n_pairs = _new_pair(seg, seg.places[before, PIECE], 0, product, n_pairs)
+            seg.pair_counts[q] += count
+            seg.pairs[q, END] += 1
+            seg.places[before, PAIR], seg.fresh[n_fresh, 0], seg.fresh[n_fresh, 1] = q, before, q
+            n_fresh += 1
+        # 3. So does the product with the piece after.
+        q, following = -1, seg.places[after, PIECE]
+        if following >= 0:
+            q, n_pairs = _new_pair(seg, following, 1, product, n_pairs)
+            seg.pair_counts[q] += count
+            seg.pairs[q, END] += 1
+            seg.fresh[n_fresh, 0], seg.fresh[n_fresh, 1] = place, q
+            n_fresh += 1
+        seg.places[place, PAIR] = q
+    seg.pair_counts[p] = 0
+    seg.piece_counts[a] -= merged
+    seg.piece_counts[b] -= merged
+    seg.piece_counts[product], seg.lengths[product] = merged, length
+    seg.counters[TOTAL] -= merged
+    seg.counters[N_PIECES] = product + 1
+    _keep_frequent(seg, first_pair, n_pairs, n_fresh, least)
+    return merged
+
+
+@njit(cache=True, inline="always")
+def _new_pair(seg: Any, other: int, side: int, product: int, n_pairs: int) -> tuple[int, int]:
+    """The pair of the product and a piece on its left (side 0) or right (1), and how many pairs there are."""
+    column = 0 if other == product else side
+    q = int(seg.new_pairs[other, column])
+    if q < 0:
+        q = n_pairs
+        seg.new_pairs[other, column] = q
+        seg.pairs[q, LEFT] = other if column == 0 else product
+        seg.pairs[q, RIGHT] = product if column == 0 else other
+        seg.pairs[q, END] = 0
+        seg.pair_counts[q] = 0
+        n_pairs += 1
+    return q, n_pairs
+
+
+@njit(cache=True, inline="always")
+def _keep_frequent(seg: Any, first_pair: int, n_pairs: int, n_fresh: int, least: int) -> None:
+    """Drop the rare ones of the pairs just made, and lay the lists of the others into the pool."""
+    kept, end = first_pair, seg.counters[POOL_END]
+    for q in range(first_pair, n_pairs):
+        left, right = seg.pairs[q, LEFT], seg.pairs[q, RIGHT]
+        seg.new_pairs[left, 0] = seg.new_pairs[right, 1] = -1
+        seg.renumbered[q - first_pair] = -1
+        if seg.pair_counts[q] >= least:
+            seg.renumbered[q - first_pair] = kept
+            length = seg.pairs[q, END]
+            seg.pairs[kept, LEFT], seg.pairs[kept, RIGHT] = left, right
+            seg.pairs[kept, FIRST] = seg.pairs[kept, END] = end
+            seg.pair_counts[kept], seg.pair_keys[kept], seg.is_near[kept] = seg.pair_counts[q], 0.0, False
+            end += length
+            kept += 1
+    for i in range(n_fresh):
+        place, q = seg.fresh[i, 0], seg.fresh[i, 1]
+        if seg.places[place, PAIR] == q:
+            final = seg.renumbered[q - first_pair]
+            seg.places[place, PAIR] = final
+            if final >= 0:
+                seg.pool[seg.pairs[final, END]] = place
+                seg.pairs[final, END] += 1
+    seg.counters[N_PAIRS], seg.counters[POOL_END] = kept, end
+
+
+@njit(cache=True)
+def merges_in_runs(seg: Any, p: int) -> int:
+    """How many merges the pair (a, a) allows: in a run of equal pieces every second place only."""
+    total, length, taken = 0, seg.lengths[seg.pairs[p, LEFT]], -1
+    for i in range(seg.pairs[p, FIRST], seg.pairs[p, END]):
+        place = seg.pool[i]
+        if seg.places[place, PAIR] == p and place != taken:
+            total += seg.place_counts[place, COUNT]
+            taken = place + length
+    return total
