@@ -12,7 +12,7 @@ import dataclasses
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import click
 
@@ -62,6 +62,7 @@ def _option_of(field: dataclasses.Field[Any], type_: Any) -> Callable[[Command],
         field.name,
         default=None,
         type=click.Choice(choices) if choices else None if kind is bool else kind,
+        multiple=get_origin(type_) is tuple,
         help=help_,
         show_default=False,
     )

@@ -13,11 +13,11 @@ from ._options import common, from_config
 
 
 @click.command()
-@click.argument("shards")
+@click.argument("shards", nargs=-1, required=True)
 @click.option("--out", required=True, help="Folder for the model.")
 @from_config(TrainOptions)
 @common
-def train(shards: str, out: str, quiet: bool, as_json: bool, **options: Any) -> None:
+def train(shards: tuple[str, ...], out: str, quiet: bool, as_json: bool, **options: Any) -> None:
     """Pretrain a BERT on a shard folder; the folder it writes loads with transformers.
 
     \b
@@ -30,7 +30,7 @@ def train(shards: str, out: str, quiet: bool, as_json: bool, **options: Any) -> 
         if not quiet:
             click.echo(str(line), err=True)
 
-    result = train(shards, out, progress=report, **options)
+    result = train(list(shards), out, progress=report, **options)
     lines = [
         f"{result.folder}: BERT {result.size}, {result.parameters:,} parameters, {result.steps:,} steps "
         f"in {result.seconds:.0f} s"

@@ -22,7 +22,7 @@ def train_vocab(corpus: tuple[str, ...], out: str, quiet: bool, as_json: bool, *
 
     \b
     Example:
-      wpprep train-vocab sample_corpus/wiki --out vocab --vocab-size 4000
+      wpprep train-vocab sample_corpus/wiki --out vocab --vocab-size 2000
     """
     from wpprep.pipeline import train_vocab
 

@@ -15,30 +15,39 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from wpprep import engines
 from wpprep.config import CorpusOptions, RunOptions, ShardOptions, VocabOptions, as_dict, build, refuse_unknown
-from wpprep.encode.tokens import TokenStore
 from wpprep.errors import CorpusError
-from wpprep.files import MANIFEST, is_compressed, make_folder, remove_folder, remove_partial
-from wpprep.manifest import File, Manifest, Shard, describe, read_manifest, write_manifest
+from wpprep.files import is_compressed, remove_folder
+from wpprep.filling import (
+    Progress,
+    Source,
+    fill_folder,
+    finish_bins,
+    hold_out,
+    left_out,
+    manifest_of,
+    run_resumable,
+    shards_in,
+    sum_statistics,
+)
+from wpprep.manifest import Manifest, describe, read_manifest
 from wpprep.output import OutputFolder
-from wpprep.readers import LeftOut, plan_slices
-from wpprep.records import Ints, Slice, token_dtype
+from wpprep.readers import plan_slices
+from wpprep.records import Slice
 from wpprep.sentences import sentence_splitter
-from wpprep.shards import add_statistics
-from wpprep.tasks import CountChunks, EncodeSlices, MakeShard, bins_of, share_out, split_documents
+from wpprep.tasks import CountChunks, EncodeSlices, split_documents
 from wpprep.vocab.counts import ChunkCounter, ChunkCounts, count_words
 from wpprep.vocab.normalization import TextRules
 from wpprep.vocab.train import learn_vocabulary
-from wpprep.vocab.vocabulary import Vocabulary, copy_vocabulary, write_vocabulary
+from wpprep.vocab.vocabulary import Vocabulary, write_vocabulary
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
-Progress = Callable[[str, int, int], None]  # stage, done, total: bytes of text, entries, or shards
 
 _TASKS_WORTH_A_PROCESS = 6  # counting them takes longer than starting a process does
 _COMPRESSION = 3  # what a compressed byte counts for when files are put together into tasks
@@ -134,12 +143,12 @@ def encode_corpus(
         named = {f"part-{i:05}.arrow": (f"part-{i:05}.arrow", slices) for i, slices in enumerate(tasks)}
         make = partial(EncodeSlices, Path(vocab), text, folder.path)
         sizes = {name: sum(map(_bytes_of, slices)) for name, slices in named.values()}
-        receipts = _run_resumable("encode", make, named, sizes, folder, run, say)
-        total = _sum_statistics(receipts)
+        receipts = run_resumable("encode", make, named, sizes, folder, run, say)
+        total = sum_statistics(receipts)
         facts = {name: total.pop(name) for name in ("documents", "text_bytes", "replaced", "fingerprint")}
         facts["fingerprint"] = f"{facts['fingerprint'] % 2**64:016x}"
         if text.skip_bad:
-            facts["left_out"] = _left_out(receipts)
+            facts["left_out"] = left_out(receipts)
         if facts["documents"] == 0:
             folder.discard()
         _refuse_empty(facts["documents"], corpus)
@@ -147,7 +156,7 @@ def encode_corpus(
             Manifest(
                 kind="tokens",
                 options=plan["options"],
-                files=_shards_in(receipts),
+                files=shards_in(receipts),
                 vocabulary=vocabulary.sha256,
                 corpus={"identity": plan["corpus"]} | facts,
                 statistics=total,
@@ -191,106 +200,14 @@ def make_shards(
         reading = as_dict(text) | {"workers": run.workers, "slice_bytes": run.slice_bytes}
         encoded = encode_corpus(corpus, vocab, store, progress=progress, **reading).manifest
         trained, held_out = split_documents(encoded.corpus["documents"], shard)
-        source = _Source(store, encoded.corpus, vocabulary)
-        inside = _hold_out(folder.path / "holdout", plan, source, held_out, shard, run, say)
-        receipts = _fill_folder("shard", folder, source, trained, shard, run, say)
+        source = Source(store, encoded.corpus, vocabulary)
+        inside = hold_out(folder.path / "holdout", plan, source, held_out, shard, run, say)
+        receipts = fill_folder("shard", folder, source, trained, shard, run, say)
         if not tokens:
             remove_folder(store)
-        inside += _finish_bins(folder.path, source, receipts, shard)
-        folder.finish(_manifest_of(folder.path, source, plan["options"], receipts, inside))
+        inside += finish_bins(folder.path, source, receipts, shard)
+        folder.finish(manifest_of(folder.path, source, plan["options"], receipts, inside))
     return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
-
-
-@dataclass(frozen=True)
-class _Source:
-    """What shards are made from: the token store, what its manifest says of the corpus, and the vocabulary."""
-
-    store: Path
-    corpus: dict[str, Any]
-    vocabulary: Vocabulary
-
-
-def _fill_folder(
-    stage: str,
-    folder: OutputFolder,
-    source: _Source,
-    documents: Ints,
-    shard: ShardOptions,
-    run: RunOptions,
-    say: Progress,
-) -> list[dict[str, Any]]:
-    """Make the shards of some documents (``int64[n]``, global indices); returns all receipts."""
-    for bin_ in bins_of(shard):
-        make_folder(folder.path / bin_.folder)
-        remove_partial(folder.path / bin_.folder)
-    roles = source.vocabulary.roles
-    token_counts = TokenStore.open(source.store).token_counts[documents]
-    bounds = share_out(token_counts, shard, token_dtype(roles.vocab_size).__name__)
-    names = [f"shard-{k:05}-of-{len(bounds) - 1:05}.arrow" for k in range(len(bounds) - 1)]
-    where = (source.store, folder.path, documents, bounds)
-    make = partial(MakeShard, *where, roles, source.vocabulary.sha256, shard)
-    tasks = {name: (name, k) for k, name in enumerate(names)}
-    return _run_resumable(stage, make, tasks, dict.fromkeys(names, 1), folder, run, say)
-
-
-def _hold_out(
-    path: Path,
-    plan: dict[str, Any],
-    source: _Source,
-    documents: Ints,
-    shard: ShardOptions,
-    run: RunOptions,
-    say: Progress,
-) -> list[File | Shard]:
-    """Make the shard folder of the held-out documents, of one pass and without bins; returns its entry."""
-    if not len(documents):
-        return []
-    shard = replace(shard, dupe_factor=1, shards=None, bins=None)
-    plan = plan | {"options": plan["options"] | as_dict(shard)}
-    with OutputFolder.claim(path, "shards", plan, overwrite=False) as folder:
-        if not folder.is_finished:
-            receipts = _fill_folder("holdout", folder, source, documents, shard, run, say)
-            folder.finish(_manifest_of(path, source, plan["options"], receipts, []))
-    return [describe(path / MANIFEST, path.parent)]
-
-
-def _finish_bins(
-    folder: Path, source: _Source, receipts: list[dict[str, Any]], shard: ShardOptions
-) -> list[File | Shard]:
-    """Declare the folder of every bin finished; returns their entries."""
-    entries: list[File | Shard] = []
-    for number, bin_ in enumerate(bins_of(shard)):
-        if bin_.folder:
-            own = [
-                {
-                    "shard": receipt["shards"][number] | {"name": name},
-                    "statistics": receipt["of_bins"][number],
-                }
-                for receipt in receipts
-                for name in [os.path.basename(receipt["shards"][number]["name"])]
-            ]
-            path = folder / bin_.folder
-            write_manifest(path, _manifest_of(path, source, bin_.options, own, []))
-            entries.append(describe(path / MANIFEST, folder))
-    return entries
-
-
-def _manifest_of(
-    folder: Path,
-    source: _Source,
-    options: dict[str, Any],
-    receipts: list[dict[str, Any]],
-    inside: list[File | Shard],
-) -> Manifest:
-    """The manifest of a shard folder, into which the vocabulary is copied; ``inside`` are folders in it."""
-    return Manifest(
-        kind="shards",
-        options=options,
-        files=[*_shards_in(receipts), *inside, *_vocabulary_in(folder, source.vocabulary)],
-        vocabulary=source.vocabulary.sha256,
-        corpus=source.corpus,
-        statistics=_sum_statistics(receipts),
-    )
 
 
 def _tasks(corpus: Paths, text: CorpusOptions, run: RunOptions) -> list[list[Slice]]:
@@ -336,58 +253,6 @@ def _count(
         done += sizes[index]
         say("count", done, sum(sizes))
     return total.result()
-
-
-def _run_resumable(
-    stage: str,
-    make: Callable[[], Callable[[Any], dict[str, Any]]],
-    tasks: dict[str, Any],
-    sizes: dict[str, int],
-    folder: OutputFolder,
-    run: RunOptions,
-    say: Progress,
-) -> list[dict[str, Any]]:
-    """Run the tasks, named by the files they write, that have no receipt yet; returns all receipts in order."""
-    receipts = {name: folder.receipt(name, task) for name, task in tasks.items()}
-    missing = [name for name, receipt in receipts.items() if receipt is None]
-    total = sum(sizes.values())
-    done = total - sum(sizes[name] for name in missing)
-    say(stage, done, total)
-    for index, receipt in engines.run(make, [tasks[name] for name in missing], int(run.workers or 1)):
-        name = missing[index]
-        folder.note(name, tasks[name], receipt)
-        receipts[name] = receipt
-        done += sizes[name]
-        say(stage, done, total)
-    return [receipt for receipt in receipts.values() if receipt is not None]
-
-
-def _shards_in(receipts: list[dict[str, Any]]) -> list[File | Shard]:
-    entries = [entry for receipt in receipts for entry in receipt.get("shards") or [receipt["shard"]]]
-    return [Shard(**entry) for entry in entries]
-
-
-def _sum_statistics(receipts: list[dict[str, Any]]) -> dict[str, Any]:
-    total: dict[str, Any] = {}
-    for receipt in receipts:
-        total = add_statistics(total, receipt["statistics"])
-    return total
-
-
-def _vocabulary_in(folder: Path, vocabulary: Vocabulary) -> list[File]:
-    """Copy the vocabulary into a shard folder; returns its entries in the manifest."""
-    make_folder(folder / "vocab")
-    remove_partial(folder / "vocab")
-    names = copy_vocabulary(vocabulary, folder / "vocab")
-    return [describe(folder / "vocab" / name, folder) for name in sorted(names)]
-
-
-def _left_out(receipts: list[dict[str, Any]]) -> dict[str, Any]:
-    """What could not be read, in the order of the corpus."""
-    total = LeftOut()
-    for receipt in receipts:
-        total.add(LeftOut(**receipt["left_out"]))
-    return asdict(total)
 
 
 def _refuse_empty(documents: int, corpus: Paths) -> None:

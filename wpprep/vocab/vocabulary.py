@@ -120,7 +120,7 @@ class Vocabulary:
             if name in self.ids:
                 return self.ids[name]
         raise VocabularyError(
-            f"{self.folder}: the vocabulary has no {role} token; expected {' or '.join(names)} among its entries"
+            f"{self.folder}: the vocabulary has no {role} token; expected an entry {' or '.join(names)}"
         )
 
     def _names_given(self, role: str) -> list[str]:
@@ -178,6 +178,8 @@ def copy_vocabulary(vocabulary: Vocabulary, folder: Path) -> list[str]:
 def _build_tokenizer(learned: LearnedVocabulary, options: VocabOptions) -> Tokenizer:
     ids = {piece: i for i, piece in enumerate(learned.pieces)}
     rules = TextRules(options)
+    model: Any
+    decoder: Any
     if options.algorithm == "wordpiece":
         model = models.WordPiece(
             ids,
@@ -185,7 +187,7 @@ def _build_tokenizer(learned: LearnedVocabulary, options: VocabOptions) -> Token
             continuing_subword_prefix=PREFIX,
             max_input_chars_per_word=MAX_WORD_CHARACTERS,
         )
-        decoder: Any = decoders.WordPiece(prefix=PREFIX)
+        decoder = decoders.WordPiece(prefix=PREFIX)
     elif options.algorithm == "bpe":
         model = models.BPE(ids, learned.merges, unk_token="[UNK]", end_of_word_suffix=SUFFIX)
         decoder = decoders.BPEDecoder(suffix=SUFFIX)
@@ -245,7 +247,7 @@ def _settle(tokenizer: Tokenizer) -> None:
 
 
 def _bert_tokenizer(file: Path, text: str) -> Tokenizer:
-    """A tokenizer from BERT's vocab.txt; lower case unless its entries or tokenizer_config.json say otherwise."""
+    """A tokenizer from BERT's vocab.txt; lower case unless entries or tokenizer_config.json say otherwise."""
     lines = text.removeprefix("\ufeff").split("\n")
     while lines and not lines[-1]:
         lines.pop()

@@ -1,0 +1,172 @@
+"""Filling folders: run the tasks that have no receipt, and say in manifests what came of them.
+
+`pipeline` knows the order of the whole job; this room knows how a folder of shards comes about: the tasks of
+its shards, the documents held out, a folder for each bin, the copy of the vocabulary.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from wpprep import engines
+from wpprep.config import RunOptions, ShardOptions, as_dict
+from wpprep.encode.tokens import TokenStore
+from wpprep.files import MANIFEST, make_folder, remove_partial
+from wpprep.manifest import File, Manifest, Shard, describe, write_manifest
+from wpprep.output import OutputFolder
+from wpprep.readers import LeftOut
+from wpprep.records import Ints, token_dtype
+from wpprep.shards import add_statistics
+from wpprep.tasks import MakeShard, bins_of, share_out
+from wpprep.vocab.vocabulary import Vocabulary, copy_vocabulary
+
+Progress = Callable[[str, int, int], None]  # stage, done, total: bytes of text, entries, or shards
+
+
+def run_resumable(
+    stage: str,
+    make: Callable[[], Callable[[Any], dict[str, Any]]],
+    tasks: dict[str, Any],
+    sizes: dict[str, int],
+    folder: OutputFolder,
+    run: RunOptions,
+    say: Progress,
+) -> list[dict[str, Any]]:
+    """Run the tasks, named by the files they write, that have no receipt yet; returns all receipts in order."""
+    receipts = {name: folder.receipt(name, task) for name, task in tasks.items()}
+    missing = [name for name, receipt in receipts.items() if receipt is None]
+    total = sum(sizes.values())
+    done = total - sum(sizes[name] for name in missing)
+    say(stage, done, total)
+    for index, receipt in engines.run(make, [tasks[name] for name in missing], int(run.workers or 1)):
+        name = missing[index]
+        folder.note(name, tasks[name], receipt)
+        receipts[name] = receipt
+        done += sizes[name]
+        say(stage, done, total)
+    return [receipt for receipt in receipts.values() if receipt is not None]
+
+
+def shards_in(receipts: list[dict[str, Any]]) -> list[File | Shard]:
+    entries = [entry for receipt in receipts for entry in receipt.get("shards") or [receipt["shard"]]]
+    return [Shard(**entry) for entry in entries]
+
+
+def sum_statistics(receipts: list[dict[str, Any]]) -> dict[str, Any]:
+    total: dict[str, Any] = {}
+    for receipt in receipts:
+        total = add_statistics(total, receipt["statistics"])
+    return total
+
+
+def _vocabulary_in(folder: Path, vocabulary: Vocabulary) -> list[File]:
+    """Copy the vocabulary into a shard folder; returns its entries in the manifest."""
+    make_folder(folder / "vocab")
+    remove_partial(folder / "vocab")
+    names = copy_vocabulary(vocabulary, folder / "vocab")
+    return [describe(folder / "vocab" / name, folder) for name in sorted(names)]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What shards are made from: the token store, what its manifest says of the corpus, and the vocabulary."""
+
+    store: Path
+    corpus: dict[str, Any]
+    vocabulary: Vocabulary
+
+
+def fill_folder(
+    stage: str,
+    folder: OutputFolder,
+    source: Source,
+    documents: Ints,
+    shard: ShardOptions,
+    run: RunOptions,
+    say: Progress,
+) -> list[dict[str, Any]]:
+    """Make the shards of some documents (``int64[n]``, global indices); returns all receipts."""
+    for bin_ in bins_of(shard):
+        make_folder(folder.path / bin_.folder)
+        remove_partial(folder.path / bin_.folder)
+    roles = source.vocabulary.roles
+    token_counts = TokenStore.open(source.store).token_counts[documents]
+    bounds = share_out(token_counts, shard, token_dtype(roles.vocab_size).__name__)
+    names = [f"shard-{k:05}-of-{len(bounds) - 1:05}.arrow" for k in range(len(bounds) - 1)]
+    where = (source.store, folder.path, documents, bounds)
+    make = partial(MakeShard, *where, roles, source.vocabulary.sha256, shard)
+    tasks = {name: (name, k) for k, name in enumerate(names)}
+    return run_resumable(stage, make, tasks, dict.fromkeys(names, 1), folder, run, say)
+
+
+def hold_out(
+    path: Path,
+    plan: dict[str, Any],
+    source: Source,
+    documents: Ints,
+    shard: ShardOptions,
+    run: RunOptions,
+    say: Progress,
+) -> list[File | Shard]:
+    """Make the shard folder of the held-out documents, of one pass and without bins; returns its entry."""
+    if not len(documents):
+        return []
+    shard = replace(shard, dupe_factor=1, shards=None, bins=None)
+    plan = plan | {"options": plan["options"] | as_dict(shard)}
+    with OutputFolder.claim(path, "shards", plan, overwrite=False) as folder:
+        if not folder.is_finished:
+            receipts = fill_folder("holdout", folder, source, documents, shard, run, say)
+            folder.finish(manifest_of(path, source, plan["options"], receipts, []))
+    return [describe(path / MANIFEST, path.parent)]
+
+
+def finish_bins(
+    folder: Path, source: Source, receipts: list[dict[str, Any]], shard: ShardOptions
+) -> list[File | Shard]:
+    """Declare the folder of every bin finished; returns their entries."""
+    entries: list[File | Shard] = []
+    for number, bin_ in enumerate(bins_of(shard)):
+        if bin_.folder:
+            own = [
+                {
+                    "shard": receipt["shards"][number] | {"name": name},
+                    "statistics": receipt["of_bins"][number],
+                }
+                for receipt in receipts
+                for name in [os.path.basename(receipt["shards"][number]["name"])]
+            ]
+            path = folder / bin_.folder
+            write_manifest(path, manifest_of(path, source, bin_.options, own, []))
+            entries.append(describe(path / MANIFEST, folder))
+    return entries
+
+
+def manifest_of(
+    folder: Path,
+    source: Source,
+    options: dict[str, Any],
+    receipts: list[dict[str, Any]],
+    inside: list[File | Shard],
+) -> Manifest:
+    """The manifest of a shard folder, into which the vocabulary is copied; ``inside`` are folders in it."""
+    return Manifest(
+        kind="shards",
+        options=options,
+        files=[*shards_in(receipts), *inside, *_vocabulary_in(folder, source.vocabulary)],
+        vocabulary=source.vocabulary.sha256,
+        corpus=source.corpus,
+        statistics=sum_statistics(receipts),
+    )
+
+
+def left_out(receipts: list[dict[str, Any]]) -> dict[str, Any]:
+    """What could not be read, in the order of the corpus."""
+    total = LeftOut()
+    for receipt in receipts:
+        total.add(LeftOut(**receipt["left_out"]))
+    return asdict(total)
