@@ -34,4 +34,11 @@ def train_vocab(corpus: tuple[str, ...], out: str, quiet: bool, as_json: bool, *
         f"  from {facts['documents']:,} documents, {facts['text_bytes'] / 1e6:,.1f} MB, "
         f"{statistics['words']:,} words, {statistics['distinct_words']:,} of them distinct",
     ]
+    held_out = statistics["held_out"]
+    if held_out:
+        lines.append(
+            f"  held out {held_out['documents']:,} documents: {held_out['tokens_per_word']:.3f} tokens a word, "
+            f"{held_out['bits_per_byte']:.3f} bits a byte, [UNK] {held_out['unk_share']:.2%}, "
+            f"whole words {held_out['whole_words']:.1%}"
+        )
     _screen.finish(summary, lines, quiet=quiet, as_json=as_json)

@@ -156,6 +156,20 @@ def test_tokens_can_be_kept_for_other_shards(sample_corpus, vocab, tmp_path):
     assert checksums(kept.folder) == checksums(fresh.folder)
 
 
+def test_a_vocabulary_is_measured_on_documents_it_was_not_learned_from(sample_corpus, tmp_path):
+    """Of 44 documents a share is held out and measured; another seed holds out others."""
+    figures = []
+    for seed in (1, 2):
+        options = {"vocab_size": 1500, "holdout": 0.2, "seed": seed}
+        manifest = train_vocab([sample_corpus / "wiki"], tmp_path / str(seed), workers=1, **options).manifest
+        held_out = manifest.statistics["held_out"]
+        assert held_out["documents"] + manifest.corpus["documents"] == 44
+        assert 1.0 < held_out["tokens_per_word"] < 3.0
+        assert 0.0 <= held_out["unk_share"] < 0.05
+        figures.append(held_out)
+    assert figures[0] != figures[1]
+
+
 def test_wrong_input_is_one_clear_line(tmp_path, vocab):
     """Missing files, empty corpora, foreign folders and invalid UTF-8 are named, and nothing is left behind."""
     out = tmp_path / "out"

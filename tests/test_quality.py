@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from wpprep.vocab.quality import compare, measure, table
+from wpprep.config import VocabOptions
+from wpprep.records import Document
+from wpprep.vocab.counts import ChunkCounter
+from wpprep.vocab.normalization import TextRules
+from wpprep.vocab.quality import compare, measure, measure_counts, table
+from wpprep.vocab.vocabulary import Vocabulary
 
 
 def small() -> Tokenizer:
@@ -43,3 +49,13 @@ def test_an_empty_text_is_no_error() -> None:
     """All shares of nothing are 0."""
     quality = measure(small(), [])
     assert (quality.tokens, quality.bits_per_byte, quality.unk_share) == (0, 0.0, 0.0)
+
+
+def test_counted_chunks_give_the_figures_of_the_text(vocab: Path) -> None:
+    """Encoding each distinct chunk once, and counting it as often as it occurs, changes no figure."""
+    texts = ["The moon pulls the sea, the sea follows.", "Łódź and the moon: 12 kilometres, zzqx!"]
+    rules = TextRules(VocabOptions())
+    counter = ChunkCounter(rules.cut_rule())
+    counter.add_documents([Document(str(i), text) for i, text in enumerate(texts)])
+    tokenizer = Vocabulary.from_folder(vocab).tokenizer
+    assert measure_counts(tokenizer, counter.result()) == measure(tokenizer, texts)

@@ -154,6 +154,9 @@ class VocabOptions:
         "Keep WordPiece entries that greedy encoding of the corpus never uses.",
         flags="--keep-unused/--drop-unused",
     )
+    holdout: float = option(
+        0.0, "Share of the documents that nothing is learned from, to measure the vocabulary on."
+    )
     seed: int = option(12345, "Seed of the choice of held-out documents.")
 
     def __post_init__(self) -> None:
@@ -167,6 +170,7 @@ class VocabOptions:
         _fill(self, "unicode", "none" if byte_level else "nfc")
         _fill(self, "cjk", True)
         _fill(self, "limit_alphabet", max(1, self.vocab_size // 2))
+        _check(0.0 <= self.holdout < 1.0, f"holdout is {self.holdout}, expected 0 or more and below 1")
         _check_special_tokens(self)
         least = len(SPECIAL_TOKENS) + len(self.special_tokens) + (256 if byte_level else 1)
         least += 99 if self.bert_ids else 0

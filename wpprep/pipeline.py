@@ -15,7 +15,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ from wpprep.sentences import sentence_splitter
 from wpprep.tasks import CountChunks, EncodeSlices, split_documents
 from wpprep.vocab.counts import ChunkCounter, ChunkCounts, count_words
 from wpprep.vocab.normalization import TextRules
+from wpprep.vocab.quality import measure_counts
 from wpprep.vocab.train import learn_vocabulary
 from wpprep.vocab.vocabulary import Vocabulary, write_vocabulary
 
@@ -85,7 +86,7 @@ def train_vocab(
         if folder.is_finished:
             return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
         rules = TextRules(vocab)
-        counts = _count(tasks, partial(CountChunks, vocab, text), rules, run, say)
+        counts, held_out = _count(tasks, partial(CountChunks, vocab, text), rules, run, say)
         _refuse_empty(counts.documents, corpus)
         say("normalise", 0, 1)
         words = count_words(counts, rules, vocab.min_word_count)
@@ -104,6 +105,7 @@ def train_vocab(
                     "words": sum(words.values()),
                     "dropped_characters": learned.dropped_characters,
                     "unused_entries": learned.unused,
+                    "held_out": _quality(folder.path, held_out),
                 },
             )
         )
@@ -241,18 +243,27 @@ def _plan(options: dict[str, Any], vocabulary: str | None, tasks: list[list[Slic
 
 def _count(
     tasks: list[list[Slice]], make: Callable[[], CountChunks], rules: TextRules, run: RunOptions, say: Progress
-) -> ChunkCounts:
-    """Count the chunks of all tasks."""
-    total = ChunkCounter(rules.cut_rule())
+) -> tuple[ChunkCounts, ChunkCounts]:
+    """Count the chunks of all tasks: of the documents to learn from, and of those held out."""
+    learned, held_out = ChunkCounter(rules.cut_rule()), ChunkCounter(rules.cut_rule())
     sizes = [sum(map(_bytes_of, slices)) for slices in tasks]
     done = 0
     say("count", done, sum(sizes))
     workers = min(int(run.workers or 1), 1 + len(tasks) // _TASKS_WORTH_A_PROCESS)
-    for index, counts in engines.run(make, tasks, workers):
-        total.add(counts)
+    for index, (to_learn, to_measure) in engines.run(make, tasks, workers):
+        learned.add(to_learn)
+        held_out.add(to_measure)
         done += sizes[index]
         say("count", done, sum(sizes))
-    return total.result()
+    return learned.result(), held_out.result()
+
+
+def _quality(vocab: Path, held_out: ChunkCounts) -> dict[str, Any] | None:
+    """The figures of a vocabulary on the documents that nothing was learned from."""
+    if not held_out.documents:
+        return None
+    quality = measure_counts(Vocabulary.from_folder(vocab).tokenizer, held_out)
+    return {"documents": held_out.documents} | asdict(quality)
 
 
 def _refuse_empty(documents: int, corpus: Paths) -> None:

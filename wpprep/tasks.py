@@ -7,7 +7,7 @@ alone; nothing here knows of other tasks, workers or folders that are not its ow
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -38,7 +38,7 @@ _BYTES_PER_TOKEN = {"uint16": 3.2, "uint32": 6.0}  # of a shard, for each token 
 
 @dataclass(frozen=True)
 class CountChunks:
-    """Counts the chunks of some slices."""
+    """Counts the chunks of some slices: of the documents to learn from, and of those held out."""
 
     vocab: VocabOptions
     text: CorpusOptions
@@ -47,11 +47,24 @@ class CountChunks:
     def _rule(self) -> Any:
         return TextRules(self.vocab).cut_rule()
 
-    def __call__(self, slices: list[Slice]) -> ChunkCounts:
-        counter = ChunkCounter(self._rule)
+    def __call__(self, slices: list[Slice]) -> tuple[ChunkCounts, ChunkCounts]:
+        learned, held_out = ChunkCounter(self._rule), ChunkCounter(self._rule)
         for slice_ in slices:
-            counter.add_documents(passing(read_slice(slice_, self.text), self.text, slice_.format))
-        return counter.result()
+            aside: list[Document] = []
+            documents = passing(read_slice(slice_, self.text), self.text, slice_.format)
+            learned.add_documents(self._not_held_out(documents, aside))
+            held_out.add_documents(aside)
+        return learned.result(), held_out.result()
+
+    def _not_held_out(self, documents: Iterable[Document], aside: list[Document]) -> Iterator[Document]:
+        """Pass documents on but those held out, which are chosen by a keyed hash of their text."""
+        limit = int(self.vocab.holdout * 2**64)
+        for document in documents:
+            index = fingerprint(document.text.encode()) if limit else 0
+            if limit and int(rng.key(self.vocab.seed, rng.HOLDOUT, 0, np.uint64(index))) < limit:
+                aside.append(document)
+            else:
+                yield document
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,16 @@ per word does (a byte-level tokenizer's words hold their blank).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from tokenizers import Tokenizer
 
-_BATCH = 256  # documents encoded at once
+from wpprep.vocab.counts import ChunkCounts
+
+_BATCH = 256  # texts encoded at once
 
 
 @dataclass(frozen=True)
@@ -51,21 +54,34 @@ def measure(tokenizer: Tokenizer, texts: Iterable[str]) -> Quality:
         tokenizer: any tokenizer of the library; special tokens are not added.
         texts: documents that the vocabulary was not learned from.
     """
+    return _measure(tokenizer, ((text, 1) for text in texts), None)
+
+
+def measure_counts(tokenizer: Tokenizer, counts: ChunkCounts) -> Quality:
+    """The same figures from counted chunks, each of which is encoded once."""
+    text = counts.chunks.tobytes()
+    chunks = (text[start:end].decode() for start, end in itertools.pairwise([0, *counts.ends.tolist()]))
+    return _measure(tokenizer, zip(chunks, counts.counts.tolist(), strict=True), counts.text_bytes)
+
+
+def _measure(tokenizer: Tokenizer, texts: Iterable[tuple[str, int]], text_bytes: int | None) -> Quality:
+    """Figures of texts that occur so many times; ``text_bytes`` if they lack the blanks between them."""
     counts = np.zeros(tokenizer.get_vocab_size(with_added_tokens=True), np.int64)
     unk = _unknown_id(tokenizer)
-    words = whole = text_bytes = lost_bytes = 0
+    words = whole = seen_bytes = lost_bytes = 0
     for batch in _batches(texts):
-        text_bytes += sum(len(text.encode()) for text in batch)
-        for text, encoding in zip(batch, tokenizer.encode_batch(batch, add_special_tokens=False), strict=True):
+        encodings = tokenizer.encode_batch([text for text, _ in batch], add_special_tokens=False)
+        for (text, times), encoding in zip(batch, encodings, strict=True):
             ids, of_word = np.array(encoding.ids, np.int64), encoding.word_ids
-            np.add.at(counts, ids, 1)
+            seen_bytes += times * len(text.encode())
+            np.add.at(counts, ids, times)
             starts = np.flatnonzero(np.diff(np.array(of_word, np.int64), prepend=-1))
             lengths = np.diff(starts, append=len(ids))
-            words += len(starts)
-            whole += int(((lengths == 1) & (ids[starts] != unk)).sum())
+            words += times * len(starts)
+            whole += times * int(((lengths == 1) & (ids[starts] != unk)).sum())
             unknown = np.flatnonzero(ids == unk).tolist()
-            lost_bytes += sum(len(text[slice(*encoding.offsets[i])].encode()) for i in unknown)
-    return _figures(counts, words, whole, text_bytes, lost_bytes, unk)
+            lost_bytes += times * sum(len(text[slice(*encoding.offsets[i])].encode()) for i in unknown)
+    return _figures(counts, words, whole, text_bytes or seen_bytes, lost_bytes, unk)
 
 
 def compare(tokenizers: Mapping[str, Tokenizer], texts: Iterable[str]) -> dict[str, Quality]:
@@ -120,8 +136,8 @@ def _unknown_id(tokenizer: Tokenizer) -> int:
     return -1 if found is None else int(found)
 
 
-def _batches(texts: Iterable[str]) -> Iterable[list[str]]:
-    batch: list[str] = []
+def _batches(texts: Iterable[tuple[str, int]]) -> Iterable[list[tuple[str, int]]]:
+    batch: list[tuple[str, int]] = []
     for text in texts:
         batch.append(text)
         if len(batch) == _BATCH:
