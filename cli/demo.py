@@ -29,5 +29,5 @@ def demo(out: str, workers: int | None, quiet: bool, as_json: bool) -> None:
         if not quiet:
             click.echo(line, err=as_json)
 
-    result = demo(out, workers=RunOptions(workers=workers).workers or 1, say=say)
+    result = demo(out, workers=RunOptions(workers=workers).workers or 1, say=say, look=not (quiet or as_json))
     _screen.finish(result, [], quiet=quiet, as_json=as_json)

@@ -23,6 +23,6 @@ def test_the_demo_does_the_whole_job(tmp_path, monkeypatch):
     assert read_manifest(result.vocab).kind == "vocabulary"
     assert read_manifest(result.shards).statistics["rows"] > 1000
     assert (result.model / "config.json").exists()
-    # An untrained model finds every entry about as likely: the loss is near ln(3000) = 8.0.
-    assert abs(result.loss_before - math.log(3000)) < 0.5
+    # An untrained model finds every entry about as likely: the loss is near ln(2500) = 7.8.
+    assert abs(result.loss_before - math.log(2500)) < 0.5
     assert math.isfinite(result.loss_after)

@@ -19,11 +19,18 @@ from wpprep.errors import MissingInputError
 from wpprep.pipeline import make_shards, train_vocab
 from wpprep.show import show
 
-_VOCAB: dict[str, Any] = {"vocab_size": 3000}
-_SHARDS: dict[str, Any] = {"max_seq_length": 128, "dupe_factor": 10}
+_VOCAB: dict[str, Any] = {"vocab_size": 2500}
+_SHARDS: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 20}
 _TRAIN: dict[str, Any] = {
-    "size": "tiny", "steps": 400, "batch_size": 32, "learning_rate": 1e-3, "log_steps": 50, "eval_steps": 200,
-}  # fmt: skip
+    "size": "tiny",
+    "steps": 1200,
+    "batch_size": 32,
+    "learning_rate": 2e-3,
+    "dropout": 0.0,
+    "eval_rows": 200,
+    "eval_steps": 400,
+    "log_steps": 100,
+}
 _BLANKS = (
     "The [MASK] rises and falls twice a day.",
     "Bees collect nectar and make [MASK].",
@@ -43,7 +50,11 @@ class DemoResult:
 
 
 def demo(
-    out: str | os.PathLike[str] = "demo", *, workers: int = 1, say: Callable[[str], None] = print
+    out: str | os.PathLike[str] = "demo",
+    *,
+    workers: int = 1,
+    say: Callable[[str], None] = print,
+    look: bool = True,
 ) -> DemoResult:
     """Make a vocabulary, shards and a tiny BERT from the sample corpus.
 
@@ -51,28 +62,30 @@ def demo(
         out: the folder for all of it.
         workers: processes that share the work.
         say: prints a line.
+        look: whether to print an instance to stdout, in colours where there are any.
     """
     training = importlib.import_module("wpprep.train")  # torch may be missing until here
     corpus = [sample_corpus() / "wiki", sample_corpus() / "books"]
     vocab, shards, model = (Path(out) / name for name in ("vocab", "shards", "model"))
+    say("The first run compiles its kernels, which takes about 20 seconds, once.\n")
     say(_command("train-vocab", corpus, out=vocab, **_VOCAB))
     made = train_vocab(corpus, vocab, workers=workers, **_VOCAB)
     say(f"{made.manifest.statistics['entries']:,} entries in {made.seconds:.1f} s\n")
     say(_command("make-shards", corpus, vocab=vocab, out=shards, **_SHARDS))
     made = make_shards(corpus, vocab, shards, workers=workers, **_SHARDS)
     say(f"{made.manifest.statistics['rows']:,} instances in {made.seconds:.1f} s\n")
-    say(_command("show", [shards], rows=1))
-    show(shards, rows=1)
+    if look:
+        say(_command("show", [shards], rows=1))
+        show(shards, rows=1)
     say(_command("train", [shards], out=model, **_TRAIN))
     trained = training.train(shards, model, progress=lambda line: say(str(line)), **_TRAIN)
     before, after = trained.before.mlm_loss, trained.after.mlm_loss
     say(f"\nheld-out mlm loss: {before:.2f} before training, {after:.2f} after {trained.steps:,} steps\n")
+    say("So small a model has learned in this time which words are frequent, and little of what they mean:\n")
     for text in _BLANKS:
         say(_command("fill-mask", [model, text]))
-        say(
-            "  ".join(f"{guess.piece} {guess.probability:.0%}" for guess in training.fill_mask(model, text)[0])
-            + "\n"
-        )
+        guesses = [f"{guess.piece} {guess.probability:.0%}" for guess in training.fill_mask(model, text)[0]]
+        say("  ".join(guesses) + "\n")
     return DemoResult(vocab, shards, model, before, after)
 
 
