@@ -207,6 +207,19 @@ def test_worked_example_has_the_gains_of_the_design() -> None:
     assert gains[:2] == [pytest.approx(11.48, abs=0.005), pytest.approx(6.17, abs=0.005)]
 
 
+def test_worked_example_encodes_as_the_design_says() -> None:
+    """With st, me and men: mean is me a n, men is men, bear is b e a [UNK]; stem is st ##e ##m."""
+    pieces = ["[UNK]", *"abcelmnostu", "st", "me", "men"]
+    merges = [("s", "t"), ("m", "e"), ("me", "n")]
+    bpe = Tokenizer(models.BPE({piece: i for i, piece in enumerate(pieces)}, merges, unk_token="[UNK]"))
+    assert bpe.encode("mean").tokens == ["me", "a", "n"]
+    assert bpe.encode("men").tokens == ["men"]
+    assert bpe.encode("bear").tokens == ["b", "e", "a", "[UNK]"]
+    both = ["[UNK]", *"abcelmnostu", *(f"##{letter}" for letter in "abcelmnostu"), "st"]
+    wordpiece = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(both)}, unk_token="[UNK]"))
+    assert wordpiece.encode("stem").tokens == ["st", "##e", "##m"]
+
+
 def test_runs_are_merged_from_the_left_and_counted_without_overlap() -> None:
     """aaaaa holds four pairs and two merges: aa aa a, then, by the tie rule, aa aaa."""
     corpus = Corpus({(0,) * 5: 1}, 1)

@@ -98,7 +98,8 @@ def sample_corpus() -> Path:
     package = Path(wpprep.__file__).parent
     for folder in (package / "sample_corpus", package.parent / "sample_corpus"):
         if (folder / "wiki").is_dir():
-            return folder
+            is_near = folder.is_relative_to(Path.cwd())
+            return folder.relative_to(Path.cwd()) if is_near else folder
     raise MissingInputError(f"{package}: this installation lacks sample_corpus; install wpprep again")
 
 
