@@ -113,7 +113,7 @@ def test_special_tokens_have_the_names_that_the_files_give(tmp_path: Path) -> No
     tokenizer = Tokenizer(models.WordPiece({p: i for i, p in enumerate(pieces)}, unk_token=names["unk"]))
     tokenizer.add_special_tokens(list(names.values()))
     tokenizer.save(str(tmp_path / "tokenizer.json"))
-    with pytest.raises(VocabularyError, match=r"has no pad token; expected \[PAD\] or <pad>"):
+    with pytest.raises(VocabularyError, match=r"has no pad token; expected an entry \[PAD\] or <pad>"):
         _ = Vocabulary.from_folder(tmp_path).roles
     given = {f"{role}_token": name if role != "cls" else {"content": name} for role, name in names.items()}
     (tmp_path / "special_tokens_map.json").write_text(json.dumps(given))
