@@ -570,3 +570,16 @@ def test_twenty_kills_change_nothing(dynamic: Path, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole" / "model.safetensors", out / "model.safetensors"
     assert whole.read_bytes() == parts.read_bytes()
     assert figures(tmp_path / "whole") == figures(out)
+
+
+def test_shards_held_out_apart_judge_the_model(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
+    """Where make-shards kept documents apart, all rows are trained on and those documents judge."""
+    from wpprep.pipeline import make_shards
+
+    options: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 1, "holdout": 0.2, "workers": 1}
+    shards = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "shards", **options)
+    apart = read_manifest(tmp_path / "shards" / "holdout", "shards").statistics["rows"]
+    result = train(tmp_path / "shards", tmp_path / "model", size="tiny", steps=2, batch_size=4)
+    assert (result.rows, result.held_out_rows) == (shards.manifest.statistics["rows"], apart)
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "may have been seen" not in card

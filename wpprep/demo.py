@@ -20,14 +20,13 @@ from wpprep.pipeline import make_shards, train_vocab
 from wpprep.show import show
 
 _VOCAB: dict[str, Any] = {"vocab_size": 2500}
-_SHARDS: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 20}
+_SHARDS: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 20, "holdout": 0.15}
 _TRAIN: dict[str, Any] = {
     "size": "tiny",
     "steps": 1200,
     "batch_size": 32,
     "learning_rate": 2e-3,
     "dropout": 0.0,
-    "eval_rows": 200,
     "eval_steps": 400,
     "log_steps": 100,
 }

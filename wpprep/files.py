@@ -26,6 +26,7 @@ from typing import IO, Any
 from wpprep.errors import CorpusError, MissingInputError, OutputError
 
 MANIFEST = "manifest.json"
+HOLDOUT = "holdout"  # the folder, inside a shard folder, of the documents held out
 _TEMPORARY = ".partial"
 _OF_DATASETS = ("dataset_info.json", "dataset_dict.json", "state.json")
 _MAGIC = {

@@ -23,7 +23,7 @@ from typing import Any
 from wpprep import engines
 from wpprep.config import CorpusOptions, RunOptions, ShardOptions, VocabOptions, as_dict, build, refuse_unknown
 from wpprep.errors import CorpusError
-from wpprep.files import is_compressed, remove_folder
+from wpprep.files import HOLDOUT, is_compressed, remove_folder
 from wpprep.filling import (
     Progress,
     Source,
@@ -203,7 +203,7 @@ def make_shards(
         encoded = encode_corpus(corpus, vocab, store, progress=progress, **reading).manifest
         trained, held_out = split_documents(encoded.corpus["documents"], shard)
         source = Source(store, encoded.corpus, vocabulary)
-        inside = hold_out(folder.path / "holdout", plan, source, held_out, shard, run, say)
+        inside = hold_out(folder.path / HOLDOUT, plan, source, held_out, shard, run, say)
         receipts = fill_folder("shard", folder, source, trained, shard, run, say)
         if not tokens:
             remove_folder(store)

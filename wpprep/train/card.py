@@ -49,6 +49,9 @@ The vocabulary has {vocab_size:,} entries; the sha256 of its tokenizer.json, whi
 """
 
 
+_CAVEAT = "\n(as random second segments their sentences may have been seen)"
+
+
 def model_card(
     config: Any,
     phases: Sequence[Phase],
@@ -69,7 +72,7 @@ def model_card(
         batch_size=options.batch_size,
         mask=shards.vocabulary.pieces[shards.roles.mask],
         held_out_rows=results["held_out_rows"],
-        caveat="\n(as random second segments their sentences may have been seen)" if results["after"] else "",
+        caveat="" if results["is_apart"] else _CAVEAT,
         results=_results(results, options),
         curve=_curve(evaluations),
         data="\n\n".join(_data(phase, len(phases)) for phase in phases),

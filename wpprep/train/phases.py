@@ -4,7 +4,10 @@
     train(["wiki", "books"], ..., weights="3,1")            mixed: three rows of four from the first
     train(["wiki", "books"], ...)                           mixed: every row once an epoch
 
-Held-out documents are the same in all phases of one corpus, and are judged by the rows of the last.
+The model is judged by the shards that `make-shards --holdout` kept apart, where the last folder has some: of
+their documents no sentence was ever read. Otherwise whole documents are held out here, the same in all
+phases of one corpus. Their sentences may still come as random second segments, and only as these, which teaches
+the model to take them for random: the next-sentence accuracy then falls below what the model deserves.
 """
 
 from __future__ import annotations
@@ -14,11 +17,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wpprep.config import TrainOptions
 from wpprep.errors import OptionError
+from wpprep.files import HOLDOUT, MANIFEST
 from wpprep.loader import Loader
 from wpprep.records import Ints
 from wpprep.rows import ShardFolder
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The rows that judge the model.
+
+    Attributes:
+        loader: assembles them.
+        rows: ``int64[n]``, global rows of the loader's shards.
+        is_apart: whether no sentence of their documents is in what is trained on.
+    """
+
+    loader: Loader
+    rows: Ints
+    is_apart: bool
 
 
 @dataclass(frozen=True)
@@ -33,8 +54,8 @@ class Phase:
 
 def plan_phases(
     paths: Sequence[Path], options: TrainOptions, rank: int, world: int
-) -> tuple[list[Phase], Ints]:
-    """The phases of a run, and the rows of the last one's shards that are held out.
+) -> tuple[list[Phase], HeldOut]:
+    """The phases of a run, and what it is judged by.
 
     Raises:
         OptionError: options that do not fit the shards or the number of processes.
@@ -48,8 +69,10 @@ def plan_phases(
         )
     folders, stops = _open(paths, options)
     last = folders[-1]
+    apart = paths[-1] / HOLDOUT
+    is_apart = (apart / MANIFEST).is_file()
     least = min(2000, len(last) // 20) if options.eval_rows is None else options.eval_rows
-    bound = last.hold_out(least, options.seed)
+    bound = 0 if is_apart else last.hold_out(least, options.seed)
     phases = []
     for start, stop, shards in zip([0, *stops], stops, folders, strict=False):
         loader = Loader(
@@ -64,7 +87,11 @@ def plan_phases(
             exclude=shards.held_out(bound, options.seed),
         )
         phases.append(Phase(start, stop, shards, loader))
-    return phases, last.held_out(bound, options.seed)
+    if is_apart:
+        judges = ShardFolder(apart, verify=options.verify)
+        rows = np.arange(min(len(judges), 2000 if options.eval_rows is None else options.eval_rows))
+        return phases, HeldOut(Loader(judges, batch_size=micro, seed=options.seed), rows, is_apart)
+    return phases, HeldOut(phases[-1].loader, last.held_out(bound, options.seed), is_apart)
 
 
 def _open(paths: Sequence[Path], options: TrainOptions) -> tuple[list[ShardFolder], list[int]]:

@@ -109,7 +109,7 @@ def _result(run: Run) -> TrainResult:
         parameters=sum(weight.numel() for weight in run.model.parameters()),
         steps=run.step,
         rows=run.phases[-1].loader.rows,
-        held_out_rows=len(run.held_out),
+        held_out_rows=len(run.held_out.rows),
         before=run.evaluations[0] if run.evaluations else None,
         after=run.evaluations[-1] if run.evaluations else None,
         best=run.best(),
@@ -127,7 +127,7 @@ def _size(config: Any) -> str:
 
 def _finish(run: Run, result: TrainResult) -> None:
     """Write the model's folder."""
-    results = {**dataclasses.asdict(result), "wpprep": __version__}
+    results = {**dataclasses.asdict(result), "wpprep": __version__, "is_apart": run.held_out.is_apart}
     del results["folder"]
     shards, metrics = run.phases[-1].shards, ("before", "after", "best", "parameters", "rows", "held_out_rows")
     manifest = Manifest(

@@ -33,7 +33,7 @@ from wpprep.train.checkpoint import (
 )
 from wpprep.train.feed import Feed
 from wpprep.train.model import Inputs, Scorer, Scores, build_model, continue_model, size_of, to_inputs
-from wpprep.train.phases import Phase
+from wpprep.train.phases import HeldOut, Phase
 from wpprep.train.progress import Evaluation, Progress, Window
 from wpprep.train.ranks import Ranks
 from wpprep.train.stopping import Stop
@@ -61,7 +61,7 @@ class Run:
         out: the folder of the model.
         options: see `TrainOptions`.
         phases: what is read, in order.
-        held_out: rows of the last phase that are judged, never read.
+        held_out: the rows that judge the model and are never trained on.
         ranks: this process among those that train together.
         report: is told every line; silent but in the first process.
     """
@@ -69,7 +69,7 @@ class Run:
     out: Path
     options: TrainOptions
     phases: list[Phase]
-    held_out: Ints
+    held_out: HeldOut
     ranks: Ranks
     report: Report
 
@@ -251,20 +251,21 @@ class Run:
 
     def evaluate(self) -> None:
         """Score the rows that are held out, each process its share of them."""
-        if not len(self.held_out):
+        rows, loader = self.held_out.rows, self.held_out.loader
+        if not len(rows):
             return
         self.model.eval()
-        window, loader = Window(), self.phases[-1].loader
+        window = Window()
         size = max(1, self.options.batch_size // self.batches_a_step)
         with torch.inference_mode(), self.updates.autocast():
-            for start in range(self.ranks.rank * size, len(self.held_out), self.ranks.world * size):
-                batch = loader.assemble(self.held_out[start : start + size])
+            for start in range(self.ranks.rank * size, len(rows), self.ranks.world * size):
+                batch = loader.assemble(rows[start : start + size])
                 window.add(self.scorer(to_inputs(batch, self.device)))
         self.model.train()
         mlm_loss, nsp_loss, mlm_accuracy, nsp_accuracy = window.means(self.ranks)
         found = Evaluation(
             step=self.step,
-            rows=len(self.held_out),
+            rows=len(rows),
             predictions=int(self.ranks.sum(torch.tensor(sum(window.predictions)))),
             mlm_loss=mlm_loss,
             perplexity=math.exp(min(700.0, mlm_loss)),
