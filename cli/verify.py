@@ -32,4 +32,5 @@ def verify(folder: tuple[str, ...], deep: bool, quiet: bool, as_json: bool) -> N
         {"problems": problems}, problems or ["all files are as they were written"], quiet=quiet, as_json=as_json
     )
     if problems:
-        raise ShardError(f"{len(problems)} problems in {', '.join(folder)}")
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise ShardError(f"{count} in {', '.join(folder)}")
