@@ -1,4 +1,4 @@
-"""The loader: order, ranks, resuming, padding, dynamic masks, and what it says about damage."""
+"""The loader's order: epochs, ranks, resuming, bins, weights, and what is held out."""
 
 from __future__ import annotations
 
@@ -11,121 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from counting import make_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wpprep import loader as room
 from wpprep import order
-from wpprep.errors import OptionError, ShardError, WpprepError
+from wpprep.errors import OptionError, WpprepError
 from wpprep.loader import Loader
-from wpprep.manifest import Manifest, describe, write_manifest
 from wpprep.records import InstanceBatch
 from wpprep.rows import ShardFolder
-from wpprep.shards import write_shard
-from wpprep.vocab.vocabulary import Vocabulary
-
-WORDS = 40
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-PAD, UNK, CLS, SEP, MASK = range(5)
-FIRST_WORD = len(SPECIAL)
-PIECES = [*SPECIAL, *(f"w{i}" for i in range(WORDS)), *"abc", "##a", "##b"]
-
-
-def make_vocabulary(folder: Path) -> Vocabulary:
-    """A WordPiece vocabulary of 40 words as `wpprep train-vocab` would leave it."""
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-
-    folder.mkdir(parents=True)
-    ids = {piece: i for i, piece in enumerate(PIECES)}
-    tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", CLS), ("[SEP]", SEP)],
-    )
-    tokenizer.add_special_tokens(SPECIAL)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece in PIECES))
-    names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
-    settings = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
-        **dict(zip(names, SPECIAL, strict=True)),
-    }
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-    files = [describe(path, folder) for path in sorted(folder.iterdir())]
-    write_manifest(folder, Manifest(kind="vocabulary", options={}, files=files))
-    return Vocabulary.from_folder(folder)
-
-
-def make_instances(rows: int, longest: int, seed: int, *, masking: str, per_document: int = 3) -> InstanceBatch:
-    """Instances of a language in which word n + 1 follows word n, so that any mask can be filled."""
-    draw = np.random.default_rng(seed)
-    ids: list[list[int]] = []
-    b_start, random_next, positions, labels = [], [], [], []
-    for _ in range(rows):
-        inner = longest - 3 if draw.random() < 0.7 else int(draw.integers(4, longest - 2))
-        half, start, is_random = inner // 2, int(draw.integers(WORDS)), int(draw.integers(2))
-        second = start + half + (int(draw.integers(3, WORDS - 3)) if is_random else 0)
-        a = [FIRST_WORD + (start + j) % WORDS for j in range(half)]
-        b = [FIRST_WORD + (second + j) % WORDS for j in range(inner - half)]
-        row = [CLS, *a, SEP, *b, SEP]
-        chosen = np.zeros(0, np.int64)
-        if masking == "static":
-            places = [place for place, token in enumerate(row) if token >= FIRST_WORD]
-            chosen = np.sort(draw.choice(places, max(1, round(len(row) * 0.15)), replace=False))
-        positions.append(chosen)
-        labels.append(np.array([row[place] for place in chosen], np.int64))
-        for place in chosen:
-            row[place] = MASK
-        ids.append(row)
-        b_start.append(half + 2)
-        random_next.append(is_random)
-    return InstanceBatch(
-        input_ids=np.concatenate([np.array(row, np.uint16) for row in ids]),
-        offsets=np.cumsum([0, *map(len, ids)]),
-        b_start=np.array(b_start, np.int64),
-        next_sentence_label=np.array(random_next, np.uint8),
-        document=np.arange(rows, dtype=np.int64) // per_document + 1000 * seed,
-        mlm_positions=np.concatenate(positions).astype(np.uint16),
-        mlm_labels=np.concatenate(labels).astype(np.uint16),
-        mlm_offsets=np.cumsum([0, *map(len, positions)]),
-    )
-
-
-def make_folder(
-    folder: Path, *, rows: tuple[int, ...] = (17, 1, 23), longest: int = 24, **changes: Any
-) -> tuple[Path, list[InstanceBatch]]:
-    """A finished shard folder and what is in it."""
-    vocabulary = make_vocabulary(folder / "vocab")
-    options = {
-        "max_seq_length": longest,
-        "dupe_factor": 1,
-        "objective": "nsp",
-        "masking": "static",
-        "mask_policy": "token",
-        "masked_lm_prob": 0.15,
-        "max_predictions_per_seq": round(longest * 0.15),
-        "mask_share": 0.8,
-        "random_share": 0.1,
-        "seed": 1,
-    } | changes
-    written = [make_instances(n, longest, seed, masking=options["masking"]) for seed, n in enumerate(rows)]
-    files = [
-        write_shard(folder / f"shard-{i:05d}-of-{len(rows):05d}.arrow", batch, vocabulary.sha256, options)
-        for i, batch in enumerate(written)
-    ]
-    manifest = Manifest(
-        kind="shards",
-        options=options,
-        vocabulary=vocabulary.sha256,
-        files=[*files, describe(folder / "vocab" / "manifest.json", folder)],
-    )
-    write_manifest(folder, manifest)
-    return folder, written
 
 
 @pytest.fixture(scope="module")
@@ -220,87 +115,6 @@ def test_a_state_of_another_order_is_refused(static: Any) -> None:
         Loader(static[0], batch_size=6).load_state_dict(state)
 
 
-@pytest.mark.parametrize("pad_to", ["longest", "full"])
-def test_batches_equal_the_slow_twin(static: Any, pad_to: str) -> None:
-    """Ids, types, mask, flat positions and labels are those of a loop over Python lists."""
-    folder, written = static
-    for batch in Loader(folder, batch_size=6, pad_to=pad_to, tail="keep"):
-        twin = slow_batch(written, batch.rows, 24 if pad_to == "full" else None)
-        for name, expected in twin.items():
-            assert np.array_equal(getattr(batch, name), expected), name
-        assert batch.input_ids.dtype == batch.mlm_labels.dtype == batch.next_sentence_label.dtype == np.int64
-
-
-def slow_batch(written: list[InstanceBatch], rows: Any, width: int | None) -> dict[str, Any]:
-    """What `Loader.assemble` should return, the slow way."""
-    found = []
-    for row in rows:
-        shard, local = 0, int(row)
-        while local >= len(written[shard]):
-            local -= len(written[shard])
-            shard += 1
-        batch = written[shard]
-        ids = batch.input_ids[batch.offsets[local] : batch.offsets[local + 1]].tolist()
-        places = slice(batch.mlm_offsets[local], batch.mlm_offsets[local + 1])
-        found.append((ids, batch, local, places))
-    width = width or min(24, (max(len(ids) for ids, *_ in found) + 7) // 8 * 8)
-    lengths = [len(ids) for ids, *_ in found]
-    return {
-        "input_ids": [ids + [PAD] * (width - len(ids)) for ids, *_ in found],
-        "token_type_ids": [[int(b.b_start[r] <= j < len(ids)) for j in range(width)] for ids, b, r, _ in found],
-        "attention_mask": None
-        if min(lengths) == width
-        else [[int(j < n) for j in range(width)] for n in lengths],
-        "mlm_positions": [
-            i * width + p for i, (_, b, _, s) in enumerate(found) for p in b.mlm_positions[s].tolist()
-        ],
-        "mlm_labels": [label for _, b, _, s in found for label in b.mlm_labels[s].tolist()],
-        "next_sentence_label": [b.next_sentence_label[r] for _, b, r, _ in found],
-        "tokens": sum(lengths),
-    }
-
-
-def test_nothing_padded_means_no_attention_mask(static: Any) -> None:
-    """Rows of equal length come without a mask, so that a model need not apply one."""
-    folder = ShardFolder(static[0])
-    lengths = np.concatenate([np.diff(batch.offsets) for batch in static[1]])
-    assert Loader(folder, batch_size=4).assemble(np.flatnonzero(lengths == 24)[:4]).attention_mask is None
-    mixed = np.array([np.argmin(lengths), np.argmax(lengths)])
-    assert Loader(folder, batch_size=4).assemble(mixed).attention_mask is not None
-
-
-def test_dynamic_masks_follow_row_and_epoch_alone(dynamic: Any) -> None:
-    """A row's masks in an epoch are the same in any batch, and others next epoch or with another seed."""
-
-    def masks(batch_size: int, seed: int) -> dict[tuple[int, int], tuple[Any, ...]]:
-        loader, found = Loader(dynamic[0], batch_size=batch_size, seed=seed, tail="keep"), {}
-        for epoch in range(2):
-            for batch in loader:
-                width = batch.input_ids.shape[1]
-                for i, row in enumerate(batch.rows.tolist()):
-                    mine = batch.mlm_positions // width == i
-                    places = batch.mlm_positions[mine] % width
-                    found[row, epoch] = (places.tolist(), batch.mlm_labels[mine].tolist())
-        return found
-
-    one, other = masks(4, 7), masks(9, 7)
-    assert one == other
-    assert sum(one[row, 0] != one[row, 1] for row in range(41)) > 20
-    assert sum(one[row, 0] != masks(4, 8)[row, 0] for row in range(41)) > 20
-
-
-def test_dynamic_masks_leave_the_shards_alone(dynamic: Any) -> None:
-    """Masking works on a copy: the labels put back give the ids that are in the shard."""
-    folder, written = dynamic
-    for batch in Loader(folder, batch_size=6):
-        restored = batch.input_ids.copy().reshape(-1)
-        restored[batch.mlm_positions] = batch.mlm_labels
-        assert np.array_equal(
-            restored.reshape(batch.input_ids.shape), slow_batch(written, batch.rows, None)["input_ids"]
-        )
-        assert len(batch.mlm_labels) >= len(batch)
-
-
 def test_rows_are_held_out_by_whole_documents(static: Any) -> None:
     """No document has rows on both sides, the draw is keyed, and the loader never yields a held-out row."""
     folder = ShardFolder(static[0])
@@ -315,49 +129,6 @@ def test_rows_are_held_out_by_whole_documents(static: Any) -> None:
     assert sorted(row for batch in loader for row in batch.rows.tolist()) == rest.tolist()
     with pytest.raises(OptionError, match="whole documents"):
         folder.hold_out(30, seed=3)
-
-
-def test_an_id_out_of_range_names_file_and_row(tmp_path: Path) -> None:
-    """A token that the vocabulary does not have stops with the file and row, not with an index error."""
-    folder, written = make_folder(tmp_path / "shards")
-    written[2].input_ids[written[2].offsets[5]] = 999
-    rewrite(folder, 2, written[2])
-    with pytest.raises(ShardError, match=r"shard-00002-of-00003\.arrow: row 5 is damaged"):
-        list(Loader(folder, batch_size=8))
-
-
-def test_damage_is_found_and_named(tmp_path: Path) -> None:
-    """A shard cut short or missing, a flipped bit under `verify`, another vocabulary: each says which file."""
-    folder, _ = make_folder(tmp_path / "shards")
-    shard = folder / "shard-00001-of-00003.arrow"
-    good = shard.read_bytes()
-    flipped = bytearray(good)
-    flipped[len(good) // 2] ^= 1
-    shard.write_bytes(flipped)
-    with pytest.raises(ShardError, match=r"shard-00001.*sha256"):
-        ShardFolder(folder, verify=True)
-    shard.write_bytes(good[:-10])
-    with pytest.raises(ShardError, match=r"shard-00001.*bytes, expected"):
-        ShardFolder(folder)
-    shard.unlink()
-    with pytest.raises(ShardError, match=r"shard-00001.*not there"):
-        ShardFolder(folder)
-    shard.write_bytes(good)
-    ShardFolder(folder, verify=True)
-    with open(folder / "vocab" / "tokenizer.json", "a") as file:
-        file.write(" ")
-    with pytest.raises(WpprepError, match="vocab"):
-        ShardFolder(folder)
-
-
-def rewrite(folder: Path, index: int, batch: InstanceBatch) -> None:
-    """Write a shard anew and put it into the manifest."""
-    from wpprep.manifest import read_manifest
-
-    manifest = read_manifest(folder)
-    files = list(manifest.files)
-    files[index] = write_shard(folder / files[index].name, batch, manifest.vocabulary, manifest.options)
-    write_manifest(folder, dataclasses.replace(manifest, files=files))
 
 
 @pytest.mark.parametrize(
@@ -512,16 +283,3 @@ def test_folders_that_do_not_fit_are_refused(static: Any, dynamic: Any) -> None:
     """Static and dynamic masks cannot be mixed; the message names the folder and the option."""
     with pytest.raises(OptionError, match=r"dynamic.*masking is dynamic, but static"):
         ShardFolder(static[0], dynamic[0])
-
-
-def test_the_example_for_numpy_runs(dynamic: Any) -> None:
-    """What the README shows for JAX or plain NumPy: a bigram model learned from dynamic masks."""
-    loader = Loader(dynamic[0], batch_size=16)
-    follows = np.ones((len(PIECES), len(PIECES)))
-    for _ in range(60):
-        batch = loader.next_batch()
-        ids, places = batch.input_ids.reshape(-1), batch.mlm_positions
-        np.add.at(follows, (ids[places - 1], batch.mlm_labels), 1)
-    batch = loader.next_batch()
-    guesses = follows[batch.input_ids.reshape(-1)[batch.mlm_positions - 1]].argmax(-1)
-    assert (guesses == batch.mlm_labels).mean() > 0.4

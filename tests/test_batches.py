@@ -1,0 +1,152 @@
+"""What is in the loader's batches: padding, dynamic masks, and what is said about damage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from counting import PAD, PIECES, make_folder, rewrite
+
+from wpprep.errors import ShardError, WpprepError
+from wpprep.loader import Loader
+from wpprep.records import InstanceBatch
+from wpprep.rows import ShardFolder
+
+
+@pytest.fixture(scope="module")
+def static(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[InstanceBatch]]:
+    return make_folder(tmp_path_factory.mktemp("static") / "shards")
+
+
+@pytest.fixture(scope="module")
+def dynamic(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[InstanceBatch]]:
+    return make_folder(tmp_path_factory.mktemp("dynamic") / "shards", masking="dynamic")
+
+
+@pytest.mark.parametrize("pad_to", ["longest", "full"])
+def test_batches_equal_the_slow_twin(static: Any, pad_to: str) -> None:
+    """Ids, types, mask, flat positions and labels are those of a loop over Python lists."""
+    folder, written = static
+    for batch in Loader(folder, batch_size=6, pad_to=pad_to, tail="keep"):
+        twin = slow_batch(written, batch.rows, 24 if pad_to == "full" else None)
+        for name, expected in twin.items():
+            assert np.array_equal(getattr(batch, name), expected), name
+        assert batch.input_ids.dtype == batch.mlm_labels.dtype == batch.next_sentence_label.dtype == np.int64
+
+
+def slow_batch(written: list[InstanceBatch], rows: Any, width: int | None) -> dict[str, Any]:
+    """What `Loader.assemble` should return, the slow way."""
+    found = []
+    for row in rows:
+        shard, local = 0, int(row)
+        while local >= len(written[shard]):
+            local -= len(written[shard])
+            shard += 1
+        batch = written[shard]
+        ids = batch.input_ids[batch.offsets[local] : batch.offsets[local + 1]].tolist()
+        places = slice(batch.mlm_offsets[local], batch.mlm_offsets[local + 1])
+        found.append((ids, batch, local, places))
+    width = width or min(24, (max(len(ids) for ids, *_ in found) + 7) // 8 * 8)
+    lengths = [len(ids) for ids, *_ in found]
+    return {
+        "input_ids": [ids + [PAD] * (width - len(ids)) for ids, *_ in found],
+        "token_type_ids": [[int(b.b_start[r] <= j < len(ids)) for j in range(width)] for ids, b, r, _ in found],
+        "attention_mask": None
+        if min(lengths) == width
+        else [[int(j < n) for j in range(width)] for n in lengths],
+        "mlm_positions": [
+            i * width + p for i, (_, b, _, s) in enumerate(found) for p in b.mlm_positions[s].tolist()
+        ],
+        "mlm_labels": [label for _, b, _, s in found for label in b.mlm_labels[s].tolist()],
+        "next_sentence_label": [b.next_sentence_label[r] for _, b, r, _ in found],
+        "tokens": sum(lengths),
+    }
+
+
+def test_nothing_padded_means_no_attention_mask(static: Any) -> None:
+    """Rows of equal length come without a mask, so that a model need not apply one."""
+    folder = ShardFolder(static[0])
+    lengths = np.concatenate([np.diff(batch.offsets) for batch in static[1]])
+    assert Loader(folder, batch_size=4).assemble(np.flatnonzero(lengths == 24)[:4]).attention_mask is None
+    mixed = np.array([np.argmin(lengths), np.argmax(lengths)])
+    assert Loader(folder, batch_size=4).assemble(mixed).attention_mask is not None
+
+
+def test_dynamic_masks_follow_row_and_epoch_alone(dynamic: Any) -> None:
+    """A row's masks in an epoch are the same in any batch, and others next epoch or with another seed."""
+
+    def masks(batch_size: int, seed: int) -> dict[tuple[int, int], tuple[Any, ...]]:
+        loader, found = Loader(dynamic[0], batch_size=batch_size, seed=seed, tail="keep"), {}
+        for epoch in range(2):
+            for batch in loader:
+                width = batch.input_ids.shape[1]
+                for i, row in enumerate(batch.rows.tolist()):
+                    mine = batch.mlm_positions // width == i
+                    places = batch.mlm_positions[mine] % width
+                    found[row, epoch] = (places.tolist(), batch.mlm_labels[mine].tolist())
+        return found
+
+    one, other = masks(4, 7), masks(9, 7)
+    assert one == other
+    assert sum(one[row, 0] != one[row, 1] for row in range(41)) > 20
+    assert sum(one[row, 0] != masks(4, 8)[row, 0] for row in range(41)) > 20
+
+
+def test_dynamic_masks_leave_the_shards_alone(dynamic: Any) -> None:
+    """Masking works on a copy: the labels put back give the ids that are in the shard."""
+    folder, written = dynamic
+    for batch in Loader(folder, batch_size=6):
+        restored = batch.input_ids.copy().reshape(-1)
+        restored[batch.mlm_positions] = batch.mlm_labels
+        assert np.array_equal(
+            restored.reshape(batch.input_ids.shape), slow_batch(written, batch.rows, None)["input_ids"]
+        )
+        assert len(batch.mlm_labels) >= len(batch)
+
+
+def test_an_id_out_of_range_names_file_and_row(tmp_path: Path) -> None:
+    """A token that the vocabulary does not have stops with the file and row, not with an index error."""
+    folder, written = make_folder(tmp_path / "shards")
+    written[2].input_ids[written[2].offsets[5]] = 999
+    rewrite(folder, 2, written[2])
+    with pytest.raises(ShardError, match=r"shard-00002-of-00003\.arrow: row 5 is damaged"):
+        list(Loader(folder, batch_size=8))
+
+
+def test_damage_is_found_and_named(tmp_path: Path) -> None:
+    """A shard cut short or missing, a flipped bit under `verify`, another vocabulary: each says which file."""
+    folder, _ = make_folder(tmp_path / "shards")
+    shard = folder / "shard-00001-of-00003.arrow"
+    good = shard.read_bytes()
+    flipped = bytearray(good)
+    flipped[len(good) // 2] ^= 1
+    shard.write_bytes(flipped)
+    with pytest.raises(ShardError, match=r"shard-00001.*sha256"):
+        ShardFolder(folder, verify=True)
+    shard.write_bytes(good[:-10])
+    with pytest.raises(ShardError, match=r"shard-00001.*bytes, expected"):
+        ShardFolder(folder)
+    shard.unlink()
+    with pytest.raises(ShardError, match=r"shard-00001.*not there"):
+        ShardFolder(folder)
+    shard.write_bytes(good)
+    ShardFolder(folder, verify=True)
+    with open(folder / "vocab" / "tokenizer.json", "a") as file:
+        file.write(" ")
+    with pytest.raises(WpprepError, match="vocab"):
+        ShardFolder(folder)
+
+
+def test_the_example_for_numpy_runs(dynamic: Any) -> None:
+    """What the README shows for JAX or plain NumPy: a bigram model learned from dynamic masks."""
+    loader = Loader(dynamic[0], batch_size=16)
+    follows = np.ones((len(PIECES), len(PIECES)))
+    for _ in range(60):
+        batch = loader.next_batch()
+        ids, places = batch.input_ids.reshape(-1), batch.mlm_positions
+        np.add.at(follows, (ids[places - 1], batch.mlm_labels), 1)
+    batch = loader.next_batch()
+    guesses = follows[batch.input_ids.reshape(-1)[batch.mlm_positions - 1]].argmax(-1)
+    assert (guesses == batch.mlm_labels).mean() > 0.4

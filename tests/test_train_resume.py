@@ -1,0 +1,137 @@
+"""Stopping and resuming the trainer: signals, kills, losses that are no number, folders in use."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from counting import make_folder
+from training import QUICK, figures, interrupted, one_thread
+
+from wpprep.config import TrainOptions
+from wpprep.errors import OutputError, TrainingError
+from wpprep.loader import Loader
+from wpprep.rows import ShardFolder
+from wpprep.train import Progress, train
+from wpprep.train import model as model_room
+from wpprep.train.checkpoint import load_state
+from wpprep.train.model import score
+
+__all__ = ["one_thread"]
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_folder(tmp_path_factory.mktemp("static") / "shards", rows=(60, 80))[0]
+
+
+@pytest.fixture(scope="module")
+def dynamic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_folder(
+        tmp_path_factory.mktemp("dynamic") / "shards", rows=(300, 340), longest=16, masking="dynamic"
+    )[0]
+
+
+@pytest.mark.parametrize("masking", ["static", "dynamic"])
+def test_a_run_stopped_twice_ends_with_the_same_bits(tmp_path: Path, masking: str, request: Any) -> None:
+    """SIGTERM, then SIGINT, then to the end: weights and every figure equal those of a run never stopped."""
+    folder = make_folder(tmp_path / "shards", rows=(60, 80), masking=masking)[0]
+    options = {**QUICK, "steps": 14, "log_steps": 3, "save_steps": 5, "eval_steps": 7}
+    whole = train(folder, tmp_path / "whole", **options)
+    interrupted(folder, tmp_path / "parts", signal.SIGTERM, 3, **options)
+    assert not (tmp_path / "parts" / "manifest.json").exists()
+    interrupted(folder, tmp_path / "parts", signal.SIGINT, 9, **options)
+    parts = train(folder, tmp_path / "parts", **options)
+    assert (tmp_path / "whole" / "model.safetensors").read_bytes() == (
+        tmp_path / "parts" / "model.safetensors"
+    ).read_bytes()
+    assert whole.after == parts.after
+    assert figures(tmp_path / "whole") == figures(tmp_path / "parts")
+
+
+def test_a_killed_run_loses_only_the_steps_since_its_checkpoint(shards: Path, tmp_path: Path) -> None:
+    """After a crash between checkpoints the same call ends with the same figures, half-made folders gone."""
+    options = {**QUICK, "steps": 9, "save_steps": 4, "log_steps": 1}
+    train(shards, tmp_path / "whole", **options)
+
+    def crash(line: Any) -> None:
+        if isinstance(line, Progress) and line.step == 7:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        train(shards, tmp_path / "parts", progress=crash, **options)
+    (tmp_path / "parts" / "checkpoints" / ".step-00000008.partial-1").mkdir()
+    state = load_state(tmp_path / "parts")
+    assert state is not None
+    assert state.values["step"] == 4
+    train(shards, tmp_path / "parts", **options)
+    assert figures(tmp_path / "whole") == figures(tmp_path / "parts")
+    assert sorted(p.name for p in (tmp_path / "whole").iterdir()) == sorted(
+        p.name for p in (tmp_path / "parts").iterdir()
+    )
+
+
+def test_a_loss_that_is_no_number_stops_with_its_rows(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step is named and the rows are those the loader gave it; nothing broken is saved."""
+    asked: list[Any] = []
+
+    def poisoned(model: Any, inputs: Any, *, pairs: bool) -> Any:
+        scores = score(model, inputs, pairs=pairs)
+        asked.append(model.training)
+        return scores._replace(mlm_loss=scores.mlm_loss * (float("nan") if sum(asked) == 3 else 1.0))
+
+    monkeypatch.setattr(model_room, "score", poisoned)
+    folder = ShardFolder(shards)
+    held = folder.held_out(folder.hold_out(6, TrainOptions().seed), TrainOptions().seed)
+    rows = Loader(folder, batch_size=8, exclude=held).rows_of(2)[0]
+    with pytest.raises(TrainingError, match=f"step 3: .*rows {', '.join(map(str, rows))} of"):
+        train(shards, tmp_path / "out", **QUICK, steps=5, save_steps=1)
+    state = load_state(tmp_path / "out")
+    assert state is not None
+    assert state.values["step"] == 2
+
+
+def test_an_output_folder_in_use_is_refused(shards: Path, tmp_path: Path) -> None:
+    """Other things, another run and a finished model are never buried unasked; other things not even then."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.txt").write_text("years of work")
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match="something else"):
+            train(shards, out, **QUICK, steps=2, overwrite=overwrite)
+    (out / "thesis.txt").unlink()
+    interrupted(shards, out, signal.SIGINT, 2, **QUICK, steps=4)
+    with pytest.raises(OutputError, match="steps was 4, now 6"):
+        train(shards, out, **QUICK, steps=6)
+    train(shards, out, **QUICK, steps=4)
+    with pytest.raises(OutputError, match="finished model"):
+        train(shards, out, **QUICK, steps=4)
+    assert train(shards, out, **QUICK, steps=2, overwrite=True).steps == 2
+
+
+@pytest.mark.slow
+def test_twenty_kills_change_nothing(dynamic: Path, tmp_path: Path) -> None:
+    """A run killed twenty times by SIGKILL ends with the bits and figures of one never killed."""
+    options = {**QUICK, "steps": 60, "save_steps": 2, "log_steps": 1, "eval_steps": 20}
+    train(dynamic, tmp_path / "whole", **options)
+    out = tmp_path / "parts"
+    for kill in range(1, 21):
+        code = (
+            "import os, signal, torch; torch.set_num_threads(1)\n"
+            "from wpprep.train import train\n"
+            f"end = lambda line: line.step >= {3 * kill - 2} and os.kill(os.getpid(), signal.SIGKILL)\n"
+            f"train({str(dynamic)!r}, {str(out)!r}, progress=end, **{options!r})"
+        )
+        ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
+        assert not (out / "manifest.json").exists()
+    train(dynamic, out, **options)
+    whole, parts = tmp_path / "whole" / "model.safetensors", out / "model.safetensors"
+    assert whole.read_bytes() == parts.read_bytes()
+    assert figures(tmp_path / "whole") == figures(out)
