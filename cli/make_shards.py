@@ -13,14 +13,15 @@ from ._options import common, from_config
 
 
 @click.command()
-@click.argument("corpus", nargs=-1, required=True)
-@click.option("--vocab", required=True, help="Vocabulary folder or file.")
+@click.argument("corpus", nargs=-1)
+@click.option("--vocab", help="Vocabulary folder or file.")
 @click.option("--out", required=True, help="Folder for the shards.")
 @click.option("--tokens", help="Folder to keep the token store in, for other shards of the same text.")
+@click.option("--from-tokens", help="A kept token store instead of a corpus; its vocabulary is in it.")
 @from_config(ShardOptions, CorpusOptions, RunOptions)
 @common
 def make_shards(
-    corpus: tuple[str, ...], vocab: str, out: str, quiet: bool, as_json: bool, **options: Any
+    corpus: tuple[str, ...], vocab: str | None, out: str, quiet: bool, as_json: bool, **options: Any
 ) -> None:
     """Turn text into shards of pretraining instances, with masks and next-sentence labels.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from wpprep.output import OutputFolder
 from wpprep.readers import LeftOut
 from wpprep.records import Ints, token_dtype
 from wpprep.shards import add_statistics
+from wpprep.source import Source
 from wpprep.tasks import MakeShard, bins_of, share_out
 from wpprep.vocab.vocabulary import Vocabulary, copy_vocabulary
 
@@ -64,21 +65,12 @@ def sum_statistics(receipts: list[dict[str, Any]]) -> dict[str, Any]:
     return total
 
 
-def _vocabulary_in(folder: Path, vocabulary: Vocabulary) -> list[File]:
-    """Copy the vocabulary into a shard folder; returns its entries in the manifest."""
+def vocabulary_in(folder: Path, vocabulary: Vocabulary) -> list[File]:
+    """Copy the vocabulary into a folder that is made with it; returns its entries in the manifest."""
     make_folder(folder / "vocab")
     remove_partial(folder / "vocab")
     names = copy_vocabulary(vocabulary, folder / "vocab")
     return [describe(folder / "vocab" / name, folder) for name in sorted(names)]
-
-
-@dataclass(frozen=True)
-class Source:
-    """What shards are made from: the token store, what its manifest says of the corpus, and the vocabulary."""
-
-    store: Path
-    corpus: dict[str, Any]
-    vocabulary: Vocabulary
 
 
 def fill_folder(
@@ -157,10 +149,29 @@ def manifest_of(
     return Manifest(
         kind="shards",
         options=options,
-        files=[*shards_in(receipts), *inside, *_vocabulary_in(folder, source.vocabulary)],
+        files=[*shards_in(receipts), *inside, *vocabulary_in(folder, source.vocabulary)],
         vocabulary=source.vocabulary.sha256,
         corpus=source.corpus,
         statistics=sum_statistics(receipts),
+    )
+
+
+def manifest_of_tokens(
+    folder: Path, plan: dict[str, Any], vocabulary: Vocabulary, receipts: list[dict[str, Any]]
+) -> Manifest:
+    """The manifest of a token store, into which the vocabulary is copied: with it the store explains itself."""
+    total = sum_statistics(receipts)
+    facts = {name: total.pop(name) for name in ("documents", "text_bytes", "replaced", "fingerprint")}
+    facts["fingerprint"] = f"{facts['fingerprint'] % 2**64:016x}"
+    if plan["options"]["skip_bad"]:
+        facts["left_out"] = left_out(receipts)
+    return Manifest(
+        kind="tokens",
+        options=plan["options"],
+        files=[*shards_in(receipts), *vocabulary_in(folder, vocabulary)],
+        vocabulary=vocabulary.sha256,
+        corpus={"identity": plan["corpus"]} | facts,
+        statistics=total,
     )
 
 

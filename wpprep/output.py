@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -97,6 +98,12 @@ class OutputFolder:
         write_text(
             self.path / UNFINISHED / f"{name}.json", json.dumps({"task": repr(task), "receipt": receipt})
         )
+
+    def remove_others(self, pattern: str, names: Collection[str]) -> None:
+        """Remove the files that match a pattern and that no task of this run is to write."""
+        for path in self.path.glob(pattern):
+            if path.name not in names:
+                path.unlink()
 
     def finish(self, manifest: Manifest) -> None:
         """Declare the folder finished."""

@@ -2,7 +2,7 @@
 
     train_vocab    corpus -> tasks: count chunks -> words -> merges -> vocabulary folder
     encode_corpus  corpus -> tasks: encode slices -> token store
-    make_shards    encode_corpus -> tasks: make shards -> shard folder
+    make_shards    token store, just encoded or kept -> tasks: make shards -> shard folder
 
 The corpus is cut into tasks by its files and sizes, never by workers, and a task's result depends on
 nothing but its input (`tasks`). So any number of workers gives the same bytes, and a run that was killed
@@ -15,32 +15,30 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from wpprep import engines
 from wpprep.config import CorpusOptions, RunOptions, ShardOptions, VocabOptions, as_dict, build, refuse_unknown
-from wpprep.errors import CorpusError
+from wpprep.errors import CorpusError, OptionError
 from wpprep.files import HOLDOUT, is_compressed, remove_folder
 from wpprep.filling import (
     Progress,
-    Source,
     fill_folder,
     finish_bins,
     hold_out,
-    left_out,
     manifest_of,
+    manifest_of_tokens,
     run_resumable,
-    shards_in,
-    sum_statistics,
 )
 from wpprep.manifest import Manifest, describe, read_manifest
 from wpprep.output import OutputFolder
 from wpprep.readers import plan_slices
 from wpprep.records import Slice
 from wpprep.sentences import sentence_splitter
+from wpprep.source import Source, open_source
 from wpprep.tasks import CountChunks, EncodeSlices, split_documents
 from wpprep.vocab.counts import ChunkCounter, ChunkCounts, count_words
 from wpprep.vocab.normalization import TextRules
@@ -134,45 +132,18 @@ def encode_corpus(
     """
     started, say = time.perf_counter(), progress or _silence
     refuse_unknown(options, CorpusOptions, RunOptions)
-    text, run = build(CorpusOptions, options), build(RunOptions, options)
-    sentence_splitter(text.sentences, text.language, text.format)  # a wrong language is refused before any work
-    vocabulary = Vocabulary.from_folder(Path(vocab))
-    tasks = _tasks(corpus, text, run)
-    plan = _plan(as_dict(text), vocabulary.sha256, tasks)
-    with OutputFolder.claim(out, "tokens", plan, overwrite=run.overwrite) as folder:
-        if folder.is_finished:
-            return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
-        named = {f"part-{i:05}.arrow": (f"part-{i:05}.arrow", slices) for i, slices in enumerate(tasks)}
-        make = partial(EncodeSlices, Path(vocab), text, folder.path)
-        sizes = {name: sum(map(_bytes_of, slices)) for name, slices in named.values()}
-        receipts = run_resumable("encode", make, named, sizes, folder, run, say)
-        total = sum_statistics(receipts)
-        facts = {name: total.pop(name) for name in ("documents", "text_bytes", "replaced", "fingerprint")}
-        facts["fingerprint"] = f"{facts['fingerprint'] % 2**64:016x}"
-        if text.skip_bad:
-            facts["left_out"] = left_out(receipts)
-        if facts["documents"] == 0:
-            folder.discard()
-        _refuse_empty(facts["documents"], corpus)
-        folder.finish(
-            Manifest(
-                kind="tokens",
-                options=plan["options"],
-                files=shards_in(receipts),
-                vocabulary=vocabulary.sha256,
-                corpus={"identity": plan["corpus"]} | facts,
-                statistics=total,
-            )
-        )
-    return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
+    run = build(RunOptions, options)
+    folder = _encode(out, _encoding(corpus, vocab, options, run), run, say).store
+    return Summary(folder, read_manifest(folder), time.perf_counter() - started)
 
 
 def make_shards(
-    corpus: Paths,
-    vocab: str | os.PathLike[str],
-    out: str | os.PathLike[str],
+    corpus: Paths | None = None,
+    vocab: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] = "shards",
     *,
     tokens: str | os.PathLike[str] | None = None,
+    from_tokens: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Summary:
@@ -184,6 +155,7 @@ def make_shards(
         out: the folder to write.
         tokens: a folder for the token store, which is kept there and used again; by default it lies in
             ``out`` until the shards are done.
+        from_tokens: a finished token store to take the place of ``corpus``; the vocabulary is in it.
         progress: is told (stage, done, total) now and then.
         **options: fields of `ShardOptions`, `CorpusOptions` and `RunOptions`.
 
@@ -192,24 +164,78 @@ def make_shards(
     """
     started, say = time.perf_counter(), progress or _silence
     refuse_unknown(options, ShardOptions, CorpusOptions, RunOptions)
-    shard, text, run = build(ShardOptions, options), build(CorpusOptions, options), build(RunOptions, options)
-    vocabulary = Vocabulary.from_folder(Path(vocab))
-    plan = _plan(as_dict(shard) | as_dict(text), vocabulary.sha256, _tasks(corpus, text, run))
+    shard, run = build(ShardOptions, options), build(RunOptions, options)
+    if from_tokens is None:
+        encoding = _encoding(corpus, vocab, options, run)
+        plan = encoding.plan
+    else:
+        _refuse_beside_tokens(corpus=corpus, tokens=tokens)
+        source, plan = open_source(from_tokens, vocab, options, run.workers)
+    plan = plan | {"options": as_dict(shard) | plan["options"]}
     with OutputFolder.claim(out, "shards", plan, overwrite=run.overwrite) as folder:
         if folder.is_finished:
             return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
-        store = Path(tokens) if tokens else folder.path / "tokens"
-        reading = as_dict(text) | {"workers": run.workers, "slice_bytes": run.slice_bytes}
-        encoded = encode_corpus(corpus, vocab, store, progress=progress, **reading).manifest
-        trained, held_out = split_documents(encoded.corpus["documents"], shard)
-        source = Source(store, encoded.corpus, vocabulary)
+        if from_tokens is None:
+            store = Path(tokens) if tokens else folder.path / "tokens"
+            source = _encode(store, encoding, replace(run, overwrite=False), say)
+        trained, held_out = split_documents(source.corpus["documents"], shard)
         inside = hold_out(folder.path / HOLDOUT, plan, source, held_out, shard, run, say)
         receipts = fill_folder("shard", folder, source, trained, shard, run, say)
-        if not tokens:
-            remove_folder(store)
+        if not (tokens or from_tokens):
+            remove_folder(source.store)
         inside += finish_bins(folder.path, source, receipts, shard)
         folder.finish(manifest_of(folder.path, source, plan["options"], receipts, inside))
     return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """Pass 1, planned: the corpus and the vocabulary as given, the tasks, and what the bytes depend on."""
+
+    corpus: Paths
+    vocab: Path
+    vocabulary: Vocabulary
+    text: CorpusOptions
+    tasks: list[list[Slice]]
+    plan: dict[str, Any]
+
+
+def _encoding(
+    corpus: Paths | None, vocab: str | os.PathLike[str] | None, options: dict[str, Any], run: RunOptions
+) -> _Encoding:
+    """Plan pass 1; a vocabulary or a language that does not exist is refused here, before any work."""
+    if not corpus or vocab is None:
+        raise OptionError(f"no {'vocab' if corpus else 'corpus'}: give corpus and vocab, or from_tokens")
+    text = build(CorpusOptions, options)
+    sentence_splitter(text.sentences, text.language, text.format)
+    vocabulary = Vocabulary.from_folder(Path(vocab))
+    tasks = _tasks(corpus, text, run)
+    plan = _plan(as_dict(text), vocabulary.sha256, tasks)
+    return _Encoding(corpus, Path(vocab), vocabulary, text, tasks, plan)
+
+
+def _encode(out: str | os.PathLike[str], encoding: _Encoding, run: RunOptions, say: Progress) -> Source:
+    """Do what is left of pass 1."""
+    with OutputFolder.claim(out, "tokens", encoding.plan, overwrite=run.overwrite) as folder:
+        if not folder.is_finished:
+            names = [f"part-{i:05}.arrow" for i in range(len(encoding.tasks))]
+            named = {name: (name, slices) for name, slices in zip(names, encoding.tasks, strict=True)}
+            sizes = {name: sum(map(_bytes_of, slices)) for name, slices in named.values()}
+            make = partial(EncodeSlices, encoding.vocab, encoding.text, folder.path)
+            folder.remove_others("part-*.arrow", names)  # of a killed run that cut other slices
+            receipts = run_resumable("encode", make, named, sizes, folder, run, say)
+            manifest = manifest_of_tokens(folder.path, encoding.plan, encoding.vocabulary, receipts)
+            if manifest.corpus["documents"] == 0:
+                folder.discard()
+            _refuse_empty(manifest.corpus["documents"], encoding.corpus)
+            folder.finish(manifest)
+    return Source(folder.path, read_manifest(folder.path).corpus, encoding.vocabulary)
+
+
+def _refuse_beside_tokens(**given: object) -> None:
+    for name, value in given.items():
+        if value:
+            raise OptionError(f"{name} does not go with from_tokens, which takes its place; leave one out")
 
 
 def _tasks(corpus: Paths, text: CorpusOptions, run: RunOptions) -> list[list[Slice]]:

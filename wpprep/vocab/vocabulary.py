@@ -28,7 +28,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from wpprep.config import SPECIAL_TOKENS, VocabOptions
 from wpprep.errors import MissingInputError, VocabularyError, WpprepError
-from wpprep.files import MANIFEST, atomic_write, write_text
+from wpprep.files import MANIFEST, atomic_write, sha256_of, write_text
 from wpprep.records import TokenRoles
 from wpprep.vocab.alphabet import PREFIX, SUFFIX
 from wpprep.vocab.greedy import MAX_WORD_CHARACTERS
@@ -164,8 +164,11 @@ def copy_vocabulary(vocabulary: Vocabulary, folder: Path) -> list[str]:
     Returns:
         The names of the files.
     """
-    names = [TOKENIZER, "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json", MANIFEST]
+    names = ["vocab.txt", "vocab.json", "merges.txt", *_SPECIAL_NAMES_FILES, MANIFEST]
     found = [name for name in names if (vocabulary.folder / name).is_file()]
+    tokenizer = vocabulary.folder / TOKENIZER
+    if tokenizer.is_file() and sha256_of(tokenizer) == vocabulary.sha256:
+        found.append(TOKENIZER)
     for name in found:
         with atomic_write(folder / name) as file:
             file.write((vocabulary.folder / name).read_bytes())
