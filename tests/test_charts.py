@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -35,6 +36,24 @@ def test_svg_stands_in_a_page() -> None:
 
     element = ET.fromstring(svg(bars({"a": [1.0, 2.0, 3.0]}, [1, 2, 3], title="Lengths")))
     assert element.tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_charts_of_a_page_do_not_meet() -> None:
+    """Ids begin with the chart's name, colours are the page's, and names are texts, not tags or formulas."""
+    pytest.importorskip("matplotlib")
+    from wpprep.charts import VARIABLES, lines, svg
+
+    chart = lines({"<b>$x$": ([1, 2, 3], [3, 2, 1]), "other": ([1, 2, 3], [1, 2, 3])})
+    text = svg(chart, name="loss", label='what "falls" & rises')
+    element = ET.fromstring(text)
+    ids = [part.get("id", "loss-") for part in element.iter()]
+    assert all(id_.startswith("loss-") for id_ in ids)
+    used = re.findall(r'(?:url\(|href=")#([^")]+)', text)
+    assert used
+    assert set(used) <= set(ids)
+    assert not any(colour in text for colour in VARIABLES)
+    assert element.get("aria-label") == 'what "falls" & rises'
+    assert "<b>$x$" in [part.text for part in element.iter()]
 
 
 def test_other_endings_are_refused(tmp_path: Path) -> None:
