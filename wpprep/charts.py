@@ -8,8 +8,8 @@ Equal arrays give equal bytes: no window system, no global state of pyplot, no d
 an optional package (`pip install 'wpprep[report]'`), loaded when the first chart is drawn.
 
 Every colour has a role. Files are painted for white paper; for a page the colours are turned into CSS
-variables, so that the page says what they are, in the dark too. Series are told apart without colour as well, by dashes
-and hatches, and texts are set as they are, never as formulas.
+variables, so that the page says what they are, in the dark too. Series are told apart without colour as well,
+by dashes and hatches, and texts are set as they are, never as formulas.
 
 What this module does not do: know what the numbers mean.
 """
@@ -114,7 +114,7 @@ def bars(
     """Bars side by side: for each name of ``heights`` one at every place, such as the bins of a histogram.
 
     Args:
-        places: where on the x axis, evenly spaced; strings name categories, of which twelve at most are written.
+        places: where on the x axis, evenly spaced; strings name categories, of which at most 12 are written.
         percent: whether heights are shares, to be written as percentages.
 
     Raises:
