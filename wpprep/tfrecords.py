@@ -60,6 +60,20 @@ def encode_records(columns: Mapping[str, npt.NDArray[Any]]) -> memoryview:
     return buffer[:size].data
 
 
+def frame(data: bytes) -> bytes:
+    """One record: the data with its length and checksums around it.
+
+    >>> frame(b"ab").hex(" ", 4)
+    '0200 00000000 00007827 0b346162 1cb0f0f4'
+    """
+    length = len(data).to_bytes(8, "little")
+    return b"".join((length, _checksum(length), data, _checksum(data)))
+
+
+def _checksum(data: bytes) -> bytes:
+    return int(_masked_crc(np.frombuffer(data, np.uint8))).to_bytes(4, "little")
+
+
 @njit(cache=True)
 def _encode(
     rows: npt.NDArray[np.int64],

@@ -35,6 +35,7 @@ Measured on {held_out_rows:,} instances whose documents were kept out of trainin
 {results}
 
 {curve}
+{pictures}
 
 ## Data
 
@@ -75,6 +76,7 @@ def model_card(
         caveat="" if results["is_apart"] else _CAVEAT,
         results=_results(results, options),
         curve=_curve(evaluations),
+        pictures="".join(f"\n![{name.split('.')[0].replace('_', ' ')}]({name})" for name in results["curves"]),
         data="\n\n".join(_data(phase, len(phases)) for phase in phases),
         vocab_size=shards.roles.vocab_size,
         vocabulary=shards.vocabulary.sha256,

@@ -2,7 +2,7 @@
 
     model/
       training.json            options, data and vocabulary of the run; at the end also its results
-      metrics.jsonl            a line for every progress line and every evaluation
+      metrics.jsonl .tfevents  every progress line and every evaluation, see `wpprep.train.metrics`
       checkpoints/
         step-00001000/         state.safetensors: weights, both moments of AdamW, random states
                                state.json: step, sums since the last progress line, evaluations so far
@@ -34,7 +34,6 @@ from wpprep.manifest import Manifest, describe, write_manifest
 from wpprep.train.model import no_progress_bar
 
 TRAINING = "training.json"
-METRICS = "metrics.jsonl"
 _CHECKPOINTS = "checkpoints"
 _BEST = "best.safetensors"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt")
@@ -148,21 +147,6 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def append_metrics(out: Path, line: dict[str, Any]) -> None:
-    """Add a line to metrics.jsonl."""
-    with open(out / METRICS, "a") as file:
-        file.write(json.dumps(line) + "\n")
-
-
-def rewind_metrics(out: Path, step: int) -> None:
-    """Drop the lines that a killed run wrote after its last checkpoint; they will be written again."""
-    path = out / METRICS
-    if path.exists():
-        lines = path.read_text().splitlines()
-        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-        write_text(path, "".join(f"{line}\n" for line in kept))
 
 
 def save_model(

@@ -27,6 +27,7 @@ from wpprep.config import TrainOptions, build, refuse_unknown
 from wpprep.manifest import Manifest
 from wpprep.train.card import model_card
 from wpprep.train.checkpoint import save_model
+from wpprep.train.metrics import draw_curves
 from wpprep.train.model import SIZES, Size
 from wpprep.train.phases import plan_phases, sources
 from wpprep.train.progress import Evaluation, Progress
@@ -129,6 +130,7 @@ def _finish(run: Run, result: TrainResult) -> None:
     """Write the model's folder."""
     results = {**dataclasses.asdict(result), "wpprep": __version__, "is_apart": run.held_out.is_apart}
     del results["folder"]
+    results["curves"] = draw_curves(run.out)
     shards, metrics = run.phases[-1].shards, ("before", "after", "best", "parameters", "rows", "held_out_rows")
     manifest = Manifest(
         kind="model",

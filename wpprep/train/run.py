@@ -23,15 +23,14 @@ from wpprep.loader import Batch
 from wpprep.records import Ints
 from wpprep.train.checkpoint import (
     State,
-    append_metrics,
     claim,
     load_best,
     load_state,
-    rewind_metrics,
     save_best,
     save_state,
 )
 from wpprep.train.feed import Feed
+from wpprep.train.metrics import append_metrics, rewind_metrics
 from wpprep.train.model import Inputs, Scorer, Scores, build_model, continue_model, size_of, to_inputs
 from wpprep.train.phases import HeldOut, Phase
 from wpprep.train.progress import Evaluation, Progress, Window

@@ -1,0 +1,87 @@
+"""TensorBoard's event files, written without TensorBoard: scalars of a step as it reads them.
+
+    file     records, framed with lengths and checksums as `wpprep.tfrecords` draws it
+    record   Event { wall_time 1: double, step 2: varint, file_version 3: "brain.Event:2" in the first record,
+                     in the others summary 5: Summary { value 1, repeated: Value { tag 1, simple_value 2 } } }
+
+Source: tensorflow/core/util/event.proto and framework/summary.proto. TensorBoard takes any file whose name has
+"tfevents" in it. torch's SummaryWriter would write the same bytes and needs the tensorboard package, which
+brings a web server, gRPC and a data server; scalars need 40 lines.
+
+What this module does not do: histograms, pictures, text.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from wpprep.files import atomic_write
+from wpprep.tfrecords import frame
+
+_WALL_TIME, _STEP, _VERSION, _SUMMARY = 0x09, 0x10, 0x1A, 0x2A  # tags of Event's fields
+_VALUE, _TAG, _SIMPLE = 0x0A, 0x0A, 0x15  # of Summary's, and of Value's
+_FRAME = 16  # bytes of a record beside its data: the length before it, and two checksums
+_FIRST = bytes([_VERSION, 13]) + b"brain.Event:2"
+
+
+def append_event(path: Path, step: int, values: Mapping[str, float]) -> None:
+    """Add the values of a step, by tag; a new file gets the record that names its version first."""
+    record = _record(step, _field(_SUMMARY, b"".join(_value(tag, value) for tag, value in values.items())))
+    if not path.exists():
+        record = _record(0, _FIRST) + record
+    with open(path, "ab") as file:
+        file.write(record)
+
+
+def rewind_events(path: Path, step: int) -> None:
+    """Drop the records behind a step, and one that a killed run wrote only half of."""
+    if path.exists():
+        data = path.read_bytes()
+        with atomic_write(path) as file:
+            file.writelines(data[start:stop] for start, stop, at in _records(data) if at <= step)
+
+
+def _record(step: int, rest: bytes) -> bytes:
+    event = bytes([_WALL_TIME]) + struct.pack("<d", time.time()) + bytes([_STEP]) + _varint(step) + rest
+    return frame(event)
+
+
+def _value(tag: str, value: float) -> bytes:
+    return _field(_VALUE, _field(_TAG, tag.encode()) + bytes([_SIMPLE]) + struct.pack("<f", value))
+
+
+def _field(tag: int, data: bytes) -> bytes:
+    return bytes([tag]) + _varint(len(data)) + data
+
+
+def _varint(value: int) -> bytes:
+    """Seven bits a byte, the lowest first, the eighth set in all but the last.
+
+    >>> _varint(300)
+    b'\\xac\\x02'
+    """
+    parts = []
+    while value >= 128:
+        parts.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*parts, value])
+
+
+def _records(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Start, stop and step of each whole record; the first, which is at step 0, has the version."""
+    start = 0
+    while start + _FRAME <= len(data):
+        stop = start + _FRAME + int.from_bytes(data[start : start + 8], "little")
+        if stop > len(data):
+            return
+        step, shift, at = 0, 0, start + 12 + 10  # behind the head of the frame, the time and the step's tag
+        while True:
+            step |= (data[at] & 127) << shift
+            if data[at] < 128:
+                break
+            at, shift = at + 1, shift + 7
+        yield start, stop, step
+        start = stop
