@@ -12,13 +12,14 @@ from typing import Any
 import click
 
 _STAGES = {
+    "survey": "surveying",
     "count": "counting words",
     "normalise": "normalising",
     "merge": "merging pieces",
     "encode": "encoding",
     "shard": "making shards",
 }
-_STAGES_OF_TEXT = {"count", "encode"}
+_STAGES_OF_TEXT = {"survey", "count", "encode"}
 
 
 @contextlib.contextmanager
@@ -69,6 +70,26 @@ def finish(summary: Any, lines: list[str], *, quiet: bool, as_json: bool) -> Non
     elif not quiet:
         for line in lines:
             click.echo(line)
+
+
+def not_used(facts: dict[str, Any]) -> list[str]:
+    """Lines on the documents of a corpus that were not used, from what its manifest says."""
+    lines = []
+    dropped = dict(facts.get("dropped", {}))
+    mix = dropped.pop("mix", {})
+    if dropped:
+        figures = (f"{name.replace('_', ' ')} {count:,}" for name, count in dropped.items())
+        lines.append(f"  dropped by filters: {', '.join(figures)}")
+    whole = sum(of_corpus["text_bytes"] for of_corpus in mix.values())
+    lines += [
+        f"  mix: {name} {of['documents']:,} documents, {of['text_bytes'] / 1e6:,.1f} MB, "
+        f"{share(of['text_bytes'], whole)}; surplus {of['surplus_documents']:,} documents"
+        for name, of in mix.items()
+    ]
+    bad = facts.get("left_out", {"count": 0})
+    if bad["count"]:
+        lines.append(f"  bad and left out: {bad['count']:,}, first {bad['first'][0]}")
+    return lines
 
 
 def share(part: int, whole: int) -> str:

@@ -34,5 +34,6 @@ def encode(corpus: tuple[str, ...], vocab: str, out: str, quiet: bool, as_json: 
         f"{summary.folder}: {total['tokens']:,} tokens in {summary.seconds:.1f} s",
         f"  {facts['documents']:,} documents, {total['sentences']:,} sentences, "
         f"{facts['text_bytes'] / 1e6:,.1f} MB",
+        *_screen.not_used(facts),
     ]
     _screen.finish(summary, lines, quiet=quiet, as_json=as_json)

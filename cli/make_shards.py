@@ -46,5 +46,6 @@ def make_shards(
         f"[MASK] {_screen.share(total['masked'], total['predictions'])}, "
         f"random {_screen.share(total['random'], total['predictions'])}",
         f"  tokens truncated {total['truncated_tokens']:,}, dropped {total['dropped_tokens']:,}",
+        *_screen.not_used(summary.manifest.corpus),
     ]
     _screen.finish(summary, lines, quiet=quiet, as_json=as_json)

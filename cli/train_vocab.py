@@ -33,6 +33,7 @@ def train_vocab(corpus: tuple[str, ...], out: str, quiet: bool, as_json: bool, *
         f"{summary.folder}: {statistics['entries']:,} entries in {summary.seconds:.1f} s",
         f"  from {facts['documents']:,} documents, {facts['text_bytes'] / 1e6:,.1f} MB, "
         f"{statistics['words']:,} words, {statistics['distinct_words']:,} of them distinct",
+        *_screen.not_used(facts),
     ]
     held_out = statistics["held_out"]
     if held_out:

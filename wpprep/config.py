@@ -24,6 +24,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, TypeVar
 
 from wpprep.errors import OptionError
@@ -87,6 +88,19 @@ class CorpusOptions:
     min_chars: int = option(0, "Documents of fewer characters are left out.")
     min_sentences: int = option(0, "Documents of fewer sentences are left out.")
     sample: float = option(1.0, "Share of the documents used, chosen by their ids.")
+    deduplicate: bool = option(
+        False,
+        "Of documents with the same text, use the first in the whole corpus only.",
+        flags="--deduplicate/--keep-duplicates",
+    )
+    mix: str | None = option(
+        None,
+        "Shares of the text from each of several corpora, such as wiki=0.75,books=0.25; the corpora are then "
+        "given as wiki=PATH books=PATH. As much is used as the shares allow, nothing twice.",
+    )
+    max_documents: int | None = option(
+        None, "Most documents used, chosen by their ids among those that all other filters leave."
+    )
     skip_bad: bool = option(
         False,
         "Leave out what cannot be read, count it and list it in the manifest.",
@@ -101,10 +115,25 @@ class CorpusOptions:
         _check_least(self, "min_chars", 0)
         _check_least(self, "min_sentences", 0)
         _check(0 < self.sample <= 1, f"sample is {self.sample}, expected above 0 and at most 1")
+        if self.max_documents is not None:
+            _check_least(self, "max_documents", 1)
+        _check_mix(self)
         _check(
             re.fullmatch(r"all|\d+(\s*,\s*\d+)*", self.namespaces) is not None,
             f"namespaces is {self.namespaces!r}, expected all, or numbers such as 0,14",
         )
+
+    @property
+    def mix_shares(self) -> dict[str, Fraction]:
+        """The share of each named corpus; together 1.
+
+        >>> {name: str(share) for name, share in CorpusOptions(mix="wiki=3,books=1").mix_shares.items()}
+        {'wiki': '3/4', 'books': '1/4'}
+        """
+        pairs = [pair.rpartition("=") for pair in (self.mix or "").split(",") if pair.strip()]
+        weights = {name.strip(): Fraction(weight.strip()) for name, _, weight in pairs}
+        total = sum(weights.values(), Fraction(0))
+        return {name: weight / total for name, weight in weights.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -413,6 +442,19 @@ def _check_encoding(name: str) -> None:
     with contextlib.suppress(LookupError, ValueError, TypeError):
         known = known or codecs.lookup(name)._is_text_encoding  # noqa: SLF001
     _check(known, f"encoding is {name!r}, expected auto or a name such as utf-16, cp1251 or shift_jis")
+
+
+def _check_mix(options: CorpusOptions) -> None:
+    if options.mix is None:
+        return
+    _check(
+        re.fullmatch(r"\s*[\w-]+=\d*\.?\d+\s*(,\s*[\w-]+=\d*\.?\d+\s*)+", options.mix) is not None,
+        f"mix is {options.mix!r}, expected names and shares of several corpora, such as wiki=0.75,books=0.25",
+    )
+    names = re.findall(r"([\w-]+)=", options.mix)
+    _check(len(set(names)) == len(names), f"mix is {options.mix!r}, expected each corpus once")
+    positive = all(float(share) > 0 for share in re.findall(r"=([\d.]+)", options.mix))
+    _check(positive, f"mix is {options.mix!r}, expected shares above 0")
 
 
 def _check_seed(seed: int) -> None:

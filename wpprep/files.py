@@ -199,7 +199,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     final = Path(path)
     partial = final.with_name(f".{final.name}{_TEMPORARY}-{os.getpid()}")
     try:
-        with open(partial, "wb") as file:
+        with open(partial, "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from wpprep import engines
-from wpprep.config import RunOptions, ShardOptions, as_dict
+from wpprep.config import CorpusOptions, RunOptions, ShardOptions, as_dict
 from wpprep.encode.tokens import TokenStore
 from wpprep.files import MANIFEST, make_folder, remove_partial
+from wpprep.filters import Tally, tally_from
 from wpprep.manifest import File, Manifest, Shard, describe, write_manifest
 from wpprep.output import OutputFolder
-from wpprep.readers import LeftOut
 from wpprep.records import Ints, token_dtype
 from wpprep.shards import add_statistics
 from wpprep.source import Source
@@ -157,27 +157,29 @@ def manifest_of(
 
 
 def manifest_of_tokens(
-    folder: Path, plan: dict[str, Any], vocabulary: Vocabulary, receipts: list[dict[str, Any]]
+    folder: Path,
+    plan: dict[str, Any],
+    vocabulary: Vocabulary,
+    receipts: list[dict[str, Any]],
+    not_used: dict[str, Any],
 ) -> Manifest:
     """The manifest of a token store, into which the vocabulary is copied: with it the store explains itself."""
     total = sum_statistics(receipts)
     facts = {name: total.pop(name) for name in ("documents", "text_bytes", "replaced", "fingerprint")}
     facts["fingerprint"] = f"{facts['fingerprint'] % 2**64:016x}"
-    if plan["options"]["skip_bad"]:
-        facts["left_out"] = left_out(receipts)
     return Manifest(
         kind="tokens",
         options=plan["options"],
         files=[*shards_in(receipts), *vocabulary_in(folder, vocabulary)],
         vocabulary=vocabulary.sha256,
-        corpus={"identity": plan["corpus"]} | facts,
+        corpus={"identity": plan["corpus"]} | facts | not_used,
         statistics=total,
     )
 
 
-def left_out(receipts: list[dict[str, Any]]) -> dict[str, Any]:
-    """What could not be read, in the order of the corpus."""
-    total = LeftOut()
+def unused(receipts: list[dict[str, Any]], text: CorpusOptions, dropped: dict[str, Any]) -> dict[str, Any]:
+    """What a manifest says of documents that were not used; ``dropped`` is what the survey says of them."""
+    total = Tally()
     for receipt in receipts:
-        total.add(LeftOut(**receipt["left_out"]))
-    return asdict(total)
+        total.add(tally_from(receipt["tally"]))
+    return total.facts(text, dropped)

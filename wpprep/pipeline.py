@@ -11,10 +11,9 @@ goes on where it stopped: finished tasks have left a receipt (`output`).
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,8 +21,9 @@ from typing import Any
 
 from wpprep import engines
 from wpprep.config import CorpusOptions, RunOptions, ShardOptions, VocabOptions, as_dict, build, refuse_unknown
-from wpprep.errors import CorpusError, OptionError
-from wpprep.files import HOLDOUT, is_compressed, remove_folder
+from wpprep.corpus import Paths, bytes_of, end_survey, plan_of, refuse_empty, survey, tasks_of
+from wpprep.errors import OptionError
+from wpprep.files import HOLDOUT, remove_folder
 from wpprep.filling import (
     Progress,
     fill_folder,
@@ -32,10 +32,11 @@ from wpprep.filling import (
     manifest_of,
     manifest_of_tokens,
     run_resumable,
+    unused,
 )
+from wpprep.filters import Tally
 from wpprep.manifest import Manifest, describe, read_manifest
 from wpprep.output import OutputFolder
-from wpprep.readers import plan_slices
 from wpprep.records import Slice
 from wpprep.sentences import sentence_splitter
 from wpprep.source import Source, open_source
@@ -46,10 +47,7 @@ from wpprep.vocab.quality import measure_counts
 from wpprep.vocab.train import learn_vocabulary
 from wpprep.vocab.vocabulary import Vocabulary, write_vocabulary
 
-Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
-
 _TASKS_WORTH_A_PROCESS = 6  # counting them takes longer than starting a process does
-_COMPRESSION = 3  # what a compressed byte counts for when files are put together into tasks
 
 
 @dataclass(frozen=True)
@@ -78,25 +76,29 @@ def train_vocab(
     started, say = time.perf_counter(), progress or _silence
     refuse_unknown(options, VocabOptions, CorpusOptions, RunOptions)
     vocab, text, run = build(VocabOptions, options), build(CorpusOptions, options), build(RunOptions, options)
-    tasks = _tasks(corpus, text, run)
-    plan = _plan(as_dict(vocab) | as_dict(text), None, tasks)
+    tasks = tasks_of(corpus, text, run.slice_bytes)
+    plan = plan_of(as_dict(vocab) | as_dict(text), None, tasks)
     with OutputFolder.claim(out, "vocabulary", plan, overwrite=run.overwrite) as folder:
         if folder.is_finished:
             return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
         rules = TextRules(vocab)
-        counts, held_out = _count(tasks, partial(CountChunks, vocab, text), rules, run, say)
-        _refuse_empty(counts.documents, corpus)
+        chosen = survey(tasks, text, folder, run, say)
+        counts, held_out, tally = _count(chosen.tasks, partial(CountChunks, vocab, text), rules, run, say)
+        if counts.documents == 0:
+            folder.discard()
+        refuse_empty(counts.documents, corpus)
         say("normalise", 0, 1)
         words = count_words(counts, rules, vocab.min_word_count)
         size = vocab.vocab_size
         learned = learn_vocabulary(words, vocab, rules, lambda n: say("merge", min(n, size), size))
         names = write_vocabulary(folder.path, learned, vocab)
+        end_survey(folder)
         folder.finish(
             Manifest(
                 kind="vocabulary",
                 options=plan["options"],
                 files=[describe(folder.path / name, folder.path) for name in sorted(names)],
-                corpus={"identity": plan["corpus"]} | counts.facts(),
+                corpus={"identity": plan["corpus"]} | counts.facts() | tally.facts(text, chosen.dropped),
                 statistics={
                     "entries": len(learned.pieces),
                     "distinct_words": len(words),
@@ -209,8 +211,8 @@ def _encoding(
     text = build(CorpusOptions, options)
     sentence_splitter(text.sentences, text.language, text.format)
     vocabulary = Vocabulary.from_folder(Path(vocab))
-    tasks = _tasks(corpus, text, run)
-    plan = _plan(as_dict(text), vocabulary.sha256, tasks)
+    tasks = tasks_of(corpus, text, run.slice_bytes)
+    plan = plan_of(as_dict(text), vocabulary.sha256, tasks)
     return _Encoding(corpus, Path(vocab), vocabulary, text, tasks, plan)
 
 
@@ -218,16 +220,19 @@ def _encode(out: str | os.PathLike[str], encoding: _Encoding, run: RunOptions, s
     """Do what is left of pass 1."""
     with OutputFolder.claim(out, "tokens", encoding.plan, overwrite=run.overwrite) as folder:
         if not folder.is_finished:
-            names = [f"part-{i:05}.arrow" for i in range(len(encoding.tasks))]
-            named = {name: (name, slices) for name, slices in zip(names, encoding.tasks, strict=True)}
-            sizes = {name: sum(map(_bytes_of, slices)) for name, slices in named.values()}
+            chosen = survey(encoding.tasks, encoding.text, folder, run, say)
+            names = [f"part-{i:05}.arrow" for i in range(len(chosen.tasks))]
+            named = {name: (name, slices) for name, slices in zip(names, chosen.tasks, strict=True)}
+            sizes = {name: sum(map(bytes_of, slices)) for name, slices in named.values()}
             make = partial(EncodeSlices, encoding.vocab, encoding.text, folder.path)
             folder.remove_others("part-*.arrow", names)  # of a killed run that cut other slices
             receipts = run_resumable("encode", make, named, sizes, folder, run, say)
-            manifest = manifest_of_tokens(folder.path, encoding.plan, encoding.vocabulary, receipts)
+            not_used = unused(receipts, encoding.text, chosen.dropped)
+            manifest = manifest_of_tokens(folder.path, encoding.plan, encoding.vocabulary, receipts, not_used)
             if manifest.corpus["documents"] == 0:
                 folder.discard()
-            _refuse_empty(manifest.corpus["documents"], encoding.corpus)
+            refuse_empty(manifest.corpus["documents"], encoding.corpus)
+            end_survey(folder)
             folder.finish(manifest)
     return Source(folder.path, read_manifest(folder.path).corpus, encoding.vocabulary)
 
@@ -238,50 +243,26 @@ def _refuse_beside_tokens(**given: object) -> None:
             raise OptionError(f"{name} does not go with from_tokens, which takes its place; leave one out")
 
 
-def _tasks(corpus: Paths, text: CorpusOptions, run: RunOptions) -> list[list[Slice]]:
-    """The corpus as groups of slices of about ``slice_bytes``."""
-    inputs = [corpus] if isinstance(corpus, (str, os.PathLike)) else list(corpus)
-    tasks: list[list[Slice]] = []
-    size = run.slice_bytes
-    for slice_ in plan_slices(inputs, text, run.slice_bytes):
-        if size >= run.slice_bytes:
-            tasks.append([])
-            size = 0
-        tasks[-1].append(slice_)
-        size += _bytes_of(slice_)
-    return tasks
-
-
-def _bytes_of(slice_: Slice) -> int:
-    if slice_.stop >= 0:
-        return slice_.stop - slice_.start
-    size = os.path.getsize(slice_.path) - slice_.start
-    return size * _COMPRESSION if is_compressed(slice_.path) else size
-
-
-def _plan(options: dict[str, Any], vocabulary: str | None, tasks: list[list[Slice]]) -> dict[str, Any]:
-    """What the bytes of an output depend on; the corpus is told by its files' names and sizes."""
-    paths = dict.fromkeys(slice_.path for slices in tasks for slice_ in slices)
-    names = [f"{os.path.basename(path)}:{os.path.getsize(path)}" for path in paths]
-    corpus = hashlib.sha256("\n".join(names).encode()).hexdigest()
-    return {"options": options, "vocabulary": vocabulary, "corpus": corpus}
-
-
 def _count(
     tasks: list[list[Slice]], make: Callable[[], CountChunks], rules: TextRules, run: RunOptions, say: Progress
-) -> tuple[ChunkCounts, ChunkCounts]:
-    """Count the chunks of all tasks: of the documents to learn from, and of those held out."""
+) -> tuple[ChunkCounts, ChunkCounts, Tally]:
+    """Count the chunks of all tasks: of documents to learn from and of those held out."""
     learned, held_out = ChunkCounter(rules.cut_rule()), ChunkCounter(rules.cut_rule())
-    sizes = [sum(map(_bytes_of, slices)) for slices in tasks]
+    sizes = [sum(map(bytes_of, slices)) for slices in tasks]
+    tallies = [Tally() for _ in tasks]
     done = 0
     say("count", done, sum(sizes))
     workers = min(int(run.workers or 1), 1 + len(tasks) // _TASKS_WORTH_A_PROCESS)
-    for index, (to_learn, to_measure) in engines.run(make, tasks, workers):
+    for index, (to_learn, to_measure, not_used) in engines.run(make, tasks, workers):
         learned.add(to_learn)
         held_out.add(to_measure)
+        tallies[index] = not_used
         done += sizes[index]
         say("count", done, sum(sizes))
-    return learned.result(), held_out.result()
+    tally = Tally()
+    for of_task in tallies:  # in the order of the corpus
+        tally.add(of_task)
+    return learned.result(), held_out.result(), tally
 
 
 def _quality(vocab: Path, held_out: ChunkCounts) -> dict[str, Any] | None:
@@ -290,12 +271,6 @@ def _quality(vocab: Path, held_out: ChunkCounts) -> dict[str, Any] | None:
         return None
     quality = measure_counts(Vocabulary.from_folder(vocab).tokenizer, held_out)
     return {"documents": held_out.documents} | asdict(quality)
-
-
-def _refuse_empty(documents: int, corpus: Paths) -> None:
-    if documents == 0:
-        names = [corpus] if isinstance(corpus, (str, os.PathLike)) else corpus
-        raise CorpusError(f"{', '.join(map(str, names))}: the corpus is empty: no document with any text in it")
 
 
 def _silence(stage: str, done: int, total: int) -> None:

@@ -34,18 +34,29 @@ class Document(NamedTuple):
     replaced: int = 0
 
 
+class Kept(NamedTuple):
+    """Which documents of a slice are used: bytes ``start`` to ``stop`` of a file, one a document, 1 or 0."""
+
+    path: str
+    start: int
+    stop: int
+
+
 class Slice(NamedTuple):
     """A piece of one input file that can be read on its own: the unit in which the corpus is cut.
 
     ``start`` and ``stop`` are byte offsets in the file (``stop`` -1: to its end); compressed files are
     one slice each, but for bzip2 dumps of many streams, which are cut between these. Parquet counts the
-    bytes of its row groups, uncompressed.
+    bytes of its row groups, uncompressed. ``corpus`` is the name that ``--mix`` knows the file by; ``kept``
+    is None where the documents have not been compared with others.
     """
 
     path: str
     format: str
     start: int
     stop: int
+    corpus: str = ""
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ Uint64 = np.uint64 | int  # Python integers outside kernels, machine words insid
 
 # What a stream is drawn for. Numbers are part of the output format: never reuse or renumber them.
 DOCUMENT_ORDER, PAIRING, MASKING, ROW_ORDER, BATCH_ORDER, DYNAMIC_MASKING, HOLDOUT, SAMPLING = range(1, 9)
+MIXING, LIMITING = 9, 10
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -53,6 +54,15 @@ def key(seed: Uint64, purpose: int, pass_: Uint64, index: Uint64) -> np.uint64:
     z = mix(z ^ (np.uint64(purpose) * _MIX_1))
     z = mix(z ^ (np.uint64(pass_) * _MIX_2 + _GOLDEN))
     return mix(z ^ (np.uint64(index) * _GOLDEN + _MIX_1))
+
+
+@njit(cache=True)
+def keys(seed: Uint64, purpose: int, pass_: Uint64, indices: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """`key` of several indices, ``uint64[n]``."""
+    found = np.empty(len(indices), np.uint64)
+    for i in range(len(indices)):
+        found[i] = key(seed, purpose, pass_, indices[i])
+    return found
 
 
 @njit(cache=True)

@@ -21,11 +21,10 @@ from wpprep.encode.encoder import Encoder
 from wpprep.encode.tokens import Spans, TokenStore, write_part
 from wpprep.errors import OptionError
 from wpprep.files import sha256_of
-from wpprep.filters import passing
+from wpprep.filters import Tally, used_documents
 from wpprep.manifest import Shard
 from wpprep.masking import mask_batch
 from wpprep.pairing import make_instances
-from wpprep.readers import LeftOut, read_slice
 from wpprep.records import Document, InstanceBatch, Ints, Slice, TokenizedDocuments, TokenRoles, fingerprint
 from wpprep.sentences import sentence_splitter
 from wpprep.shards import shard_statistics, shuffle_rows, take_rows, write_dense_shard, write_shard
@@ -38,7 +37,10 @@ _BYTES_PER_TOKEN = {"uint16": 3.2, "uint32": 6.0}  # of a shard, for each token 
 
 @dataclass(frozen=True)
 class CountChunks:
-    """Counts the chunks of some slices: of the documents to learn from, and of those held out."""
+    """Counts the chunks of some slices: of the documents to learn from, and of those held out.
+
+    Beside the counts it tells what was not used.
+    """
 
     vocab: VocabOptions
     text: CorpusOptions
@@ -47,14 +49,13 @@ class CountChunks:
     def _rule(self) -> Any:
         return TextRules(self.vocab).cut_rule()
 
-    def __call__(self, slices: list[Slice]) -> tuple[ChunkCounts, ChunkCounts]:
-        learned, held_out = ChunkCounter(self._rule), ChunkCounter(self._rule)
+    def __call__(self, slices: list[Slice]) -> tuple[ChunkCounts, ChunkCounts, Tally]:
+        learned, held_out, tally = ChunkCounter(self._rule), ChunkCounter(self._rule), Tally()
         for slice_ in slices:
             aside: list[Document] = []
-            documents = passing(read_slice(slice_, self.text), self.text, slice_.format)
-            learned.add_documents(self._not_held_out(documents, aside))
+            learned.add_documents(self._not_held_out(used_documents(slice_, self.text, tally), aside))
             held_out.add_documents(aside)
-        return learned.result(), held_out.result()
+        return learned.result(), held_out.result(), tally
 
     def _not_held_out(self, documents: Iterable[Document], aside: list[Document]) -> Iterator[Document]:
         """Pass documents on but those held out, which are chosen by a keyed hash of their text."""
@@ -83,13 +84,13 @@ class EncodeSlices:
         """Write the part; returns its manifest entry and what the manifest counts."""
         name, slices = task
         facts = {"documents": 0, "text_bytes": 0, "replaced": 0, "fingerprint": 0}
-        left_out = LeftOut()
-        encoded = [self._encode(batch, facts) for batch in _batches(slices, self.text, left_out)]
+        tally = Tally()
+        encoded = [self._encode(batch, facts) for batch in _batches(slices, self.text, tally)]
         documents = _joined(encoded, self._encoder)
         write_part(self.folder / name, documents)
         facts |= {"sentences": len(documents.sentences) - 1, "tokens": len(documents.tokens)}
         entry = _entry(self.folder / name, len(documents), len(documents.tokens))
-        return {"shard": entry, "statistics": facts, "left_out": asdict(left_out)}
+        return {"shard": entry, "statistics": facts, "tally": asdict(tally)}
 
     def _encode(self, batch: tuple[str, list[Document]], facts: dict[str, int]) -> TokenizedDocuments:
         format_, documents = batch
@@ -284,14 +285,12 @@ def _order_key(seed: int, pass_: int) -> int:
     return int(rng.key(seed, rng.DOCUMENT_ORDER, pass_, 0))
 
 
-def _batches(
-    slices: list[Slice], text: CorpusOptions, left_out: LeftOut
-) -> Iterator[tuple[str, list[Document]]]:
+def _batches(slices: list[Slice], text: CorpusOptions, tally: Tally) -> Iterator[tuple[str, list[Document]]]:
     """Documents in batches of a few MB, each of one format."""
     for slice_ in slices:
         batch: list[Document] = []
         size = 0
-        for document in passing(read_slice(slice_, text, left_out), text, slice_.format):
+        for document in used_documents(slice_, text, tally):
             batch.append(document)
             size += len(document.text)
             if size >= _BATCH_CHARACTERS:

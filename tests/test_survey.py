@@ -1,0 +1,305 @@
+"""Filters over the whole corpus: the same documents for any slices and workers, those of a slow twin."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wpprep import rng, survey
+from wpprep.config import CorpusOptions
+from wpprep.corpus import tasks_of
+from wpprep.errors import CorpusError, OptionError
+from wpprep.files import read_bytes, sha256_of
+from wpprep.filters import place_of, used_documents
+from wpprep.pipeline import encode_corpus, make_shards, train_vocab
+from wpprep.records import Document, Kept
+from wpprep.survey import Part, SurveySlices, choose
+
+Corpora = dict[str, list[list[Document]]]  # by name: the documents of each task
+
+
+def write(path: Path, documents: Sequence[Document]) -> Path:
+    """Documents as JSON lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        "".join(json.dumps({"id": d.id, "text": d.text}) + "\n" for d in documents), encoding="utf-8"
+    )
+    return path
+
+
+def draw(document: Document, purpose: int) -> int:
+    return int(rng.key(0, purpose, 0, np.uint64(place_of(document.id))))
+
+
+def twin(corpora: Corpora, options: CorpusOptions) -> list[bool]:
+    """The slow twin of `choose`: whether each document is used, from whole lists of them."""
+    everything = [
+        (name, document) for name, tasks in corpora.items() for documents in tasks for document in documents
+    ]
+    used, seen = [True] * len(everything), set[str]()
+    for i, (_, document) in enumerate(everything):
+        if options.deduplicate and document.text in seen:
+            used[i] = False
+        seen.add(document.text)
+
+    def cut(chosen: list[int], purpose: int, sizes: dict[int, int], most: Any) -> None:
+        total = 0
+        for i in sorted(chosen, key=lambda i: (draw(everything[i][1], purpose), i)):
+            total += sizes[i]
+            used[i] = total <= most
+
+    size = {i: len(document.text.encode()) for i, (_, document) in enumerate(everything)}
+    if options.mix:
+        mine = {
+            name: [i for i, (corpus, _) in enumerate(everything) if used[i] and corpus == name]
+            for name in corpora
+        }
+        whole = min(sum(size[i] for i in mine[name]) / share for name, share in options.mix_shares.items())
+        for name, share in options.mix_shares.items():
+            cut(mine[name], rng.MIXING, size, whole * share)
+    if options.max_documents is not None:
+        left = [i for i in range(len(everything)) if used[i]]
+        cut(left, rng.LIMITING, dict.fromkeys(left, 1), options.max_documents)
+    return used
+
+
+def surveyed(folder: Path, corpora: Corpora, options: CorpusOptions) -> tuple[list[bool], dict[str, Any]]:
+    """What `choose` says of the same documents, from files, a task each."""
+    parts: list[Part] = []
+    for name, tasks in corpora.items():
+        for documents in tasks:
+            file = write(folder / f"{len(parts)}.jsonl", documents)
+            slices = [slice_ for task in tasks_of(file, CorpusOptions(format="jsonl"), 50) for slice_ in task]
+            receipt = SurveySlices(options, folder)((f"{len(parts)}.arrow", slices))
+            first = parts[-1].first + parts[-1].documents if parts else 0
+            ends = receipt["ends"] or [0]
+            parts.append(Part(folder / f"{len(parts)}.arrow", name, first, ends[-1]))
+    facts = choose(folder / "kept", parts, options)
+    return [bool(byte) for byte in (folder / "kept").read_bytes()], facts
+
+
+TEXTS = st.sampled_from(["One.", "Two is longer.", "Drei.", "Vier ist länger als zwei.", "5"])
+DOCUMENTS = st.lists(st.builds(Document, st.integers(0, 12).map(str), TEXTS), min_size=1, max_size=12)
+
+
+@settings(max_examples=25)
+@given(
+    a=st.lists(DOCUMENTS, min_size=1, max_size=3),
+    b=st.lists(DOCUMENTS, min_size=1, max_size=3),
+    deduplicate=st.booleans(),
+    max_documents=st.none() | st.integers(1, 20),
+    mix=st.sampled_from([None, "a=0.5,b=0.5", "a=3,b=1", "a=.1,b=.9"]),
+    at_once=st.sampled_from([1, 3, 1 << 22]),
+    bins=st.sampled_from([1, 4, 16]),
+)
+def test_chosen_documents_are_those_of_the_slow_twin(
+    tmp_path_factory: pytest.TempPathFactory,
+    a: list[list[Document]],
+    b: list[list[Document]],
+    deduplicate: bool,
+    max_documents: int | None,
+    mix: str | None,
+    at_once: int,
+    bins: int,
+) -> None:
+    """However many ranges and bins are used, each filter leaves what sorting and counting whole lists does."""
+    options = CorpusOptions(format="jsonl", deduplicate=deduplicate, max_documents=max_documents, mix=mix)
+    corpora = {"a": a, "b": b}
+    expected = twin(corpora, options)
+    if mix and deduplicate and {x.text for task in b for x in task} <= {x.text for task in a for x in task}:
+        return  # the second corpus is empty: another test
+    with mock.patch.multiple(survey, _MOST_AT_ONCE=at_once, _BINS=bins):
+        found, facts = surveyed(tmp_path_factory.mktemp("survey"), corpora, options)
+    assert found == expected
+    dropped = facts.get("duplicates", 0) + facts.get("beyond_max_documents", 0)
+    dropped += sum(of_corpus["surplus_documents"] for of_corpus in facts.get("mix", {}).values())
+    assert dropped == expected.count(False)
+
+
+def test_mix_by_hand(tmp_path: Path) -> None:
+    """600 bytes of wiki and 100 of books at 3 to 1: books are the scarce ones, so 300 bytes of wiki stay."""
+    wiki = [Document(f"w{i}", f"{i:09}.") for i in range(60)]
+    books = [Document(f"b{i}", f"{i:09}!") for i in range(10)]
+    options = CorpusOptions(format="jsonl", mix="wiki=0.75,books=0.25")
+    found, facts = surveyed(tmp_path, {"wiki": [wiki[:25], wiki[25:]], "books": [books]}, options)
+    assert facts["mix"] == {
+        "wiki": {"documents": 30, "text_bytes": 300, "surplus_documents": 30, "surplus_bytes": 300},
+        "books": {"documents": 10, "text_bytes": 100, "surplus_documents": 0, "surplus_bytes": 0},
+    }
+    assert all(found[60:])
+    draws = [draw(document, rng.MIXING) for document in wiki]
+    assert max(d for d, used in zip(draws, found, strict=False) if used) < min(
+        d for d, used in zip(draws, found, strict=False) if not used
+    )
+
+
+def test_fewer_documents_are_some_of_more_and_keep_the_mix(tmp_path: Path) -> None:
+    """--max-documents 100 of a mix at 1 to 1 takes about as many of each, and 40 are among the 100."""
+    wiki = [Document(f"w{i}", f"{i:09}.") for i in range(2000)]
+    books = [Document(f"b{i}", f"{i:09}!") for i in range(300)]
+    used = []
+    for most in (40, 100):
+        options = CorpusOptions(format="jsonl", mix="wiki=1,books=1", max_documents=most)
+        found, _ = surveyed(tmp_path / str(most), {"wiki": [wiki], "books": [books]}, options)
+        used.append({i for i, is_used in enumerate(found) if is_used})
+    assert [len(numbers) for numbers in used] == [40, 100]
+    assert used[0] < used[1]
+    assert 35 < sum(i < 2000 for i in used[1]) < 65
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two corpora of several files with texts in common, inside each and between them."""
+    folder = tmp_path_factory.mktemp("corpora")
+    for name, numbers in (("wiki", range(300)), ("books", range(200, 400))):
+        for file in range(3):
+            documents = [
+                Document(
+                    f"{name}-{file}-{n}",
+                    f"Sentence {n % 250} tells of {name if n % 7 else 'all'}. The {n % 250}th goes on.",
+                )
+                for n in list(numbers)[file::3]
+            ]
+            write(folder / name / f"{file}.jsonl", documents)
+    return folder
+
+
+FILTERS: dict[str, Any] = {
+    "deduplicate": True,
+    "mix": "books=0.5,wiki=0.5",
+    "max_documents": 120,
+    "min_chars": 43,
+}
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
+
+
+@pytest.mark.parametrize(("workers", "slice_bytes"), [(2, 2_000), (3, 9_000)])
+def test_stages_use_the_same_documents_for_any_workers_and_slices(
+    corpora: Path, tmp_path: Path, workers: int, slice_bytes: int
+) -> None:
+    """Vocabulary and shards have the same bytes and figures, and nothing of the survey is left behind."""
+    inputs = [f"wiki={corpora / 'wiki'}", f"books={corpora / 'books'}"]
+    made = []
+    for name, run in (("one", {"workers": 1}), ("more", {"workers": workers, "slice_bytes": slice_bytes})):
+        vocab = train_vocab(inputs, tmp_path / name / "vocab", vocab_size=110, **FILTERS, **run)
+        more: dict[str, Any] = {"max_seq_length": 32, "dupe_factor": 1, "shards": 2}
+        shards = make_shards(inputs, vocab.folder, tmp_path / name / "shards", **more, **FILTERS, **run)
+        made.append(checksums(tmp_path / name))
+        assert vocab.manifest.corpus["dropped"] == shards.manifest.corpus["dropped"]
+        assert vocab.manifest.corpus["fingerprint"] == shards.manifest.corpus["fingerprint"]
+        assert shards.manifest.corpus["documents"] == 120
+    assert made[0] == made[1]
+    assert not any("survey" in file for file in made[0])
+    dropped = shards.manifest.corpus["dropped"]
+    assert dropped["duplicates"] > 30
+    assert dropped["mix"]["wiki"]["surplus_documents"] > 0
+
+
+def test_first_in_corpus_order_stays(tmp_path: Path) -> None:
+    """Of equal texts in three files the one of the first file is encoded, whichever is read first."""
+    for name in "abc":
+        write(
+            tmp_path / "corpus" / name, [Document(f"{name}{i}", f"Text {i} it is. And more.") for i in range(9)]
+        )
+    write(tmp_path / "corpus" / "d", [Document("new", "Another text. And more.")])
+    vocab = train_vocab(tmp_path / "corpus", tmp_path / "vocab", vocab_size=45, workers=1).folder
+    options: dict[str, Any] = {"deduplicate": True, "workers": 2, "slice_bytes": 100}
+    manifest = encode_corpus(tmp_path / "corpus", vocab, tmp_path / "tokens", **options).manifest
+    from wpprep.encode.tokens import TokenStore
+
+    ids = TokenStore.open(tmp_path / "tokens").take(np.arange(10)).ids
+    assert ids == [*(f"a{i}" for i in range(9)), "new"]
+    assert (manifest.corpus["documents"], manifest.corpus["dropped"]) == (10, {"duplicates": 18})
+
+
+def test_a_survey_goes_on_where_it_stopped(corpora: Path, tmp_path: Path) -> None:
+    """Tables of finished tasks are not made again, and the result is that of one run."""
+    vocab = train_vocab(corpora / "wiki", tmp_path / "vocab", vocab_size=110, workers=1).folder
+    options: dict[str, Any] = {"deduplicate": True, "workers": 1, "slice_bytes": 2_000}
+    whole = encode_corpus(corpora, vocab, tmp_path / "whole", **options)
+    surveyed_tasks = []
+
+    def stop_at_the_fourth(self: SurveySlices, task: Any) -> dict[str, Any]:
+        surveyed_tasks.append(task[0])
+        if len(surveyed_tasks) == 4:
+            raise KeyboardInterrupt
+        return call(self, task)
+
+    call = SurveySlices.__call__
+    with mock.patch.object(SurveySlices, "__call__", stop_at_the_fourth):
+        with pytest.raises(KeyboardInterrupt):
+            encode_corpus(corpora, vocab, tmp_path / "out", **options)
+        again = encode_corpus(corpora, vocab, tmp_path / "out", **options)
+    assert surveyed_tasks[3] == surveyed_tasks[4]
+    assert len(set(surveyed_tasks)) == len(surveyed_tasks) - 1
+    assert checksums(again.folder) == checksums(whole.folder)
+
+
+def test_a_corpus_that_changes_after_the_survey_is_refused(tmp_path: Path) -> None:
+    """A slice with more or fewer documents than were surveyed stops the run with its file."""
+    file = write(tmp_path / "a.jsonl", [Document(str(i), "Text.") for i in range(5)])
+    (tmp_path / "kept").write_bytes(bytes([9, 1, 0, 0, 1, 1, 9]))
+    options = CorpusOptions()
+    (slice_,) = (s._replace(kept=Kept(str(tmp_path / "kept"), 1, 6)) for s in tasks_of(file, options, 10**6)[0])
+    assert [d.id for d in used_documents(slice_, options)] == ["0", "3", "4"]
+    for stop in (5, 7):
+        with pytest.raises(CorpusError, match=r"a\.jsonl: 5 documents from byte 0 on, and [46] when they were"):
+            list(used_documents(slice_._replace(kept=Kept(str(tmp_path / "kept"), 1, stop)), options))
+    assert read_bytes(tmp_path / "kept", 1, 3) == b"\1\0"
+
+
+def test_mix_is_asked_for_and_given_alike(corpora: Path, tmp_path: Path) -> None:
+    """Names that do not match, inputs without one, shares of nothing and empty corpora are named."""
+    wiki, books = f"wiki={corpora / 'wiki'}", f"books={corpora / 'books'}"
+    (tmp_path / "empty.txt").write_text("\n")
+    for inputs, error, message in [
+        (
+            [wiki, str(corpora / "books")],
+            OptionError,
+            "every input is given as NAME=PATH, NAME one of wiki, books",
+        ),
+        ([wiki], OptionError, "mix names books, and no input is given as books=PATH"),
+        ([wiki, books, "more=x"], OptionError, "more=x: with mix every input"),
+        ([wiki, f"books={tmp_path / 'empty.txt'}"], CorpusError, "the corpus books is empty"),
+    ]:
+        with pytest.raises(error, match=message):
+            train_vocab(inputs, tmp_path / "out", vocab_size=110, mix="wiki=3,books=1", workers=1)
+    for mix in ("wiki", "wiki=1", "wiki=1,wiki=2", "wiki=0,books=1", "wiki=a,books=1", "wiki=-1,books=2", ""):
+        with pytest.raises(OptionError, match="mix is "):
+            CorpusOptions(mix=mix)
+    with pytest.raises(OptionError, match="max_documents is 0, expected at least 1"):
+        CorpusOptions(max_documents=0)
+
+
+def test_what_filters_drop_is_told(tmp_path: Path) -> None:
+    """Manifests of vocabularies and token stores count short, unsampled and bad documents alike."""
+    rows = [json.dumps({"id": str(i), "text": "Word " * (i % 10) + "end."}) for i in range(200)]
+    rows[9] = "{"
+    (tmp_path / "a.jsonl").write_text("\n".join(rows))
+    options: dict[str, Any] = {
+        "min_chars": 20,
+        "sample": 0.5,
+        "skip_bad": True,
+        "workers": 2,
+        "slice_bytes": 900,
+    }
+    vocab = train_vocab(tmp_path / "a.jsonl", tmp_path / "vocab", vocab_size=20, **options)
+    tokens = encode_corpus(tmp_path / "a.jsonl", vocab.folder, tmp_path / "tokens", **options)
+    for name in ("documents", "dropped", "left_out"):
+        assert vocab.manifest.corpus[name] == tokens.manifest.corpus[name]
+    facts = tokens.manifest.corpus
+    assert facts["left_out"]["count"] == 1
+    assert facts["documents"] + sum(facts["dropped"].values()) == 199
+    assert min(facts["dropped"].values()) > 20
