@@ -32,6 +32,7 @@ import pyarrow as pa
 from numba import njit
 
 from wpprep import rng
+from wpprep.arrays import numbers, plain
 from wpprep.dense import DenseRows, pad_rows, unpad_rows
 from wpprep.errors import MissingInputError, OptionError, ShardError
 from wpprep.files import atomic_write, sha256_of
@@ -90,16 +91,16 @@ def write_shard(
         )
     document_type = np.uint32 if batch.document.max(initial=0) < 2**32 else np.uint64
     columns = {
-        "input_ids": _lists(batch.offsets, pa.array(batch.input_ids)),
-        "b_start": pa.array(batch.b_start.astype(np.uint16)),
-        "next_sentence_label": pa.array(batch.next_sentence_label),
-        "document": pa.array(batch.document.astype(document_type)),
+        "input_ids": _lists(batch.offsets, plain(batch.input_ids)),
+        "b_start": plain(batch.b_start.astype(np.uint16)),
+        "next_sentence_label": plain(batch.next_sentence_label),
+        "document": plain(batch.document.astype(document_type)),
     }
     if options.get("masking") != "dynamic":
-        columns["mlm_positions"] = _lists(batch.mlm_offsets, pa.array(batch.mlm_positions))
-        columns["mlm_labels"] = _lists(batch.mlm_offsets, pa.array(batch.mlm_labels))
+        columns["mlm_positions"] = _lists(batch.mlm_offsets, plain(batch.mlm_positions))
+        columns["mlm_labels"] = _lists(batch.mlm_offsets, plain(batch.mlm_labels))
     if batch.word_starts is not None:
-        columns["word_starts"] = _lists(batch.offsets, pa.array(batch.word_starts.view(np.uint8)))
+        columns["word_starts"] = _lists(batch.offsets, plain(batch.word_starts.view(np.uint8)))
     return _write(path, batch, iter([pa.record_batch(columns)]), vocabulary_sha256, options)
 
 
@@ -121,9 +122,9 @@ def write_dense_shard(
 def dense_table(rows: DenseRows, *, masked: bool) -> Any:
     """Padded rows as an Arrow record batch; unmasked rows have no ``labels``."""
     columns = {
-        name: pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
+        name: pa.FixedSizeListArray.from_arrays(plain(values.ravel()), values.shape[1])
         if values.ndim == 2
-        else pa.array(values)
+        else plain(values)
         for name, values in rows._asdict().items()
         if masked or name != "labels"
     }
@@ -160,7 +161,7 @@ def _write(
 
 
 def _lists(offsets: Ints, values: Any) -> Any:
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values)
+    return pa.ListArray.from_arrays(plain(offsets.astype(np.int32)), values)
 
 
 def read_shard(path: str | os.PathLike[str]) -> InstanceBatch:
@@ -182,13 +183,13 @@ def read_shard(path: str | os.PathLike[str]) -> InstanceBatch:
                 raise ValueError("a row has other numbers of mlm_positions and mlm_labels")
         word_starts = None
         if "word_starts" in table.schema.names:
-            word_starts = table["word_starts"].values.to_numpy().view(np.bool_)
+            word_starts = numbers(table["word_starts"].values).view(np.bool_)
         return InstanceBatch(
             input_ids=input_ids,
             offsets=offsets,
-            b_start=table["b_start"].to_numpy().astype(np.int64),
-            next_sentence_label=table["next_sentence_label"].to_numpy(),
-            document=table["document"].to_numpy().astype(np.int64),
+            b_start=numbers(table["b_start"]).astype(np.int64),
+            next_sentence_label=numbers(table["next_sentence_label"]),
+            document=numbers(table["document"]).astype(np.int64),
             mlm_positions=positions,
             mlm_labels=labels,
             mlm_offsets=mlm_offsets,
@@ -219,8 +220,8 @@ def read_rows(path: str | os.PathLike[str]) -> Iterator[tuple[int, InstanceBatch
 
 def _dense_values(column: Any) -> npt.NDArray[Any]:
     if not pa.types.is_fixed_size_list(column.type):
-        return np.asarray(column.to_numpy())
-    return np.asarray(column.flatten().to_numpy()).reshape(len(column), column.type.list_size)
+        return numbers(column)
+    return numbers(column.flatten()).reshape(len(column), column.type.list_size)
 
 
 def read_metadata(path: str | os.PathLike[str]) -> Metadata:
@@ -269,7 +270,7 @@ def _check_version(metadata: dict[bytes, bytes]) -> None:
 
 def _views(column: Any) -> tuple[npt.NDArray[Any], Ints]:
     """The values of a list column, and ``int64[rows + 1]`` offsets into them."""
-    return column.values.to_numpy(), column.offsets.to_numpy().astype(np.int64)
+    return numbers(column.values), numbers(column.offsets).astype(np.int64)
 
 
 def slice_rows(batch: InstanceBatch, start: int, stop: int) -> InstanceBatch:

@@ -27,6 +27,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
+from wpprep.arrays import numbers, plain, strings
 from wpprep.errors import MissingInputError, OptionError, ShardError
 from wpprep.files import atomic_write
 from wpprep.records import Ints, TokenizedDocuments, Tokens, offsets_of
@@ -49,8 +50,8 @@ def write_part(path: str | os.PathLike[str], documents: TokenizedDocuments) -> N
             "use a smaller slice_bytes"
         )
     columns = {
-        "id": pa.array(documents.ids, pa.string()),
-        "sentences": _nested(documents, pa.array(documents.tokens)),
+        "id": strings(documents.ids),
+        "sentences": _nested(documents, plain(documents.tokens)),
     }
     if documents.word_starts is not None:
         bits = pa.py_buffer(np.packbits(documents.word_starts, bitorder="little"))
@@ -62,8 +63,8 @@ def write_part(path: str | os.PathLike[str], documents: TokenizedDocuments) -> N
 
 
 def _nested(documents: TokenizedDocuments, values: Any) -> Any:
-    sentences = pa.ListArray.from_arrays(pa.array(documents.sentences.astype(np.int32)), values)
-    return pa.ListArray.from_arrays(pa.array(documents.documents.astype(np.int32)), sentences)
+    sentences = pa.ListArray.from_arrays(plain(documents.sentences.astype(np.int32)), values)
+    return pa.ListArray.from_arrays(plain(documents.documents.astype(np.int32)), sentences)
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,9 @@ def read_part(path: str | os.PathLike[str]) -> Part:
             word_starts = np.frombuffer(batch["word_starts"].values.values.buffers()[1], np.uint8)
         return Part(
             ids=batch["id"],
-            tokens=sentences.values.to_numpy(),
-            sentences=sentences.offsets.to_numpy(),
-            documents=batch["sentences"].offsets.to_numpy(),
+            tokens=numbers(sentences.values),
+            sentences=numbers(sentences.offsets),
+            documents=numbers(batch["sentences"].offsets),
             word_starts=word_starts,
         )
     except (pa.ArrowException, OSError, ValueError, KeyError, AttributeError) as error:
@@ -189,7 +190,7 @@ class TokenStore:
             _copy_sentence_ends(
                 part.sentences, part.documents, rows, local, sentence_offsets, token_offsets, sentences
             )
-            ids[rows] = part.ids.take(pa.array(local)).to_pylist()
+            ids[rows] = part.ids.take(plain(local)).to_pylist()
         return TokenizedDocuments(ids.tolist(), tokens, sentences, sentence_offsets, word_starts)
 
     def spans(self, documents: Ints, starts: Ints, targets: Ints) -> Spans:
