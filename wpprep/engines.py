@@ -3,9 +3,9 @@
     for index, result in run(partial(CountStage, options), tasks, workers=2):
         ...
 
-``make`` is called once in every worker and gives the function that takes tasks there, so that what is dear
-to build (an encoder with its table of chunks) is built once. Results come as they are done, each
-with the index of its task. Tasks know nothing of workers; a worker that dies, dies loudly.
+``make`` gives the function that takes tasks, and what is dear to build (an encoder) is built with it: once, if
+workers can be forked, which then share it, else in every worker. Results come as they are done, each with the
+index of its task. Tasks know nothing of workers; a worker that dies, dies loudly.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 import multiprocess
@@ -43,8 +44,11 @@ def run(
 
 
 def _run_in_processes(make: Callable[[], Any], tasks: Sequence[Any], workers: int) -> Iterator[tuple[int, Any]]:
-    # Forked workers start at once and share what is loaded; elsewhere they must be spawned.
-    context = multiprocess.get_context("fork" if sys.platform == "linux" else "spawn")
+    # Forked workers start at once and share what is loaded and built; elsewhere they must be spawned.
+    can_fork = sys.platform == "linux"
+    context = multiprocess.get_context("fork" if can_fork else "spawn")
+    if can_fork:
+        make = partial(_as_it_is, make())
     processes: dict[Any, Any] = {}  # from our end of its pipe to the process
     try:
         for _ in range(workers):
@@ -60,6 +64,10 @@ def _run_in_processes(make: Callable[[], Any], tasks: Sequence[Any], workers: in
             process.terminate()
         for process in processes.values():
             process.join()
+
+
+def _as_it_is(function: Any) -> Any:
+    return function
 
 
 def _serve(tasks: Sequence[Any], processes: dict[Any, Any]) -> Iterator[tuple[int, Any]]:

@@ -76,6 +76,9 @@ class EncodeSlices:
     text: CorpusOptions
     folder: Path
 
+    def __post_init__(self) -> None:
+        _ = self._encoder  # built now, before workers are forked: they share it, and the kernels loaded for it
+
     @cached_property
     def _encoder(self) -> Encoder:
         return Encoder.from_folder(self.vocabulary)
