@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from ._options import common
+from wpprep.config import ShowOptions
+
+from ._options import common, from_config
 
 
 @click.command()
 @click.argument("path")
-@click.option("--rows", default=3, show_default=True, help="How many instances to show.")
-@click.option("--start", default=0, show_default=True, help="The first of them.")
+@from_config(ShowOptions)
 @common
-def show(path: str, rows: int, start: int, quiet: bool, as_json: bool) -> None:
-    """Look at the instances of shards, or at a vocabulary, in the terminal.
+def show(path: str, quiet: bool, as_json: bool, **options: Any) -> None:
+    """Look at instances, at a vocabulary, or at what is different in other shards, in the terminal.
 
     \b
     Example:
       wpprep show shards --rows 2
+      wpprep show shards --row 5 --row 90-92
+      wpprep show shards --search "the sea"
+      wpprep show shards --vocab --prefix un --order commonest
+      wpprep show shards --compare other-shards
     """
     from wpprep.show import as_data, show
 
     if as_json:
         import json
 
-        click.echo(json.dumps(as_data(path, rows, start), ensure_ascii=False))
+        click.echo(json.dumps(as_data(path, **options), ensure_ascii=False))
     elif not quiet:
-        show(path, rows, start)
+        show(path, **options)

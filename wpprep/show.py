@@ -4,6 +4,8 @@
 
 A predicted position shows what stood there and what the model sees; ⟨word⟩ alone was kept. Segment A, segment B
 and predictions have colours of their own where there are colours.
+
+What this module does not do: find rows (instances), count pieces (census), or compare folders (differences).
 """
 
 from __future__ import annotations
@@ -14,87 +16,89 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 from rich.text import Text
-from tokenizers import decoders
 
+from wpprep.census import take_census
+from wpprep.config import ShowOptions, build, refuse_unknown
+from wpprep.differences import find_differences
 from wpprep.errors import MissingInputError, OptionError
 from wpprep.files import MANIFEST
-from wpprep.manifest import Shard, read_manifest
-from wpprep.records import InstanceBatch
-from wpprep.shards import read_shard
+from wpprep.instances import by_number, of_document, open_shards, readable, with_text
+from wpprep.manifest import read_manifest
 from wpprep.vocab.vocabulary import Vocabulary
 
+LABELS = {"nsp": ("B follows A", "B is random"), "sop": ("B follows A", "A and B are swapped")}
 _STYLES = {"special": "dim", "a": "cyan", "b": "green", "predicted": "bold yellow"}
-_LABELS = {"nsp": ("B follows A", "B is random"), "sop": ("B follows A", "A and B are swapped")}
 _SAMPLE = "The lighthouse keeper's unusual handwriting was hard to read."
 
 
-def show(path: str | os.PathLike[str], rows: int = 3, start: int = 0, console: Console | None = None) -> None:
-    """Print instances of a shard folder or shard file, or a vocabulary.
+def show(path: str | os.PathLike[str], console: Console | None = None, **options: Any) -> None:
+    """Print instances of shards, a vocabulary or its pieces, or what is different in other shards.
 
     Args:
         path: a shard folder, a shard file, or a vocabulary folder or file.
-        rows: how many instances.
-        start: the first of them.
         console: where to print; by default stdout.
+        **options: fields of `ShowOptions`.
 
     Raises:
-        WpprepError: there is nothing of the kind at ``path``.
+        WpprepError: there is nothing of the kind at ``path``, or no such row, document or text.
     """
     console = console or Console(highlight=False)
-    data = as_data(path, rows, start)
-    if data["kind"] == "vocabulary":
-        _print_vocabulary(console, data)
-    else:
-        for instance in data["instances"]:
-            _print_instance(console, instance)
-        console.print(f"{len(data['instances'])} of {data['rows']:,} instances of {data['path']}", style="dim")
+    data = as_data(path, **options)
+    _PRINTERS[data["kind"]](console, data)
 
 
-def as_data(path: str | os.PathLike[str], rows: int = 3, start: int = 0) -> dict[str, Any]:
+def as_data(path: str | os.PathLike[str], **options: Any) -> dict[str, Any]:
     """What `show` prints, as plain data."""
-    folder = Path(path)
+    refuse_unknown(options, ShowOptions)
+    wanted, folder = build(ShowOptions, options), Path(path)
     if not folder.exists():
         raise MissingInputError(f"{folder}: no such file or folder; expected shards or a vocabulary")
     is_shards = (folder / MANIFEST).is_file() and read_manifest(folder).kind == "shards"
-    if is_shards or folder.suffix == ".arrow":
-        return _instances(folder, rows, start)
+    is_shards = is_shards or folder.suffix == ".arrow"
+    if wanted.vocab:
+        return _pieces(folder, wanted, is_shards=is_shards)
+    if is_shards:
+        return find_differences(folder, wanted.compare) if wanted.compare else _instances(folder, wanted)
+    asked = [
+        name for name in ("row", "document", "search", "compare") if getattr(wanted, name) not in {None, ()}
+    ]
+    if asked:
+        raise OptionError(f"{folder}: neither a shard folder nor a shard; {' and '.join(asked)} asks for one")
     return _vocabulary(folder)
 
 
-def _instances(path: Path, rows: int, start: int) -> dict[str, Any]:
-    folder = path.parent if path.is_file() else path
-    manifest = read_manifest(folder, "shards")
-    files = [file for file in manifest.files if isinstance(file, Shard)]
-    files = [file for file in files if path.is_dir() or file.name == path.name]
-    total = sum(file.rows for file in files)
-    if rows < 1 or not 0 <= start < max(1, total):
-        raise OptionError(f"{path}: rows {start} to {start + rows - 1} asked for, it has rows 0 to {total - 1}")
-    pieces = _readable(Vocabulary.from_folder(folder / "vocab"))
-    instances: list[dict[str, Any]] = []
-    for file in files:
-        if len(instances) < rows and start < file.rows:
-            batch = read_shard(folder / file.name)
-            stop = min(file.rows, start + rows - len(instances))
-            about = {"shard": file.name, "objective": manifest.options["objective"]}
-            instances += [_instance(batch, row, pieces) | about for row in range(start, stop)]
-        start = max(0, start - file.rows)
-    return {"kind": "shards", "path": str(path), "rows": total, "instances": instances}
+def _instances(path: Path, wanted: ShowOptions) -> dict[str, Any]:
+    shards, most = open_shards(path), int(wanted.rows or 0)
+    about = {"kind": "shards", "path": str(path), "rows": shards.rows}
+    if wanted.row:
+        return about | {"instances": by_number(shards, wanted.numbers)}
+    if wanted.search is not None:
+        found = with_text(shards, wanted.search, most)
+        return about | {"instances": found.instances, "looked": found.looked, "wanted": repr(wanted.search)}
+    if wanted.document is not None:
+        found = of_document(shards, wanted.document, most)
+        return about | {
+            "instances": found.instances,
+            "looked": found.looked,
+            "wanted": f"document {wanted.document}",
+        }
+    if not wanted.start < max(1, shards.rows):
+        raise OptionError(f"{path}: start is {wanted.start}; it has rows 0 to {shards.rows - 1}")
+    stop = min(shards.rows, wanted.start + most)
+    return about | {"instances": by_number(shards, range(wanted.start, stop))}
 
 
-def _instance(batch: InstanceBatch, row: int, pieces: list[str]) -> dict[str, Any]:
-    """One row as pieces: what the model sees, and what it must predict by position."""
-    ids = batch.input_ids[batch.offsets[row] : batch.offsets[row + 1]]
-    predicted = slice(int(batch.mlm_offsets[row]), int(batch.mlm_offsets[row + 1]))
-    originals = zip(batch.mlm_positions[predicted].tolist(), batch.mlm_labels[predicted].tolist(), strict=True)
-    return {
-        "row": row,
-        "pieces": [pieces[i] for i in ids.tolist()],
-        "predictions": {position: pieces[label] for position, label in originals},
-        "b_start": int(batch.b_start[row]),
-        "label": int(batch.next_sentence_label[row]),
-        "document": int(batch.document[row]),
-    }
+def _print_instances(console: Console, data: dict[str, Any]) -> None:
+    for instance in data["instances"]:
+        _print_instance(console, instance)
+    line = f"{len(data['instances'])} of {data['rows']:,} instances of {data['path']}"
+    if "looked" in data:
+        looked = "all" if data["looked"] == data["rows"] else f"the first {data['looked']:,}"
+        line += f": {data['wanted']}, looked for in {looked}"
+    console.print(Text(line, "dim"))
 
 
 def _print_instance(console: Console, instance: dict[str, Any]) -> None:
@@ -109,17 +113,77 @@ def _print_instance(console: Console, instance: dict[str, Any]) -> None:
             shown = f"⟨{original}⟩" if original == piece else f"⟨{original} → {piece}⟩"
             style = _STYLES["predicted"]
         line.append(shown, style).append(" ")
-    label = "one segment" if b_start == len(pieces) else _LABELS[instance["objective"]][instance["label"]]
     about = f"{instance['shard']} row {instance['row']}, document {instance['document']}, {len(pieces)} tokens"
-    console.print(f"{about}, {label}, {len(instance['predictions'])} to predict", style="bold")
+    about += f", {label_of(instance)}, {len(instance['predictions'])} to predict"
+    console.print(Text(about, "bold"))
     console.print(line)
     console.print()
 
 
+def label_of(instance: dict[str, Any]) -> str:
+    """What the label of an instance means."""
+    if instance["b_start"] == len(instance["pieces"]):
+        return "one segment"
+    return LABELS[instance["objective"]][instance["label"]]
+
+
+def _pieces(path: Path, wanted: ShowOptions, *, is_shards: bool) -> dict[str, Any]:
+    """Pieces of the vocabulary at ``path``, or of that inside the shards at ``path``."""
+    inside = (path.parent if path.is_file() else path) / "vocab" if is_shards else path
+    vocabulary = Vocabulary.from_folder(inside)
+    pieces, is_counted = readable(vocabulary), wanted.order in {"rarest", "commonest"}
+    counts = np.zeros(len(pieces), np.int64)
+    if is_counted:
+        if not is_shards:
+            raise OptionError(
+                f"{path}: order is {wanted.order}, which is counted in shards; name a shard folder"
+            )
+        counts = take_census(open_shards(path)).pieces
+    lengths = np.array([_length(piece) for piece in pieces])
+    fits = [
+        i
+        for i, piece in enumerate(pieces)
+        if piece.startswith(wanted.prefix or "") and wanted.length in {None, lengths[i]}
+    ]
+    keys = {"id": lengths * 0, "longest": -lengths, "rarest": counts, "commonest": -counts}[wanted.order]
+    ordered = sorted(fits, key=lambda i: (int(keys[i]), i))
+    return {
+        "kind": "pieces",
+        "path": str(path),
+        "entries": len(pieces),
+        "fitting": len(fits),
+        "pieces": [
+            {"id": i, "piece": pieces[i], "characters": int(lengths[i])}
+            | ({"count": int(counts[i])} if is_counted else {})
+            for i in ordered[wanted.start : wanted.start + int(wanted.rows or 0)]
+        ],
+    }
+
+
+def _length(piece: str) -> int:
+    return len(piece.removeprefix("##"))
+
+
+def _print_pieces(console: Console, data: dict[str, Any]) -> None:
+    table = Table("id", "piece", "characters", box=None, header_style="dim", pad_edge=False)
+    for column in (table.columns[0], table.columns[2]):
+        column.justify = "right"
+    is_counted = any("count" in piece for piece in data["pieces"])
+    if is_counted:
+        table.add_column("count", justify="right")
+    for piece in data["pieces"]:
+        count = [f"{piece['count']:,}"] if is_counted else []
+        table.add_row(str(piece["id"]), Text(piece["piece"], "cyan"), str(piece["characters"]), *count)
+    console.print(table)
+    shown = len(data["pieces"])
+    line = f"{shown:,} of {data['fitting']:,} pieces that fit, {data['path']} has {data['entries']:,}"
+    console.print(Text(line, "dim"))
+
+
 def _vocabulary(path: Path) -> dict[str, Any]:
     vocabulary = Vocabulary.from_folder(path)
-    pieces = _readable(vocabulary)
-    lengths = np.bincount([len(piece.removeprefix("##")) for piece in pieces])
+    pieces = readable(vocabulary)
+    lengths = np.bincount([_length(piece) for piece in pieces])
     sample = vocabulary.tokenizer.encode(_SAMPLE, add_special_tokens=False).ids
     return {
         "kind": "vocabulary",
@@ -134,19 +198,9 @@ def _vocabulary(path: Path) -> dict[str, Any]:
     }
 
 
-def _readable(vocabulary: Vocabulary) -> list[str]:
-    """The pieces as people read them: byte-level ones as text, ␣ for a blank, if they are whole characters."""
-    if not isinstance(vocabulary.tokenizer.decoder, decoders.ByteLevel):
-        return vocabulary.pieces
-    texts = [vocabulary.tokenizer.decoder.decode([piece]).replace(" ", "␣") for piece in vocabulary.pieces]
-    return [
-        text if text.isprintable() and "\ufffd" not in text else piece
-        for text, piece in zip(texts, vocabulary.pieces, strict=True)
-    ]
-
-
 def _print_vocabulary(console: Console, data: dict[str, Any]) -> None:
-    console.print(f"{data['path']}: {data['entries']:,} entries, identity {data['sha256'][:16]}", style="bold")
+    title = f"{data['path']}: {data['entries']:,} entries, identity {data['sha256'][:16]}"
+    console.print(Text(title, "bold"))
     console.print("first    ", Text("  ".join(data["first"]), "cyan"))
     console.print("some     ", Text("  ".join(data["some"]), "cyan"))
     console.print("longest  ", Text("  ".join(data["longest"]), "cyan"))
@@ -155,3 +209,39 @@ def _print_vocabulary(console: Console, data: dict[str, Any]) -> None:
         console.print(f"{length:>3} characters  {'█' * max(1, 40 * count // most)} {count:,}")
     for text, pieces in data["sample"].items():
         console.print(text, Text(" → "), Text("  ".join(pieces), "green"))
+
+
+def _print_comparison(console: Console, data: dict[str, Any]) -> None:
+    table = Table("", *map(escape, data["paths"]), box=None, header_style="bold", pad_edge=False)
+    for name in ("vocabulary", "corpus"):
+        table.add_row(name, *(Text(str(value)[:16]) for value in data[name]), style=_changed(data[name]))
+    for name, pair in data["options"].items():
+        table.add_row(name, *(Text(str(value)) for value in pair), style=_changed(pair))
+    for name, pair in data["statistics"].items():
+        shown = ["-" if value is None else f"{value:,}" for value in pair]
+        table.add_row(Text(name), *shown, style=_changed(pair))
+    console.print(table)
+    console.print()
+    if data["first"] is None:
+        same = "the shards are the same, byte by byte" if data["same_files"] else "all rows are the same"
+        console.print(f"{same}; {len(data['options'])} options differ")
+        return
+    console.print(Text(f"row {data['first']['row']:,} is the first that differs", "bold"))
+    for path, instance in zip(data["paths"], data["first"]["instances"], strict=True):
+        console.print(Text(f"\n{path}", "bold"))
+        if instance is None:
+            console.print("ends before it")
+        else:
+            _print_instance(console, instance)
+
+
+def _changed(pair: list[Any]) -> str:
+    return "" if pair[0] == pair[1] else _STYLES["predicted"]
+
+
+_PRINTERS = {
+    "shards": _print_instances,
+    "pieces": _print_pieces,
+    "vocabulary": _print_vocabulary,
+    "comparison": _print_comparison,
+}

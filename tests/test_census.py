@@ -1,0 +1,102 @@
+"""The census of shards: counts equal to those taken row by row, and a part that stands for all."""
+
+import dataclasses
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from wpprep.census import padding_shares, take_census
+from wpprep.errors import ShardError
+from wpprep.instances import open_shards
+from wpprep.manifest import read_manifest
+from wpprep.pipeline import make_shards
+from wpprep.show import as_data
+
+
+def nonzero(counts):
+    """The counts that are not 0, by place."""
+    return {int(i): int(counts[i]) for i in np.flatnonzero(counts)}
+
+
+def check_against_rows(shards):
+    """Count the rows one by one, as `show` gives them, and compare."""
+    opened = open_shards(shards)
+    census, rows = take_census(opened), as_data(shards, rows=10**6)["instances"]
+    lengths = Counter(len(row["pieces"]) for row in rows)
+    ones = Counter(len(row["pieces"]) for row in rows if row["label"])
+    ends = [{0, row["b_start"] - 1, len(row["pieces"]) - 1} for row in rows]
+    candidates = Counter(
+        i for row, end in zip(rows, ends, strict=True) for i in range(len(row["pieces"])) if i not in end
+    )
+    predicted = Counter(i for row in rows for i in row["predictions"])
+    masked = Counter(i for row in rows for i in row["predictions"] if row["pieces"][i] == "[MASK]")
+    kept = Counter(i for row in rows for i, was in row["predictions"].items() if row["pieces"][i] == was)
+    ids = {piece: i for i, piece in enumerate(opened.pieces)}
+    pieces = Counter(
+        ids[row["predictions"].get(i, piece)] for row in rows for i, piece in enumerate(row["pieces"])
+    )
+    assert nonzero(census.lengths) == lengths
+    assert nonzero(census.random_next) == ones
+    assert nonzero(census.candidates) == candidates
+    assert nonzero(census.predicted) == predicted
+    assert nonzero(census.masked) == masked
+    assert nonzero(census.kept) == kept
+    assert nonzero(census.pieces) == pieces
+    assert (census.rows, census.tokens) == (len(rows), sum(lengths[n] * n for n in lengths))
+    return census, rows
+
+
+def test_counts_are_those_of_the_rows(shards):
+    """Of every figure: counted row by row and position by position it is the same."""
+    census, rows = check_against_rows(shards)
+    assert nonzero(census.documents) == Counter(row["document"] for row in rows)
+    statistics = read_manifest(shards).statistics
+    assert (census.masked.sum(), census.kept.sum()) == (statistics["masked"], statistics["kept"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"layout": "dense"}, {"objective": "single"}, {"masking": "dynamic"}, {"bins": "32,64"}],
+    ids=["dense", "single", "dynamic", "bins"],
+)
+def test_counts_are_those_of_the_rows_in_other_shards(options, sample_corpus, vocab, tmp_path):
+    """Dense rows do not say their document, single segments have one [SEP], dynamic rows no predictions."""
+    corpus = [sample_corpus / "books"]
+    make_shards(corpus, vocab, tmp_path / "out", max_seq_length=64, dupe_factor=1, workers=1, **options)
+    census, _ = check_against_rows(tmp_path / "out")
+    assert (census.documents.sum() == 0) == (options.get("layout") == "dense")
+
+
+def test_of_a_large_folder_some_shards_are_counted(shards):
+    """With a bound that one shard reaches, one is counted, whole, and always the same."""
+    opened = open_shards(shards)
+    census = take_census(opened, most_tokens=1)
+    assert census.counted == 1
+    assert census.tokens in {file.tokens for file in opened.files}
+    assert census.tokens == take_census(opened, most_tokens=1).tokens
+    assert take_census(opened).counted == 3
+
+
+def test_a_damaged_row_is_named_by_its_file(shards):
+    """An id beyond the vocabulary is not counted somewhere else."""
+    opened = open_shards(shards)
+    small = dataclasses.replace(opened.manifest, options=opened.manifest.options | {"max_seq_length": 32})
+    with pytest.raises(ShardError, match=r"shard-00000-of-00003\.arrow: damaged: .*verify --deep"):
+        take_census(dataclasses.replace(opened, manifest=small))
+
+
+def test_padding_by_hand():
+    """Rows of 8 and 16 tokens, as many of each, in batches of 2 and a full length of 32.
+
+    To the full length: 24 of 64 places hold tokens, 1 - 24/64 = 0.625 is padding. Sorted, pairs are of one
+    length but for at most one pair, and nothing is padded but there.
+    """
+    lengths = np.zeros(33, np.int64)
+    lengths[[8, 16]] = 100
+    shares = padding_shares(lengths, batch_size=2, window=100)
+    assert shares["to the full length"] == pytest.approx(0.625)
+    assert shares["sorted in 64 batches"] == 0
+    # In a random batch the pair is of two lengths half of the time: 16 + 16 places for 24 tokens.
+    assert 0.1 < shares["to the longest of a batch"] < 0.2
+    assert padding_shares(np.zeros(33, np.int64)) == {}
