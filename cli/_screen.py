@@ -13,13 +13,14 @@ import click
 
 _STAGES = {
     "survey": "surveying",
+    "extract": "extracting",
     "count": "counting words",
     "normalise": "normalising",
     "merge": "merging pieces",
     "encode": "encoding",
     "shard": "making shards",
 }
-_STAGES_OF_TEXT = {"survey", "count", "encode"}
+_STAGES_OF_TEXT = {"survey", "extract", "count", "encode"}
 
 
 @contextlib.contextmanager

@@ -214,7 +214,7 @@ def test_damaged_wikiextractor_output_is_refused(
 def test_wikiextractor_keeps_titles_and_entities(tmp_path: Path) -> None:
     """A title alone is a document; entities are undone in the id and left alone in the text."""
     path = file_of(tmp_path, '<doc url="u" id="a&amp;b" title="&lt;">\nTom &amp; Jerry\n\n</doc>\n')
-    assert documents_of(path, "wikiextractor") == [Document("a&b", "Tom &amp; Jerry")]
+    assert documents_of(path, "wikiextractor") == [Document("a&b", "Tom &amp; Jerry", title="<")]
 
 
 @pytest.mark.parametrize("compressed", [gzip.compress(b"One.\n" * 999), lzma.compress(b"One.\n" * 999)])

@@ -118,7 +118,7 @@ def test_only_articles_are_read_unless_asked(tmp_path: Path) -> None:
     redirect = page(2, "#WEITERLEITUNG [[Page 1]]", more='    <redirect title="Page 1" />\n')
     path = tmp_path / "dump"
     path.write_text(dump(page(1), redirect, page(3, "#redirect [[x]]"), script, page(5, namespace=14)))
-    assert read(path) == [Document("1", "Page 1\nIt is text.")]
+    assert read(path) == [Document("1", "Page 1\nIt is text.", title="Page 1")]
     assert [document.id for document in read(path, namespaces="0, 14")] == ["1", "5"]
     assert [document.id for document in read(path, namespaces="all")] == ["1", "5"]
     with pytest.raises(OptionError, match="namespaces is 'main', expected all, or numbers"):
@@ -130,7 +130,7 @@ def test_the_last_revision_counts_and_the_page_has_the_id(tmp_path: Path) -> Non
     old = "<revision><id>1</id><text>Old.</text></revision>"
     path = tmp_path / "dump"
     path.write_text(dump(page(7, "New.", more=old)))
-    assert read(path) == [Document("7", "Page 7\nNew.")]
+    assert read(path) == [Document("7", "Page 7\nNew.", title="Page 7")]
 
 
 def test_links_to_files_are_known_by_the_names_of_the_wiki(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_dumps_in_other_encodings(tmp_path: Path, encoding: str, compress: Calla
     path = tmp_path / "dump"
     path.write_bytes(compress(dump(page(1, "Äpfel.")).encode(encoding)))
     assert detect(path) == "wiki-dump"
-    assert read(path, 1) == [Document("1", "Page 1\nÄpfel.")]
+    assert read(path, 1) == [Document("1", "Page 1\nÄpfel.", title="Page 1")]
 
 
 LAUGHS = '<?xml version="1.0"?>\n<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>\n'

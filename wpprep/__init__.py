@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "train_vocab": "wpprep.pipeline",
     "encode_corpus": "wpprep.pipeline",
+    "extract_corpus": "wpprep.extract",
     "make_shards": "wpprep.pipeline",
     "train": "wpprep.train",
     "demo": "wpprep.demo",
@@ -32,6 +33,7 @@ __all__ = [
     "__version__",
     "demo",
     "encode_corpus",
+    "extract_corpus",
     "make_shards",
     "show",
     "train",
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from wpprep.demo import demo
     from wpprep.encode.encoder import Encoder
     from wpprep.errors import WpprepError
+    from wpprep.extract import extract_corpus
     from wpprep.loader import Loader
     from wpprep.pipeline import encode_corpus, make_shards, train_vocab
     from wpprep.show import show

@@ -40,6 +40,8 @@ DECODE_ERRORS = ("strict", "replace")
 MASKINGS = ("static", "dynamic")
 MASK_POLICIES = ("token", "word", "span")
 OBJECTIVES = ("nsp", "sop", "single")
+TEXT_FORMATS = ("jsonl", "parquet")
+COMPRESSIONS = ("none", "gzip", "zstd")
 LAYOUTS = ("compact", "dense")
 SIZES = ("tiny", "mini", "small", "medium", "base", "large")
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -135,6 +137,24 @@ class CorpusOptions:
         weights = {name.strip(): Fraction(weight.strip()) for name, _, weight in pairs}
         total = sum(weights.values(), Fraction(0))
         return {name: weight / total for name, weight in weights.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractOptions:
+    """How clean text is written."""
+
+    to: str = option("jsonl", "Format of the files.", choices=TEXT_FORMATS)
+    compress: str | None = option(
+        None,
+        "Compression of the files, of Parquet inside them. [default: none; of parquet zstd]",
+        choices=COMPRESSIONS,
+    )
+    file_bytes: int = option(64_000_000, "Text read for each file, in bytes, roughly.")
+
+    def __post_init__(self) -> None:
+        _check_choices(self)
+        _fill(self, "compress", "zstd" if self.to == "parquet" else "none")
+        _check_least(self, "file_bytes", 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,7 +44,8 @@ def expand_inputs(inputs: Sequence[str | os.PathLike[str]]) -> list[Path]:
         "wiki/*.bz2"     the files and folders that match, in path order (** matches any depth)
         @files.txt       the paths in a list, one a line
 
-    Of folders, hidden files, README files, and what `datasets` keeps beside its Arrow files are left out.
+    Of folders, hidden files, README files, our manifests, and what `datasets` keeps beside its Arrow files are
+    left out.
 
     Raises:
         MissingInputError: an input does not exist or cannot be read, a folder holds no file or holds itself.
@@ -110,7 +111,7 @@ def _data_files(folder: Path) -> set[str] | None:
 def _is_left_out(name: str, listed: set[str] | None) -> bool:
     if listed is not None:
         return name not in listed
-    return name.startswith(".") or Path(name).stem.upper() == "README" or name in _OF_DATASETS
+    return name.startswith(".") or Path(name).stem.upper() == "README" or name in (MANIFEST, *_OF_DATASETS)
 
 
 def compression(path: str | os.PathLike[str]) -> str | None:

@@ -23,7 +23,7 @@ from wpprep.output import OutputFolder
 from wpprep.records import Ints, token_dtype
 from wpprep.shards import add_statistics
 from wpprep.source import Source
-from wpprep.tasks import MakeShard, bins_of, share_out
+from wpprep.tasks import FACTS, MakeShard, bins_of, share_out
 from wpprep.vocab.vocabulary import Vocabulary, copy_vocabulary
 
 Progress = Callable[[str, int, int], None]  # stage, done, total: bytes of text, entries, or shards
@@ -165,8 +165,7 @@ def manifest_of_tokens(
 ) -> Manifest:
     """The manifest of a token store, into which the vocabulary is copied: with it the store explains itself."""
     total = sum_statistics(receipts)
-    facts = {name: total.pop(name) for name in ("documents", "text_bytes", "replaced", "fingerprint")}
-    facts["fingerprint"] = f"{facts['fingerprint'] % 2**64:016x}"
+    facts = take_facts(total)
     return Manifest(
         kind="tokens",
         options=plan["options"],
@@ -175,6 +174,12 @@ def manifest_of_tokens(
         corpus={"identity": plan["corpus"]} | facts | not_used,
         statistics=total,
     )
+
+
+def take_facts(total: dict[str, Any]) -> dict[str, Any]:
+    """Take the facts of a corpus out of the sums over its tasks, as a manifest says them."""
+    facts = {name: total.pop(name) for name in FACTS}
+    return facts | {"fingerprint": f"{facts['fingerprint'] % 2**64:016x}"}
 
 
 def unused(receipts: list[dict[str, Any]], text: CorpusOptions, dropped: dict[str, Any]) -> dict[str, Any]:

@@ -27,11 +27,13 @@ class Document(NamedTuple):
         id: names its place in the corpus; the same for any slice size.
         text: one paragraph (under the format ``lines``, one sentence) a line.
         replaced: how many invalid byte sequences became U+FFFD.
+        title: what the corpus calls it; empty where the format has no titles.
     """
 
     id: str
     text: str
     replaced: int = 0
+    title: str = ""
 
 
 class Kept(NamedTuple):

@@ -31,6 +31,7 @@ from wpprep.shards import shard_statistics, shuffle_rows, take_rows, write_dense
 from wpprep.vocab.counts import ChunkCounter, ChunkCounts
 from wpprep.vocab.normalization import TextRules
 
+FACTS = ("documents", "text_bytes", "replaced", "fingerprint")  # what a manifest says of a corpus
 _BATCH_CHARACTERS = 1 << 22
 _BYTES_PER_TOKEN = {"uint16": 3.2, "uint32": 6.0}  # of a shard, for each token of the corpus: a rough average
 
@@ -86,7 +87,7 @@ class EncodeSlices:
     def __call__(self, task: tuple[str, list[Slice]]) -> dict[str, Any]:
         """Write the part; returns its manifest entry and what the manifest counts."""
         name, slices = task
-        facts = {"documents": 0, "text_bytes": 0, "replaced": 0, "fingerprint": 0}
+        facts = dict.fromkeys(FACTS, 0)
         tally = Tally()
         encoded = [self._encode(batch, facts) for batch in _batches(slices, self.text, tally)]
         documents = _joined(encoded, self._encoder)
@@ -99,12 +100,17 @@ class EncodeSlices:
         format_, documents = batch
         split = sentence_splitter(self.text.sentences, self.text.language, format_)
         for document in documents:
-            text = document.text.encode()
-            facts["text_bytes"] += len(text)
-            facts["replaced"] += document.replaced
-            facts["fingerprint"] = (facts["fingerprint"] + fingerprint(text)) % 2**64
-        facts["documents"] += len(documents)
+            count_document(document, facts)
         return self._encoder.encode_documents((d.id, split(d.text)) for d in documents)
+
+
+def count_document(document: Document, facts: dict[str, int]) -> None:
+    """Add a document to the facts of a corpus."""
+    text = document.text.encode()
+    facts["documents"] += 1
+    facts["text_bytes"] += len(text)
+    facts["replaced"] += document.replaced
+    facts["fingerprint"] = (facts["fingerprint"] + fingerprint(text)) % 2**64
 
 
 class Split:

@@ -1,8 +1,9 @@
 """Tables of documents: what the readers of Parquet and Arrow share.
 
 A row is a document. Its text is in the column ``text`` or what ``--text-field`` says; its name is in the
-column ``id`` (or what ``--id-field`` says), or, where there is none, file and row. Other columns are not
-read. Tables are cut between row groups or record batches; slices count their sizes one after another.
+column ``id`` (or what ``--id-field`` says), or, where there is none, file and row; its title is in the column
+``title``, if there is one. Other columns are not read. Tables are cut between row groups or record batches;
+slices count their sizes one after another.
 
 What this module does not do: open files.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -46,33 +47,49 @@ def refuse_compressed(path: str, format: str) -> None:
         raise CorpusError(f"{path}: {format} compressed as a whole with {found}; decompress it first")
 
 
-def columns_of(schema: Any, path: str, options: CorpusOptions) -> list[str]:
-    """The names of the text's column and, if there is one, of the id's.
+class Columns(NamedTuple):
+    """The names of a table's columns that are read; None where there is none."""
+
+    text: str
+    id: str | None = None
+    title: str | None = None
+
+
+def columns_of(schema: Any, path: str, options: CorpusOptions) -> Columns:
+    """The names of the text's column and, if there are any, of the id's and the title's.
 
     Raises:
         CorpusError: a column that was asked for is not there, or the text's holds no text.
     """
-    names, wanted = schema.names, [options.text_field]
+    names, wanted = schema.names, Columns(options.text_field)
     if options.id_field or "id" in names:
-        wanted.append(options.id_field or "id")
-    for name, flag in zip(wanted, ("--text-field", "--id-field"), strict=False):
-        if name not in names:
+        wanted = wanted._replace(id=options.id_field or "id")
+    for name, flag in ((wanted.text, "--text-field"), (wanted.id, "--id-field")):
+        if name is not None and name not in names:
             raise CorpusError(f"{path}: no column {name} (found {', '.join(names)}); name it with {flag}")
+    if "title" in names and is_text_type(schema.field("title").type):
+        wanted = wanted._replace(title="title")
     kind = schema.field(options.text_field).type
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+    if not is_text_type(kind):
         raise CorpusError(f"{path}: column {options.text_field} is {kind}, expected string; see --text-field")
     return wanted
 
 
-def documents_of(batch: Any, columns: list[str], first_row: int, path: str, options: CorpusOptions) -> Outcomes:
+def is_text_type(kind: Any) -> bool:
+    """Whether a column of this Arrow type holds strings."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def documents_of(batch: Any, columns: Columns, first_row: int, path: str, options: CorpusOptions) -> Outcomes:
     """The documents of a record batch whose first row is row ``first_row`` of the file.
 
     A row that has no text, or too much, or no id, is unreadable.
     """
-    name, texts = Path(path).name, _texts(batch.column(columns[0]))
-    ids = batch.column(columns[1]).to_pylist() if len(columns) > 1 else None
+    name, texts = Path(path).name, _texts(batch.column(columns.text))
+    ids = batch.column(columns.id).to_pylist() if columns.id else None
+    titles = _texts(batch.column(columns.title)) if columns.title else None
 
     def make(row: int) -> Document | None:
         place, i = f"{path}: row {row}", row - first_row
@@ -80,10 +97,15 @@ def documents_of(batch: Any, columns: list[str], first_row: int, path: str, opti
         if not (text := tidy_lines(text)):
             return None
         if ids and ids[i] is None:
-            raise CorpusError(f"{place}: {columns[1]} is null, expected an id")
-        return Document(str(ids[i]) if ids else f"{name}:{row}", text, replaced)
+            raise CorpusError(f"{place}: {columns.id} is null, expected an id")
+        return Document(str(ids[i]) if ids else f"{name}:{row}", text, replaced, _title(titles, i))
 
     return attempt(make, range(first_row, first_row + len(texts)))
+
+
+def _title(titles: list[Any] | None, i: int) -> str:
+    title = titles[i] if titles else None
+    return title.decode(errors="replace") if isinstance(title, bytes) else title or ""
 
 
 def _texts(column: Any) -> list[Any]:

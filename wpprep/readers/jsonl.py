@@ -3,7 +3,8 @@ r"""The format ``jsonl``: one JSON object a line, the text in one of its fields.
     {"id": "12", "url": "https://...", "title": "Anarchism", "text": "The first paragraph.\n\nThe second."}
 
 The field of the text is ``text`` or what ``--text-field`` says. A document is named by its field ``id``
-(or what ``--id-field`` says), or, where there is none, by file and byte. Other fields are not read.
+(or what ``--id-field`` says), or, where there is none, by file and byte; its title is in the field ``title``,
+if there is one. Other fields are not read.
 
 What this module does not do: read one JSON array or object that spans several lines.
 """
@@ -51,12 +52,19 @@ def _document_of(raw: RawDocument, path: str, name: str, options: CorpusOptions)
     text = record.get(options.text_field)
     if not isinstance(text, str):
         raise CorpusError(_no_text(record, text, _place(raw, path, options), options))
-    if "\\u" in line:  # the only way in for NULs and lone surrogates
+    title, may_be_unfit = record.get("title"), "\\u" in line  # the only way in for NULs and lone surrogates
+    if may_be_unfit:
         text, more = clean(text, f"{path}: byte {raw.start}", options.errors)
         replaced += more
     if not (text := tidy_lines(text)):
         return None
-    return Document(_identity(record, f"{name}:{raw.start}", raw, path, options), text, replaced)
+    names = [
+        _identity(record, f"{name}:{raw.start}", raw, path, options),
+        title if isinstance(title, str) else "",
+    ]
+    if may_be_unfit:
+        names = [clean(found, path, "replace")[0] for found in names]
+    return Document(names[0], text, replaced, names[1])
 
 
 def _parse(line: str, raw: RawDocument, path: str, options: CorpusOptions) -> dict[str, Any]:

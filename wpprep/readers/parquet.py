@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, MissingInputError
-from wpprep.readers.columns import BATCH_BYTES, columns_of, documents_of, pack, refuse_compressed
+from wpprep.readers.columns import BATCH_BYTES, Columns, columns_of, documents_of, pack, refuse_compressed
 from wpprep.readers.outcome import Outcomes, Unreadable
 from wpprep.records import Slice
 
@@ -42,11 +42,11 @@ def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
 
 
 def _read_group(
-    file: Any, group: int, columns: list[str], row: int, path: str, options: CorpusOptions
+    file: Any, group: int, columns: Columns, row: int, path: str, options: CorpusOptions
 ) -> Outcomes:
     about = file.metadata.row_group(group)
     size = max(1, BATCH_BYTES * about.num_rows // max(1, about.total_byte_size))
-    batches = file.iter_batches(size, [group], columns, use_threads=False)
+    batches = file.iter_batches(size, [group], list(filter(None, columns)), use_threads=False)
     while True:
         try:
             batch = next(batches, None)

@@ -89,7 +89,7 @@ def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
             prose = to_prose(page.text, site)
         except CorpusError as error:
             raise CorpusError(f"{slice_.path}: page {page.id} ({page.title}): {error}") from error
-        return Document(page.id, f"{page.title}\n{prose}", replaced) if prose else None
+        return Document(page.id, f"{page.title}\n{prose}", replaced, page.title) if prose else None
 
     return attempt(make, _raw_pages(slice_, options))
 

@@ -27,6 +27,7 @@ from wpprep.records import Document, Slice
 boundaries = re.compile(rb"\n</doc>\s*").finditer
 
 _ID = re.compile(r'<doc (?:.*? )??id="([^"]*)"')
+_TITLE = re.compile(r'<doc (?:.*? )??title="([^"]*)"')
 _SECOND = re.compile(rb"\n<doc ")  # re finds it twice as fast as bytes.find
 
 
@@ -54,7 +55,12 @@ def _document_of(raw: RawDocument, path: str, options: CorpusOptions) -> Documen
     if not identity:
         raise CorpusError(f'{path}: the <doc> at byte {raw.start} has no id; expected <doc id="...">')
     body = tidy_lines(text[text.index("\n") : text.rindex("\n</doc>")])
-    return Document(html.unescape(identity[1]), body, replaced) if body else None
+    title = _TITLE.match(text)
+    return (
+        Document(html.unescape(identity[1]), body, replaced, html.unescape(title[1]) if title else "")
+        if body
+        else None
+    )
 
 
 def _check_element(raw: RawDocument, path: str) -> None:

@@ -1,0 +1,173 @@
+"""Extraction: the clean text of a corpus as JSON lines or Parquet, to look at, keep or use elsewhere.
+
+    {"id": "12", "title": "Anarchism", "text": "Anarchism\\nThe first paragraph.\\nThe second."}
+
+A document is what every other stage reads, after all filters: one paragraph a line. Files are
+cut where the corpus has about ``file_bytes`` of text, never by workers, so that the bytes are the same for any
+number of these. Read again with the format ``auto`` they give the same documents, ids and titles.
+
+The folder is one of ours: written by one run at a time, resumed by the same command, finished when its
+manifest is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+from wpprep.config import CorpusOptions, ExtractOptions, RunOptions, as_dict, build, refuse_unknown
+from wpprep.corpus import Paths, bytes_of, end_survey, plan_of, refuse_empty, survey, tasks_of
+from wpprep.files import atomic_write
+from wpprep.filling import Progress, run_resumable, sum_statistics, take_facts, unused
+from wpprep.filters import Tally, used_documents
+from wpprep.manifest import File, Manifest, describe, read_manifest
+from wpprep.output import OutputFolder
+from wpprep.records import Document, Slice
+from wpprep.tasks import FACTS, count_document
+
+_BATCH_CHARACTERS = 1 << 22
+_ENDINGS = {"none": "", "gzip": ".gz", "zstd": ".zst"}
+
+
+def extract_corpus(
+    corpus: Paths, out: str | os.PathLike[str], *, progress: Progress | None = None, **options: Any
+) -> Manifest:
+    """Write the clean text of a corpus.
+
+    Args:
+        corpus: files and folders of text.
+        out: the folder to write.
+        progress: is told (stage, done, total) now and then.
+        **options: fields of `ExtractOptions`, `CorpusOptions` and `RunOptions`.
+
+    Raises:
+        WpprepError: an input, an option or the output is at fault; the message says which and where.
+    """
+    refuse_unknown(options, ExtractOptions, CorpusOptions, RunOptions)
+    how, text, run = build(ExtractOptions, options), build(CorpusOptions, options), build(RunOptions, options)
+    tasks = tasks_of(corpus, text, how.file_bytes)
+    plan = plan_of(as_dict(how) | as_dict(text), None, tasks)
+    say = progress or (lambda stage, done, total: None)
+    with OutputFolder.claim(out, "text", plan, overwrite=run.overwrite) as folder:
+        if not folder.is_finished:
+            _fill(folder, tasks, plan, corpus, how, text, run, say)
+    return read_manifest(out)
+
+
+def _fill(
+    folder: OutputFolder,
+    tasks: list[list[Slice]],
+    plan: dict[str, Any],
+    corpus: Paths,
+    how: ExtractOptions,
+    text: CorpusOptions,
+    run: RunOptions,
+    say: Progress,
+) -> None:
+    """Write what is missing, and the manifest."""
+    chosen = survey(tasks, text, folder, run, say)
+    ending = how.to + (_ENDINGS[how.compress or "none"] if how.to == "jsonl" else "")
+    names = [f"part-{i:05}.{ending}" for i in range(len(tasks))]
+    named = {name: (name, slices) for name, slices in zip(names, chosen.tasks, strict=True)}
+    sizes = {name: sum(map(bytes_of, slices)) for name, slices in named.values()}
+    receipts = run_resumable(
+        "extract", partial(ExtractSlices, how, text, folder.path), named, sizes, folder, run, say
+    )
+    facts = take_facts(sum_statistics(receipts))
+    if not facts["documents"]:
+        folder.discard()
+    refuse_empty(facts["documents"], corpus)
+    end_survey(folder)
+    folder.finish(
+        Manifest(
+            kind="text",
+            options=plan["options"],
+            files=[File(**receipt["shard"]) for receipt in receipts],
+            corpus={"identity": plan["corpus"]} | facts | unused(receipts, text, chosen.dropped),
+        )
+    )
+
+
+@dataclass(frozen=True)
+class ExtractSlices:
+    """Writes the documents of some slices into one file."""
+
+    how: ExtractOptions
+    text: CorpusOptions
+    folder: Path
+
+    def __call__(self, task: tuple[str, list[Slice]]) -> dict[str, Any]:
+        """Write the file; returns its manifest entry and what the manifest counts."""
+        name, slices = task
+        facts, tally = dict.fromkeys(FACTS, 0), Tally()
+
+        def documents() -> Iterator[Document]:
+            for slice_ in slices:
+                for document in used_documents(slice_, self.text, tally):
+                    count_document(document, facts)
+                    yield document
+
+        with atomic_write(self.folder / name) as file:
+            WRITERS[self.how.to](file, documents(), self.how.compress or "none")
+        entry = asdict(describe(self.folder / name, self.folder))
+        return {"shard": entry, "statistics": facts, "tally": asdict(tally)}
+
+
+def _write_jsonl(file: IO[bytes], documents: Iterable[Document], compress: str) -> None:
+    with _compressed(file, compress) as out:
+        for document in documents:
+            row = {"id": document.id, "title": document.title, "text": document.text}
+            out.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+
+
+def _write_parquet(file: IO[bytes], documents: Iterable[Document], compress: str) -> None:
+    """Row groups of a few MB, so that readers may cut the file."""
+    import pyarrow as pa  # noqa: PLC0415 (only Parquet needs it)
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    schema = pa.schema([(name, pa.string()) for name in ("id", "title", "text")])
+    with pq.ParquetWriter(file, schema, compression=compress) as out:
+        for batch in _batches(documents):
+            columns = [[d.id for d in batch], [d.title for d in batch], [d.text for d in batch]]
+            out.write_table(pa.table(columns, schema=schema))
+
+
+WRITERS: dict[str, Callable[[IO[bytes], Iterable[Document], str], None]] = {
+    "jsonl": _write_jsonl,
+    "parquet": _write_parquet,
+}
+
+
+def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    batch: list[Document] = []
+    size = 0
+    for document in documents:
+        batch.append(document)
+        size += len(document.text)
+        if size >= _BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+@contextlib.contextmanager
+def _compressed(file: IO[bytes], compress: str) -> Iterator[Any]:
+    """The file, or a stream that compresses into it; no name and no time go in."""
+    if compress == "gzip":
+        with gzip.GzipFile("", "wb", 6, file, mtime=0) as stream:
+            yield stream
+    elif compress == "zstd":
+        import pyarrow as pa  # noqa: PLC0415 (only zstd needs it)
+
+        with pa.CompressedOutputStream(file.name, "zstd") as stream:
+            yield stream
+    else:
+        yield file
