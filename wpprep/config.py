@@ -48,6 +48,7 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 ACTIVATIONS = ("gelu", "gelu_tanh")
 FINAL_WEIGHTS = ("last", "best")
 PIECE_ORDERS = ("id", "longest", "rarest", "commonest")
+ENGINES = ("serial", "local", "dask")
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # What a language or a well-known model wants done to text; options given beside a preset win.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -381,14 +382,49 @@ class RunOptions:
     """How the work is done; none of it changes a byte of the result."""
 
     workers: int | None = option(None, "Processes that share the work. [default: the usable CPUs]")
+    engine: str | None = option(
+        None,
+        "Who works: this process, processes of this machine, or a Dask cluster. [default: local; dask with "
+        "a scheduler]",
+        choices=ENGINES,
+    )
+    scheduler: str | None = option(None, "Address of a Dask scheduler, such as tcp://node-1:8786.")
+    scheduler_file: str | None = option(None, "File in which a Dask scheduler has written its address.")
+    node: str | None = option(None, "I/N: share the output folder with N - 1 other nodes, as number I of 1..N.")
+    node_timeout: float = option(120.0, "Seconds without a sign of life after which a node is given up.")
     slice_bytes: int = option(16_000_000, "Target size of the pieces the corpus is cut into.")
     overwrite: bool = option(False, "Replace what the output folder holds.", flags="--overwrite/--no-overwrite")
 
     def __post_init__(self) -> None:
-        if self.workers is None:
-            object.__setattr__(self, "workers", usable_cpus())
+        _fill(self, "workers", usable_cpus())
+        _fill(self, "engine", "dask" if self.scheduler or self.scheduler_file else "local")
+        _check_choices(self)
         _check_least(self, "workers", 1)
         _check_least(self, "slice_bytes", 1)
+        has_address = bool(self.scheduler) + bool(self.scheduler_file)
+        _check(
+            has_address == (self.engine == "dask"),
+            f"engine is {self.engine} with {has_address} of scheduler and scheduler_file, expected one of "
+            "these with the engine dask and none with another",
+        )
+        _check_node(self)
+
+    @property
+    def among_nodes(self) -> dict[str, Any]:
+        """Whose the output folder is to be: arguments of `OutputFolder.claim`."""
+        return {"overwrite": self.overwrite, "node": self.node, "node_timeout": self.node_timeout}
+
+
+def _check_node(options: RunOptions) -> None:
+    _check(options.node_timeout > 0, f"node_timeout is {options.node_timeout}, expected above 0")
+    if options.node is not None:
+        found = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", options.node)
+        is_good = found is not None and int(found[1]) <= int(found[2])
+        _check(is_good, f"node is {options.node!r}, expected I/N with I from 1 to N, such as 1/4")
+        _check(
+            not options.overwrite,
+            "overwrite is no option of a node, which shares the folder: remove it first",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,11 +32,11 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from wpprep import engines
 from wpprep.config import RunOptions, build, refuse_unknown
 from wpprep.dense import pad_rows
 from wpprep.errors import OptionError
 from wpprep.files import MANIFEST, atomic_write, sha256_of
+from wpprep.filling import run_resumable
 from wpprep.manifest import Manifest, Shard, describe, read_manifest
 from wpprep.output import OutputFolder
 from wpprep.records import InstanceBatch, TokenRoles
@@ -73,22 +73,19 @@ def export_shards(
     run, folder = build(RunOptions, options), Path(shards)
     manifest = read_manifest(folder, "shards")
     _refuse(to, manifest.options)
-    tasks = {_name_of(file.name, to): file.name for file in manifest.files if isinstance(file, Shard)}
+    shards_of = {_name_of(file.name, to): file.name for file in manifest.files if isinstance(file, Shard)}
+    tasks = {name: (name, shard) for name, shard in shards_of.items()}
     vocabulary = Vocabulary.from_folder(folder / "vocab")
     plan = {"options": {"to": to}, "vocabulary": vocabulary.sha256, "corpus": sha256_of(folder / MANIFEST)}
-    with OutputFolder.claim(out, "export", plan, overwrite=run.overwrite) as output:
+    with OutputFolder.claim(out, "export", plan, **run.among_nodes) as output:
         if output.is_finished:
             return read_manifest(out)
-        receipts = {name: output.receipt(name, task) for name, task in tasks.items()}
-        missing = [name for name, receipt in receipts.items() if receipt is None]
         make = partial(ExportShard, folder, output.path, to, vocabulary.roles, manifest.options)
-        jobs = [(name, tasks[name]) for name in missing]
-        for index, receipt in engines.run(make, jobs, int(run.workers or 1)):
-            output.note(missing[index], tasks[missing[index]], receipt)
-            receipts[missing[index]] = receipt
-            done = sum(receipt is not None for receipt in receipts.values())
-            (progress or _silence)("export", done, len(tasks))
-        files = [Shard(**receipt["shard"]) for receipt in receipts.values() if receipt is not None]
+        receipts = run_resumable(
+            "export", make, tasks, dict.fromkeys(tasks, 1), output, run, progress or _silence
+        )
+        output.elect()
+        files = [Shard(**receipt["shard"]) for receipt in receipts]
         statistics = {"rows": sum(file.rows for file in files), "tokens": sum(file.tokens for file in files)}
         corpus = {"identity": plan["corpus"]}
         output.finish(

@@ -22,6 +22,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 from wpprep.errors import CorpusError, MissingInputError, OutputError
 
@@ -198,7 +199,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         OutputError: the file cannot be written; nothing keeps the final name.
     """
     final = Path(path)
-    partial = final.with_name(f".{final.name}{_TEMPORARY}-{os.getpid()}")
+    partial = final.with_name(f".{final.name}{_TEMPORARY}-{os.getpid()}-{uuid4().hex[:8]}")
     try:
         with open(partial, "w+b") as file:
             yield file
@@ -237,8 +238,8 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what killed runs left behind under temporary names."""
-    for file in folder.glob(f".*{_TEMPORARY}-*"):
+    """Remove what killed runs left behind under temporary names, in a folder and all folders inside."""
+    for file in folder.rglob(f".*{_TEMPORARY}-*"):
         file.unlink(missing_ok=True)
 
 

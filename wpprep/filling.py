@@ -6,8 +6,9 @@ its shards, the documents held out, a folder for each bin, the copy of the vocab
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 from wpprep import engines
 from wpprep.config import CorpusOptions, RunOptions, ShardOptions, as_dict
 from wpprep.encode.tokens import TokenStore
-from wpprep.files import MANIFEST, make_folder, remove_partial
+from wpprep.files import MANIFEST, make_folder
 from wpprep.filters import Tally, tally_from
 from wpprep.manifest import File, Manifest, Shard, describe, write_manifest
 from wpprep.output import OutputFolder
@@ -38,19 +39,58 @@ def run_resumable(
     run: RunOptions,
     say: Progress,
 ) -> list[dict[str, Any]]:
-    """Run the tasks, named by the files they write, that have no receipt yet; returns all receipts in order."""
-    receipts = {name: folder.receipt(name, task) for name, task in tasks.items()}
-    missing = [name for name, receipt in receipts.items() if receipt is None]
-    total = sum(sizes.values())
-    done = total - sum(sizes[name] for name in missing)
+    """Run the tasks, named by the files they write, that have no receipt yet; returns all receipts in order.
+
+    Of several nodes that fill the folder, this one does what it can claim; it waits for what others have begun.
+
+    Raises:
+        FinishedElsewhere: another node has finished the folder.
+    """
+    receipts: dict[str, dict[str, Any]] = {}
+    total, done = sum(sizes.values()), 0
+
+    def collect(name: str, receipt: dict[str, Any] | None) -> None:
+        nonlocal done
+        if receipt is not None and name not in receipts:
+            receipts[name] = receipt
+            done += sizes[name]
+
+    folder.agree(stage, tasks)
+    for name in folder.own(tasks):
+        collect(name, folder.receipt(name, tasks[name]))
     say(stage, done, total)
-    for index, receipt in engines.run(make, [tasks[name] for name in missing], int(run.workers or 1)):
-        name = missing[index]
-        folder.note(name, tasks[name], receipt)
-        receipts[name] = receipt
-        done += sizes[name]
-        say(stage, done, total)
-    return [receipt for receipt in receipts.values() if receipt is not None]
+    while missing := [name for name in tasks if name not in receipts]:
+        begun: list[str] = []
+        for index, receipt in engines.run(make, _begin(missing, tasks, folder, begun), run):
+            name = begun[index]
+            folder.note(name, tasks[name], receipt)
+            collect(name, receipt)
+            say(stage, done, total)
+        if folder.claims is not None:
+            for name in missing:
+                collect(name, folder.receipt(name, tasks[name], is_trusted=True))
+            say(stage, done, total)
+    return [receipts[name] for name in tasks]
+
+
+def _begin(missing: list[str], tasks: dict[str, Any], folder: OutputFolder, begun: list[str]) -> Iterable[Any]:
+    """The tasks to do here, whose names are put into ``begun`` in the same order."""
+    if folder.claims is None:
+        begun.extend(missing)
+        return [tasks[name] for name in missing]
+    share = _claim(missing, tasks, folder, begun)
+    for first in share:
+        return itertools.chain([first], share)
+    folder.wait()
+    return []
+
+
+def _claim(missing: list[str], tasks: dict[str, Any], folder: OutputFolder, begun: list[str]) -> Iterator[Any]:
+    """Tasks that no other node has done or begun, each claimed when a worker is free for it."""
+    for name in folder.share(missing):
+        if folder.receipt(name, tasks[name], is_trusted=True) is None:
+            begun.append(name)
+            yield tasks[name]
 
 
 def shards_in(receipts: list[dict[str, Any]]) -> list[File | Shard]:
@@ -68,7 +108,6 @@ def sum_statistics(receipts: list[dict[str, Any]]) -> dict[str, Any]:
 def vocabulary_in(folder: Path, vocabulary: Vocabulary) -> list[File]:
     """Copy the vocabulary into a folder that is made with it; returns its entries in the manifest."""
     make_folder(folder / "vocab")
-    remove_partial(folder / "vocab")
     names = copy_vocabulary(vocabulary, folder / "vocab")
     return [describe(folder / "vocab" / name, folder) for name in sorted(names)]
 
@@ -85,7 +124,6 @@ def fill_folder(
     """Make the shards of some documents (``int64[n]``, global indices); returns all receipts."""
     for bin_ in bins_of(shard):
         make_folder(folder.path / bin_.folder)
-        remove_partial(folder.path / bin_.folder)
     roles = source.vocabulary.roles
     token_counts = TokenStore.open(source.store).token_counts[documents]
     bounds = share_out(token_counts, shard, token_dtype(roles.vocab_size).__name__)
@@ -110,9 +148,10 @@ def hold_out(
         return []
     shard = replace(shard, dupe_factor=1, shards=None, bins=None)
     plan = plan | {"options": plan["options"] | as_dict(shard)}
-    with OutputFolder.claim(path, "shards", plan, overwrite=False) as folder:
+    with OutputFolder.claim(path, "shards", plan, **run.among_nodes) as folder:
         if not folder.is_finished:
             receipts = fill_folder("holdout", folder, source, documents, shard, run, say)
+            folder.elect()
             folder.finish(manifest_of(path, source, plan["options"], receipts, []))
     return [describe(path / MANIFEST, path.parent)]
 

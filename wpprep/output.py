@@ -9,17 +9,23 @@
 While a folder is unfinished it holds ``.unfinished/``: the plan (what the bytes depend on), a lock, and one
 receipt for each finished task, written after the task's file. The same plan may go on; another one is
 refused with the difference spelled out.
+
+Several nodes may fill one folder together (``node="2/4"``): they share the lock, `claims` says who does what,
+and of those that see the last receipt one is elected to finish. After ``with``, the folder is finished for all.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from wpprep.claims import Claims
 from wpprep.errors import OutputError
 from wpprep.files import MANIFEST, make_folder, remove_folder, remove_partial, sha256_of, write_text
 from wpprep.manifest import Manifest, read_manifest, write_manifest
@@ -29,6 +35,12 @@ if os.name == "posix":
 
 UNFINISHED = ".unfinished"
 _PLAN = "plan.json"
+_CLAIMS = "claims"
+_LOOK_EVERY = 0.5  # seconds between two looks at what other nodes have done
+
+
+class FinishedElsewhere(Exception):  # noqa: N818 - good news, which no one but OutputFolder catches
+    """Another node has finished the folder meanwhile."""
 
 
 class OutputFolder:
@@ -37,18 +49,32 @@ class OutputFolder:
     Attributes:
         path: the folder.
         is_finished: whether it was already finished by the same plan when it was claimed.
+        claims: who does what, where several nodes fill the folder.
     """
 
-    def __init__(self, path: Path, lock: IO[bytes] | None, *, is_finished: bool) -> None:
+    def __init__(
+        self, path: Path, lock: IO[bytes] | None, claims: Claims | None = None, *, is_finished: bool
+    ) -> None:
         self.path = path
         self.is_finished = is_finished
+        self.claims = claims
         self._lock = lock
 
     @classmethod
     def claim(
-        cls, path: str | os.PathLike[str], kind: str, plan: dict[str, Any], *, overwrite: bool
+        cls,
+        path: str | os.PathLike[str],
+        kind: str,
+        plan: dict[str, Any],
+        *,
+        overwrite: bool,
+        node: str | None = None,
+        node_timeout: float = 0,
     ) -> OutputFolder:
         """Take a folder for a plan: a new or empty one, or one that the same plan began or finished.
+
+        With ``node`` (``I/N``) other nodes may take it too; one that gave no sign of life for ``node_timeout``
+        seconds has lost its tasks to the others.
 
         Raises:
             OutputError: the folder holds something else, another plan, or another run is at work in it.
@@ -57,7 +83,7 @@ class OutputFolder:
         plan = json.loads(json.dumps({"kind": kind, **plan}))
         _refuse_foreign(folder)
         if (folder / UNFINISHED).exists():
-            _lock_file(folder).close()  # no other run may be at work, whatever we do next
+            _lock_file(folder, is_shared=bool(node)).close()  # no other run may be at work, whatever we do next
         found = _plan_of(folder, overwrite)
         if found is not None and found != plan:
             if not overwrite:
@@ -71,16 +97,21 @@ class OutputFolder:
                 return cls(folder, None, is_finished=True)
             remove_folder(folder)
         make_folder(folder / UNFINISHED)
-        lock = _lock_file(folder)
+        lock = _lock_file(folder, is_shared=bool(node))
         write_text(folder / UNFINISHED / _PLAN, json.dumps(plan, indent=2) + "\n")
+        if node:
+            return cls(
+                folder, lock, Claims(folder / UNFINISHED / _CLAIMS, node, node_timeout), is_finished=False
+            )
         remove_partial(folder)
         return cls(folder, lock, is_finished=False)
 
-    def receipt(self, name: str, task: Any) -> dict[str, Any] | None:
+    def receipt(self, name: str, task: Any, *, is_trusted: bool = False) -> dict[str, Any] | None:
         """What the task noted when it had written the file ``name``; None if it must be done (again).
 
         It must if there is no receipt, the receipt is of another task, or the file is not what was written: the
         one called ``name``, or, of a task that writes several, those that the receipt lists under ``shards``.
+        Where it is trusted the files are not read: whoever wrote them answers for them.
         """
         path = self.path / UNFINISHED / f"{name}.json"
         if not path.exists():
@@ -88,8 +119,8 @@ class OutputFolder:
         note: dict[str, Any] = json.loads(path.read_bytes())
         files = {entry["name"]: entry for entry in note["receipt"].get("shards", [])}
         files = files or {name: note["receipt"]["shard"]}
-        is_done = note["task"] == repr(task) and all(
-            _is_as_written(self.path / file, entry) for file, entry in files.items()
+        is_done = note["task"] == repr(task) and (
+            is_trusted or all(_is_as_written(self.path / file, entry) for file, entry in files.items())
         )
         return note["receipt"] if is_done else None
 
@@ -100,14 +131,69 @@ class OutputFolder:
         )
 
     def remove_others(self, pattern: str, names: Collection[str]) -> None:
-        """Remove the files that match a pattern and that no task of this run is to write."""
+        """Remove the files that match a pattern and that no task of this run is to write.
+
+        Where several nodes agree on their tasks, such files are another node's, unless there are to be none.
+        """
         for path in self.path.glob(pattern):
-            if path.name not in names:
+            if path.name not in names and not (self.claims and names):
                 path.unlink()
+
+    def own(self, names: Iterable[str]) -> list[str]:
+        """The tasks whose files this node answers for: its share, or all where it is alone."""
+        return list(names) if self.claims is None else self.claims.own(names)
+
+    def agree(self, stage: str, tasks: dict[str, Any]) -> None:
+        """Make sure that all nodes have the same tasks.
+
+        Raises:
+            OutputError: another node has other ones, because its command has other options.
+        """
+        if self.claims is not None:
+            digest = hashlib.sha256(repr(tasks).encode()).hexdigest()
+            if self.claims.first_word(stage, digest) != digest:
+                raise OutputError(
+                    f"{self.path}: another node cuts the work into other tasks; give every node the same "
+                    "command, --slice-bytes and paths included"
+                )
+
+    def share(self, names: Iterable[str]) -> Iterator[str]:
+        """Of several nodes' tasks those that this one has claimed, each when it is asked for.
+
+        Raises:
+            FinishedElsewhere: there is nothing left to do.
+        """
+        assert self.claims is not None
+        for name in self.claims.order(names):
+            self._refuse_finished()
+            if self.claims.take(name):
+                yield name
+
+    def elect(self) -> None:
+        """Let one node go on, and the others wait until it has finished the folder; alone, go on.
+
+        Raises:
+            FinishedElsewhere: another one has.
+        """
+        while self.claims is not None:
+            self._refuse_finished()
+            if self.claims.take(MANIFEST):
+                return
+            self.wait()
+
+    def wait(self) -> None:
+        """Give other nodes a moment."""
+        time.sleep(_LOOK_EVERY)
+
+    def _refuse_finished(self) -> None:
+        if (self.path / MANIFEST).exists():
+            raise FinishedElsewhere
 
     def finish(self, manifest: Manifest) -> None:
         """Declare the folder finished."""
         write_manifest(self.path, manifest)
+        if self.claims is not None:
+            remove_partial(self.path)
         remove_folder(self.path / UNFINISHED)
 
     def discard(self) -> None:
@@ -115,15 +201,22 @@ class OutputFolder:
         remove_folder(self.path)
 
     def __enter__(self) -> Self:
+        if self.claims is not None:
+            self.claims.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    ) -> bool:
         if self._lock is not None:
             self._lock.close()
+        if self.claims is not None:
+            self.claims.__exit__(kind, error, trace)
+            # The one that finishes takes away what others still look at.
+            return isinstance(error, (FinishedElsewhere, OSError)) and (self.path / MANIFEST).exists()
         if error is not None and self._is_untouched():
             remove_folder(self.path)
+        return False
 
     def _is_untouched(self) -> bool:
         """Whether nothing was done here yet, so that nothing need be left behind."""
@@ -169,15 +262,15 @@ def _plan_of(folder: Path, overwrite: bool) -> dict[str, Any] | None:
     return None
 
 
-def _lock_file(folder: Path) -> IO[bytes]:
-    """An open file that holds the folder's lock; the system gives it back when the process ends."""
+def _lock_file(folder: Path, *, is_shared: bool) -> IO[bytes]:
+    """An open file that holds the folder's lock, alone or with other nodes; it ends with the process."""
     try:
         lock = open(folder / UNFINISHED / "lock", "wb")
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written: {error.strerror}") from error
     if os.name == "posix":
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as error:
             lock.close()
             raise OutputError(

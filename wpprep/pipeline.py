@@ -78,7 +78,7 @@ def train_vocab(
     vocab, text, run = build(VocabOptions, options), build(CorpusOptions, options), build(RunOptions, options)
     tasks = tasks_of(corpus, text, run.slice_bytes)
     plan = plan_of(as_dict(vocab) | as_dict(text), None, tasks)
-    with OutputFolder.claim(out, "vocabulary", plan, overwrite=run.overwrite) as folder:
+    with OutputFolder.claim(out, "vocabulary", plan, **run.among_nodes) as folder:
         if folder.is_finished:
             return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
         rules = TextRules(vocab)
@@ -174,7 +174,7 @@ def make_shards(
         _refuse_beside_tokens(corpus=corpus, tokens=tokens)
         source, plan = open_source(from_tokens, vocab, options, run.workers)
     plan = plan | {"options": as_dict(shard) | plan["options"]}
-    with OutputFolder.claim(out, "shards", plan, overwrite=run.overwrite) as folder:
+    with OutputFolder.claim(out, "shards", plan, **run.among_nodes) as folder:
         if folder.is_finished:
             return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
         if from_tokens is None:
@@ -183,6 +183,7 @@ def make_shards(
         trained, held_out = split_documents(source.corpus["documents"], shard)
         inside = hold_out(folder.path / HOLDOUT, plan, source, held_out, shard, run, say)
         receipts = fill_folder("shard", folder, source, trained, shard, run, say)
+        folder.elect()
         if not (tokens or from_tokens):
             remove_folder(source.store)
         inside += finish_bins(folder.path, source, receipts, shard)
@@ -218,7 +219,7 @@ def _encoding(
 
 def _encode(out: str | os.PathLike[str], encoding: _Encoding, run: RunOptions, say: Progress) -> Source:
     """Do what is left of pass 1."""
-    with OutputFolder.claim(out, "tokens", encoding.plan, overwrite=run.overwrite) as folder:
+    with OutputFolder.claim(out, "tokens", encoding.plan, **run.among_nodes) as folder:
         if not folder.is_finished:
             chosen = survey(encoding.tasks, encoding.text, folder, run, say)
             names = [f"part-{i:05}.arrow" for i in range(len(chosen.tasks))]
@@ -227,6 +228,7 @@ def _encode(out: str | os.PathLike[str], encoding: _Encoding, run: RunOptions, s
             make = partial(EncodeSlices, encoding.vocab, encoding.text, folder.path)
             folder.remove_others("part-*.arrow", names)  # of a killed run that cut other slices
             receipts = run_resumable("encode", make, named, sizes, folder, run, say)
+            folder.elect()
             not_used = unused(receipts, encoding.text, chosen.dropped)
             manifest = manifest_of_tokens(folder.path, encoding.plan, encoding.vocabulary, receipts, not_used)
             if manifest.corpus["documents"] == 0:
@@ -253,7 +255,7 @@ def _count(
     done = 0
     say("count", done, sum(sizes))
     workers = min(int(run.workers or 1), 1 + len(tasks) // _TASKS_WORTH_A_PROCESS)
-    for index, (to_learn, to_measure, not_used) in engines.run(make, tasks, workers):
+    for index, (to_learn, to_measure, not_used) in engines.run(make, tasks, replace(run, workers=workers)):
         learned.add(to_learn)
         held_out.add(to_measure)
         tallies[index] = not_used

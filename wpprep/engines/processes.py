@@ -1,11 +1,7 @@
-"""Engines: run one function over many tasks, here or in worker processes, with the same results.
+"""Worker processes of this machine: each takes a task when it is free.
 
-    for index, result in run(partial(CountStage, options), tasks, workers=2):
-        ...
-
-``make`` gives the function that takes tasks, and what is dear to build (an encoder) is built with it: once, if
-workers can be forked, which then share it, else in every worker. Results come as they are done, each with the
-index of its task. Tasks know nothing of workers; a worker that dies, dies loudly.
+Forked where the system can, so that they start at once and share what is loaded and what ``make`` builds. A
+worker that dies stops the run with a line that says how; what others finished meanwhile is not lost.
 """
 
 from __future__ import annotations
@@ -14,36 +10,17 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import multiprocess
 
 from wpprep.errors import WorkerError
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 
-
-def run(
-    make: Callable[[], Callable[[Task], Result]], tasks: Sequence[Task], workers: int
-) -> Iterator[tuple[int, Result]]:
-    """Run the function that ``make`` gives on every task.
-
-    Raises:
-        WorkerError: a worker process died; a finished task's result is not lost, the rest is not done.
-        Exception: whatever a task raised, with the worker's traceback as a note.
-    """
-    if workers == 1 or len(tasks) < 2:
-        function = make() if tasks else None
-        for index, task in enumerate(tasks):
-            yield index, function(task)  # type: ignore[misc]
-    else:
-        yield from _run_in_processes(make, tasks, min(workers, len(tasks)))
-
-
-def _run_in_processes(make: Callable[[], Any], tasks: Sequence[Any], workers: int) -> Iterator[tuple[int, Any]]:
+def run(make: Callable[[], Any], tasks: Iterable[Any], workers: int) -> Iterator[tuple[int, Any]]:
+    """Run the tasks in so many processes, as `engines.run` says."""
     # Forked workers start at once and share what is loaded and built; elsewhere they must be spawned.
     can_fork = sys.platform == "linux"
     context = multiprocess.get_context("fork" if can_fork else "spawn")
@@ -70,7 +47,7 @@ def _as_it_is(function: Any) -> Any:
     return function
 
 
-def _serve(tasks: Sequence[Any], processes: dict[Any, Any]) -> Iterator[tuple[int, Any]]:
+def _serve(tasks: Iterable[Any], processes: dict[Any, Any]) -> Iterator[tuple[int, Any]]:
     """Hand out tasks, the next one to whoever is free, and yield results."""
     waiting = iter(enumerate(tasks))
     busy: dict[Any, int] = {}

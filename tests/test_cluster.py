@@ -1,0 +1,196 @@
+"""A Dask cluster of real processes: the bytes of one process, whatever dies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wpprep import engines
+from wpprep.config import RunOptions
+from wpprep.errors import OptionError, TextDecodeError, WorkerError
+from wpprep.files import sha256_of
+from wpprep.pipeline import make_shards
+
+pytest.importorskip("distributed", reason="the engine dask is optional")
+
+_OPTIONS: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 2, "shards": 5, "slice_bytes": 8_000}
+
+
+class Cluster:
+    """A scheduler on loopback and its workers, each in a process group of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.address = f"tcp://127.0.0.1:{self.port}"
+        self.folder = folder
+        self.scheduler = self.start_scheduler()
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def start_scheduler(self) -> subprocess.Popen[bytes]:
+        where = ["--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard", "--no-show"]
+        scheduler = self._start("scheduler", *where)
+        deadline = time.monotonic() + 120
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return scheduler
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    def add_worker(self) -> None:
+        """A worker without a nanny: what is killed stays dead."""
+        where = ["--nthreads", "1", "--no-dashboard", "--no-nanny", "--local-directory", str(self.folder)]
+        self.workers.append(self._start("worker", self.address, *where))
+
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        log = open(self.folder / f"{arguments[0]}.log", "ab")
+        with log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "dask", *arguments],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},  # the tasks of this module
+                start_new_session=True,
+            )
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def close(self) -> None:
+        for process in [*self.workers, self.scheduler]:
+            self.kill(process)
+
+
+@pytest.fixture
+def cluster(tmp_path_factory) -> Iterator[Cluster]:
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        cluster.add_worker()
+        cluster.add_worker()
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
+
+
+class Square:
+    """Squares its task, slowly enough to be killed."""
+
+    def __init__(self, delay: float = 0.0) -> None:
+        self.delay = delay
+
+    def __call__(self) -> Any:
+        return self.square
+
+    def square(self, task: int) -> int:
+        time.sleep(self.delay)
+        return task * task
+
+
+def test_shards_errors_and_relative_names(cluster, sample_corpus, vocab, tmp_path, monkeypatch):
+    """Shards have the bytes of one process, a task's error is raised here, and names may be relative."""
+    make_shards([sample_corpus / "wiki"], vocab, tmp_path / "alone", **_OPTIONS, workers=1)
+    monkeypatch.chdir(sample_corpus)
+    make_shards(["wiki"], vocab, tmp_path / "dask", **_OPTIONS, scheduler=cluster.address)
+    assert checksums(tmp_path / "dask") == checksums(tmp_path / "alone")
+    bad = tmp_path / "bad.txt"
+    bad.write_bytes(b"A good line.\n" * 50 + b"\xff\n")
+    with pytest.raises(TextDecodeError, match=r"bad\.txt: .*650"):
+        make_shards([bad], vocab, tmp_path / "no", **_OPTIONS, scheduler=cluster.address)
+
+
+def test_no_scheduler_is_one_line(monkeypatch):
+    """An address where no scheduler answers is named."""
+    pytest.importorskip("distributed")
+    from wpprep.engines import cluster
+
+    monkeypatch.setattr(cluster, "_CONNECT_WITHIN", 0.5)
+    with pytest.raises(WorkerError, match=r"tcp://127\.0\.0\.1:9: no Dask scheduler answers there"):
+        list(engines.run(Square(), [1], RunOptions(scheduler="tcp://127.0.0.1:9")))
+
+
+def test_an_address_without_its_engine_is_refused():
+    """A scheduler is asked for with the engine dask and with no other."""
+    with pytest.raises(OptionError, match="engine is dask"):
+        RunOptions(engine="dask")
+    with pytest.raises(OptionError, match="engine is local"):
+        RunOptions(engine="local", scheduler="tcp://127.0.0.1:9")
+
+
+def test_a_task_that_takes_every_worker_with_it_stops_the_run(cluster):
+    """Four workers lost over one task are one line, not an endless retry."""
+    cluster.add_worker()
+    cluster.add_worker()
+    with pytest.raises(WorkerError, match="every worker that took task .* was lost"):
+        list(engines.run(Suicide(), [1], RunOptions(scheduler=cluster.address)))
+
+
+class Suicide:
+    def __call__(self) -> Any:
+        return self.die
+
+    def die(self, task: int) -> int:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return task
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_comes_back(cluster):
+    """The scheduler killed twice in the middle and started again: every task is done, each result once."""
+    results: dict[int, int] = {}
+    for index, result in engines.run(Square(0.05), range(200), RunOptions(scheduler=cluster.address)):
+        assert index not in results
+        results[index] = result
+        if len(results) in {50, 120}:
+            cluster.kill(cluster.scheduler)
+            cluster.scheduler = cluster.start_scheduler()
+            cluster.add_worker()  # those of the lost scheduler may have ended with it
+    assert results == {i: i * i for i in range(200)}
+
+
+@pytest.mark.slow
+def test_a_storm_over_workers(cluster, sample_corpus, vocab, tmp_path):
+    """Thirty kills of workers at random moments, each replaced: a run ends in the same bytes, or in one line.
+
+    It ends in a line when one task was hit too often; the same command then goes on.
+    """
+    make_shards([sample_corpus / "wiki"], vocab, tmp_path / "alone", **_OPTIONS, workers=1)
+    expected = checksums(tmp_path / "alone")
+    options = ["--max-seq-length=64", "--dupe-factor=2", "--shards=5", "--slice-bytes=8000", "--quiet"]
+    command = [sys.executable, "-c", "from wpprep.cli import main; main()", "make-shards"]
+    command += [str(sample_corpus / "wiki"), "--vocab", str(vocab), "--scheduler", cluster.address, *options]
+    generator, kills, folders = random.Random(3), 0, 0
+    while kills < 30:
+        out, folders = tmp_path / f"out-{folders}", folders + 1
+        while not (out / "manifest.json").exists():
+            run = subprocess.Popen([*command, "--out", str(out)], stderr=subprocess.PIPE, text=True)
+            deadline = time.monotonic() + 300
+            while run.poll() is None:
+                assert time.monotonic() < deadline
+                time.sleep(generator.uniform(0.5, 3.0))
+                if kills < 8 * folders:  # then let the run end
+                    cluster.kill(cluster.workers.pop(0))
+                    cluster.add_worker()
+                    kills += 1
+            _, errors = run.communicate()
+            assert run.returncode == 0 or "every worker that took task" in errors, errors
+        assert checksums(out) == expected

@@ -1,0 +1,198 @@
+"""Several nodes, one folder: claims are kept, lost nodes are replaced, and the bytes are those of one run."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wpprep.claims import Claims
+from wpprep.config import RunOptions
+from wpprep.errors import OptionError, OutputError
+from wpprep.files import sha256_of
+from wpprep.manifest import verify
+from wpprep.output import OutputFolder
+from wpprep.pipeline import make_shards
+
+_SHARDS: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 2, "shards": 5, "holdout": 0.2, "workers": 1}
+_NODE = """
+import sys
+from wpprep.pipeline import make_shards
+corpus, vocab, out, node, workers = sys.argv[1:]
+make_shards([corpus], vocab, out, max_seq_length=64, dupe_factor=2, shards=5, holdout=0.2,
+            node=node, node_timeout=5, workers=int(workers), slice_bytes=8_000)
+"""
+
+
+def start(corpus: Path, vocab: Path, out: Path, node: str, workers: int = 1) -> subprocess.Popen[str]:
+    """One node's run, in a process group of its own."""
+    command = [sys.executable, "-c", _NODE, str(corpus), str(vocab), str(out), node, str(workers)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def kill(run: subprocess.Popen[str]) -> None:
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate(timeout=60)
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """The sha256 of every file below a folder, by name."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
+
+
+@pytest.fixture(scope="module")
+def alone(sample_corpus: Path, vocab: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What one run without nodes writes, in slices of another size."""
+    out = tmp_path_factory.mktemp("alone") / "shards"
+    make_shards([sample_corpus / "wiki"], vocab, out, **_SHARDS)
+    return checksums(out)
+
+
+def test_a_node_wants_its_own_share_first(tmp_path):
+    """Node 2 of 3 wants tasks 1, 4 of seven (counted from 0), then those of node 3 (2, 5), then of node 1."""
+    claims = Claims(tmp_path, "2/3", 60)
+    assert claims.own("abcdefg") == ["b", "e"]
+    assert claims.order("abcdefg") == ["b", "e", "c", "f", "a", "d", "g"]
+
+
+def test_a_claim_holds_until_its_node_ends(tmp_path):
+    """What one node has taken the other cannot take, until the first has ended."""
+    with Claims(tmp_path, "1/2", 60) as second:
+        with Claims(tmp_path, "2/2", 60) as first:
+            assert first.take("task")
+            assert not second.take("task")
+            assert not first.take("task")
+        assert second.take("task")
+
+
+def test_a_node_without_a_sign_of_life_is_lost(tmp_path):
+    """The claims of a node whose file has not been touched for long are free, and only those."""
+    with Claims(tmp_path, "1/2", 30) as alive, Claims(tmp_path, "2/2", 30) as lost:
+        assert lost.take("task")
+        assert not alive.take("task")
+        lost._beat.kill()
+        lost._beat.join()
+        long_ago = time.time() - 31
+        os.utime(tmp_path / lost._name, (long_ago, long_ago))
+        assert alive.take("task")
+
+
+def test_a_node_gives_signs_of_life(tmp_path):
+    """A node's file, made old, is touched again while the node lives."""
+    with Claims(tmp_path, "1/1", 30) as claims:
+        os.utime(tmp_path / claims._name, (0, 0))
+        deadline = time.monotonic() + 60
+        while (tmp_path / claims._name).stat().st_mtime == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nodes_and_other_runs_shut_each_other_out(tmp_path):
+    """A folder that nodes fill together is closed to a run without --node, and the other way round."""
+    plan = {"options": {}, "vocabulary": None, "corpus": "c"}
+    where = (tmp_path / "out", "shards", plan)
+    nodes: list[dict[str, Any]] = [{"overwrite": False, "node": f"{i}/2", "node_timeout": 60} for i in (1, 2)]
+    with OutputFolder.claim(*where, **nodes[0]) as folder:
+        folder.note("a", 1, {})
+        with OutputFolder.claim(*where, **nodes[1]):
+            pass
+        with pytest.raises(OutputError, match="another run is at work"):
+            OutputFolder.claim(*where, overwrite=False)
+    with (
+        OutputFolder.claim(*where, overwrite=False),
+        pytest.raises(OutputError, match="another run is at work"),
+    ):
+        OutputFolder.claim(*where, **nodes[0])
+
+
+@pytest.mark.parametrize("node", ["0/2", "3/2", "1", "1/0", "a/b", "-1/2", "1/2/3"])
+def test_a_node_that_cannot_be_is_refused(node):
+    """A node is I/N with I from 1 to N."""
+    with pytest.raises(OptionError, match=r"node is .*, expected I/N with I from 1 to N"):
+        RunOptions(node=node)
+
+
+def test_a_node_cannot_overwrite():
+    """--overwrite would take away what other nodes have done."""
+    with pytest.raises(OptionError, match="overwrite is no option of a node"):
+        RunOptions(node="1/2", overwrite=True)
+
+
+def test_one_node_does_it_all_where_no_other_comes(sample_corpus, vocab, alone, tmp_path):
+    """Node 2 of 2 alone writes the same bytes, and node 1, which comes late, finds them finished."""
+    for node in ("2/2", "1/2"):
+        make_shards([sample_corpus / "wiki"], vocab, tmp_path / "out", node=node, slice_bytes=8_000, **_SHARDS)
+    assert checksums(tmp_path / "out") == alone
+
+
+def test_nodes_together_write_the_same_bytes(sample_corpus, vocab, alone, tmp_path):
+    """Two nodes at once, one of them with two workers; both end well, and nothing is left over."""
+    where = (sample_corpus / "wiki", vocab, tmp_path / "out")
+    runs = [start(*where, "1/2", workers=2), start(*where, "2/2")]
+    for run in runs:
+        _, errors = run.communicate(timeout=300)
+        assert (run.returncode, errors) == (0, "")
+    assert checksums(tmp_path / "out") == alone
+
+
+def test_nodes_must_cut_the_same_tasks(sample_corpus, vocab, tmp_path):
+    """A node whose slices are of another size would write other parts under the same names: it is refused."""
+    where = (sample_corpus / "wiki", vocab, tmp_path / "out")
+    other = start(*where, "1/2")
+    claims = tmp_path / "out" / "tokens" / ".unfinished" / "claims"
+    while not list(claims.glob("*.claim")):
+        assert other.poll() is None
+        time.sleep(0.005)
+    os.killpg(other.pid, signal.SIGSTOP)
+    with pytest.raises(OutputError, match="another node cuts the work into other tasks"):
+        make_shards([where[0]], vocab, tmp_path / "out", node="2/2", slice_bytes=9_000, **_SHARDS)
+    kill(other)
+
+
+def test_another_node_takes_over_from_a_lost_one(sample_corpus, vocab, alone, tmp_path):
+    """A node killed while it works leaves its tasks to the other."""
+    where = (sample_corpus / "wiki", vocab, tmp_path / "out")
+    lost = start(*where, "1/2")
+    claims = tmp_path / "out" / "tokens" / ".unfinished" / "claims"
+    while not list(claims.glob("*.claim")):
+        assert lost.poll() is None
+        time.sleep(0.005)
+    kill(lost)
+    run = start(*where, "2/2")
+    _, errors = run.communicate(timeout=300)
+    assert (run.returncode, errors) == (0, "")
+    assert checksums(tmp_path / "out") == alone
+
+
+@pytest.mark.slow
+def test_a_storm_over_three_nodes(sample_corpus, vocab, alone, tmp_path):
+    """Thirty kills of any of three nodes, each started again, end in the same bytes every time."""
+    generator = random.Random(5)
+    kills = folders = 0
+    while kills < 30:
+        out = tmp_path / f"out-{folders}"
+        folders += 1
+        nodes = ["1/3", "2/3", "3/3"]
+        runs = {node: start(sample_corpus / "wiki", vocab, out, node) for node in nodes}
+        deadline = time.monotonic() + 300
+        while any(run.poll() is None for run in runs.values()):
+            assert time.monotonic() < deadline
+            time.sleep(generator.uniform(0.3, 1.5))
+            node = generator.choice(nodes)
+            if runs[node].poll() is None and kills < 8 * folders:
+                kill(runs[node])
+                kills += 1
+                runs[node] = start(sample_corpus / "wiki", vocab, out, node)
+        assert [run.communicate() for run in runs.values()] == [(None, "")] * 3
+        assert [run.returncode for run in runs.values()] == [0, 0, 0]
+        assert checksums(out) == alone
+        assert verify(out) == []
