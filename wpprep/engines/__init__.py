@@ -3,11 +3,11 @@
     for index, result in run(partial(EncodeSlices, ...), tasks, RunOptions(workers=2)):
         ...
 
-The whole interface is `run`; stages know nothing else of it. ``make`` gives the function that takes
-tasks, and what is dear to build (an encoder with its table of chunks) is built with it: once for workers that
-are forked here, which then share it, else once in every worker. Results come as they are done, each with the number of its task. Tasks may be an iterator: the next
-one is taken when a worker is free. A task's result depends on the task alone, so which worker did it, or how
-often it was begun, changes no byte. A worker that dies, dies loudly.
+The whole interface is `run`; stages know nothing else of it. ``make`` gives the function that takes tasks, and
+what is dear to build (an encoder with its table of chunks) is built with it: once for workers that are forked
+here, which then share it, else once in every worker. Results come as they are done, each with the number of its
+task. Tasks may be an iterator: the next one is taken when a worker is free. A task's result depends on the task
+alone, so which worker did it, or how often it was begun, changes no byte. A worker that dies, dies loudly.
 
     serial   in this process, one task after another
     local    in processes of this machine (`processes`), as many as ``workers``
