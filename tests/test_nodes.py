@@ -16,6 +16,7 @@ import pytest
 from wpprep.claims import Claims
 from wpprep.config import RunOptions
 from wpprep.errors import OptionError, OutputError
+from wpprep.extract import extract_corpus
 from wpprep.files import sha256_of
 from wpprep.manifest import verify
 from wpprep.output import OutputFolder
@@ -132,6 +133,20 @@ def test_one_node_does_it_all_where_no_other_comes(sample_corpus, vocab, alone, 
     for node in ("2/2", "1/2"):
         make_shards([sample_corpus / "wiki"], vocab, tmp_path / "out", node=node, slice_bytes=8_000, **_SHARDS)
     assert checksums(tmp_path / "out") == alone
+
+
+def test_extracted_text_is_shared_too(sample_corpus, tmp_path):
+    """Two nodes at once write the files of clean text that one run writes, duplicates left out."""
+    corpus, options = [sample_corpus / "wiki"], {"file_bytes": 8_000, "deduplicate": True, "workers": 1}
+    extract_corpus(corpus, tmp_path / "alone", **options)
+    script = (
+        "import sys; from wpprep.extract import extract_corpus; "
+        f"extract_corpus([sys.argv[1]], sys.argv[2], node=sys.argv[3], **{options!r})"
+    )
+    command = [sys.executable, "-c", script, str(corpus[0]), str(tmp_path / "out")]
+    runs = [subprocess.Popen([*command, node]) for node in ("1/2", "2/2")]
+    assert [run.wait(timeout=300) for run in runs] == [0, 0]
+    assert checksums(tmp_path / "out") == checksums(tmp_path / "alone")
 
 
 def test_nodes_together_write_the_same_bytes(sample_corpus, vocab, alone, tmp_path):

@@ -55,7 +55,7 @@ def extract_corpus(
     tasks = tasks_of(corpus, text, how.file_bytes)
     plan = plan_of(as_dict(how) | as_dict(text), None, tasks)
     say = progress or (lambda stage, done, total: None)
-    with OutputFolder.claim(out, "text", plan, overwrite=run.overwrite) as folder:
+    with OutputFolder.claim(out, "text", plan, **run.among_nodes) as folder:
         if not folder.is_finished:
             _fill(folder, tasks, plan, corpus, how, text, run, say)
     return read_manifest(out)
@@ -80,6 +80,7 @@ def _fill(
     receipts = run_resumable(
         "extract", partial(ExtractSlices, how, text, folder.path), named, sizes, folder, run, say
     )
+    folder.elect()
     facts = take_facts(sum_statistics(receipts))
     if not facts["documents"]:
         folder.discard()
