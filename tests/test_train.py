@@ -162,7 +162,7 @@ def test_shards_are_mixed_by_weights(shards: Path, tmp_path: Path) -> None:
 
 def test_the_best_weights_are_kept(dynamic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a rate that ruins the model, `final_weights best` exports the weights from before the ruin."""
-    options = {**QUICK, "steps": 4, "eval_steps": 1, "warmup_steps": 3, "learning_rate": 0.3, "save_steps": 0}
+    options = {**QUICK, "steps": 4, "eval_steps": 1, "warmup_steps": 3, "learning_rate": 0.1, "save_steps": 0}
     result = train(dynamic, tmp_path / "out", **options, final_weights="best")
     assert result.best.mlm_loss < result.after.mlm_loss
     again = train(dynamic, tmp_path / "again", **QUICK, steps=1, init_from=str(tmp_path / "out"))

@@ -126,6 +126,14 @@ class ShardFolder:
             found[mine] = offsets[local + 1] - offsets[local]
         return found
 
+    def places(self, rows: Ints) -> dict[str, list[int]]:
+        """Where these global rows lie: the path of each shard, and their row numbers in it, both in order."""
+        found: dict[str, list[int]] = {}
+        for row in np.sort(rows).tolist():
+            shard = int(np.searchsorted(self.starts, row, side="right")) - 1
+            found.setdefault(str(self.names[shard]), []).append(row - int(self.starts[shard]))
+        return found
+
     def gather(self, rows: Ints) -> InstanceBatch:
         """The instances with these global row numbers, in this order, copied out of the shards.
 

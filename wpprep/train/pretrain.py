@@ -83,7 +83,7 @@ def train(
         OptionError: an unknown option, or one out of range.
         ShardError: the shards are unfinished or damaged; names the file.
         OutputError: ``out`` holds something else.
-        TrainingError: the loss is not finite; names the step and the rows.
+        TrainingError: the loss explodes or is not finite; names the step, and shard and row of its instances.
     """
     refuse_unknown(options, TrainOptions)
     built = build(TrainOptions, options)

@@ -41,7 +41,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Progress:
-    """Means since the last progress line."""
+    """Means since the last progress line; ``grad_norm`` is the length of the gradient before it is clipped."""
 
     step: int
     steps: int
@@ -51,6 +51,7 @@ class Progress:
     nsp_loss: float | None
     nsp_accuracy: float | None
     learning_rate: float
+    grad_norm: float
     tokens_per_second: float
 
     def __str__(self) -> str:
@@ -71,6 +72,7 @@ class Window:
         self.rows: list[int] = []
         self.steps: list[int] = []
         self.of_rows: list[Ints] = []  # row numbers of each batch, for what is said of a bad one
+        self.norms: list[torch.Tensor] = []  # float64[] each, one a step: the length of its gradient
         self.seconds, self.tokens = 0.0, 0
         self.looked = 0
 
@@ -85,13 +87,22 @@ class Window:
         self.steps.append(step)
         self.of_rows.append(np.empty(0, np.int64) if of_rows is None else of_rows)
 
-    def first_not_finite(self) -> int | None:
-        """The first batch, of those not looked at before, with a loss that is no number."""
+    def first_bad(self, most: float) -> int | None:
+        """The first batch, of those not looked at before, with a mean MLM loss above ``most``, or with a loss
+        or the gradient of its step no number."""
         looked, self.looked = self.looked, len(self.scores)
         if looked == len(self.scores):
             return None
-        bad = torch.isfinite(torch.stack(self.scores[looked:])).all(1).logical_not().nonzero()
+        scores, norms = torch.stack(self.scores[looked:]).cpu(), self.lengths().cpu()
+        norms_of = norms[torch.tensor(self.steps[looked:]) - self.steps[0]]
+        means = scores[:, 0] / torch.tensor(self.predictions[looked:]).clamp(min=1)
+        good = scores.isfinite().all(1) & norms_of.isfinite() & (means <= most)
+        bad = good.logical_not().nonzero()
         return looked + int(bad[0]) if len(bad) else None
+
+    def mlm_loss(self, batch: int) -> float:
+        """The mean of one batch."""
+        return float(self.scores[batch][0]) / max(1, self.predictions[batch])
 
     def means(self, ranks: Ranks) -> tuple[float, float, float, float]:
         """Means over predictions and rows of all processes: mlm and nsp loss, mlm and nsp accuracy."""
@@ -105,6 +116,9 @@ class Window:
     def sums(self) -> torch.Tensor:
         return torch.stack(self.scores) if self.scores else torch.zeros(0, 4, dtype=torch.float64)
 
+    def lengths(self) -> torch.Tensor:
+        return torch.stack(self.norms) if self.norms else torch.zeros(0, dtype=torch.float64)
+
     def values(self) -> dict[str, Any]:
         return {
             "predictions": self.predictions,
@@ -115,9 +129,9 @@ class Window:
         }
 
     @staticmethod
-    def restored(sums: torch.Tensor, values: dict[str, Any]) -> Window:
+    def restored(sums: torch.Tensor, norms: torch.Tensor, values: dict[str, Any]) -> Window:
         window = Window()
-        window.scores = list(sums)
+        window.scores, window.norms = list(sums), list(norms)
         window.predictions, window.rows = values["predictions"], values["rows"]
         window.steps = values["steps"]
         window.of_rows = [np.empty(0, np.int64)] * len(window.steps)  # looked at before they were saved

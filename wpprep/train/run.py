@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import torch
 
 from wpprep.config import TrainOptions, as_dict
-from wpprep.errors import OptionError, TrainingError
+from wpprep.errors import OptionError
 from wpprep.files import MANIFEST, sha256_of
 from wpprep.loader import Batch
 from wpprep.records import Ints
@@ -37,6 +37,7 @@ from wpprep.train.progress import Evaluation, Progress, Window
 from wpprep.train.ranks import Ranks
 from wpprep.train.stopping import Stop
 from wpprep.train.updates import Updates, learning_rate
+from wpprep.train.watch import stop_if_broken
 
 Report = Callable[[Progress | Evaluation], None]
 
@@ -160,10 +161,10 @@ class Run:
             with self._adding_up(last=index == len(parts) - 1):
                 scores = self.score(part)
                 self.updates.backward(scores.share(predictions, rows) * self.ranks.world)
-        self.updates.apply(self.step)
+        self.window.norms.append(self.updates.apply(self.step))
         self.step += 1
         if self.device.type == "cpu":  # elsewhere reading the loss would stall the device
-            self.check_finite()
+            stop_if_broken(self.window, self.phases, self.options, self.out)
         passed = time.perf_counter() - started
         tokens = sum(part.tokens for part in parts)
         self.seconds, self.tokens, self.waited = (
@@ -213,24 +214,8 @@ class Run:
             self.feed.close()
             self.feed = None
 
-    def check_finite(self) -> None:
-        """Stop where a loss is no number.
-
-        Raises:
-            TrainingError: names the step and its rows.
-        """
-        bad = self.window.first_not_finite()
-        if bad is not None:
-            rows, step = self.window.of_rows[bad], self.window.steps[bad]
-            named = ", ".join(str(row) for row in rows[:8]) + (", ..." if len(rows) > 8 else "")
-            path = next(phase for phase in self.phases if step <= phase.stop).shards.path
-            raise TrainingError(
-                f"step {step}: the loss is not finite; its batch held rows {named} of {path}; "
-                f"lower the learning rate (now {self.options.learning_rate}) or look at these rows"
-            )
-
     def log(self) -> None:
-        self.check_finite()
+        stop_if_broken(self.window, self.phases, self.options, self.out)
         mlm_loss, nsp_loss, mlm_accuracy, nsp_accuracy = self.window.means(self.ranks)
         speed = self.window.tokens / max(1e-9, self.window.seconds)
         phase = next(phase for phase in self.phases if self.step <= phase.stop)
@@ -243,6 +228,7 @@ class Run:
             nsp_loss=nsp_loss if self.pairs else None,
             nsp_accuracy=nsp_accuracy if self.pairs else None,
             learning_rate=learning_rate(self.step - 1, self.options),
+            grad_norm=float(self.window.lengths().mean()),
             tokens_per_second=float(self.ranks.sum(torch.tensor(speed, dtype=torch.float64))),
         )
         self.window = Window()
@@ -288,9 +274,9 @@ class Run:
 
     def save(self) -> None:
         """Write a checkpoint."""
-        self.check_finite()
+        stop_if_broken(self.window, self.phases, self.options, self.out)
         tensors = {f"model.{name}": weight.detach() for name, weight in self.model.named_parameters()}
-        tensors |= self.updates.tensors() | {"window": self.window.sums()}
+        tensors |= self.updates.tensors() | {"window": self.window.sums(), "norms": self.window.lengths()}
         for rank, state in enumerate(self.ranks.gather(torch.get_rng_state())):
             tensors[f"random.cpu.{rank}"] = state
         if self.device.type == "cuda":
@@ -338,7 +324,9 @@ class Run:
         self.step = values["step"]
         self.evaluations = [Evaluation(**found) for found in values["evaluations"]]
         if same and self.ranks.is_first:
-            self.window = Window.restored(tensors["window"].to(self.device), values["window"])
+            self.window = Window.restored(
+                tensors["window"].to(self.device), tensors["norms"].to(self.device), values["window"]
+            )
 
     def take_best(self) -> None:
         """Put the weights of the lowest held-out loss into the model, if these are wanted."""

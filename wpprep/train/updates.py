@@ -61,15 +61,21 @@ class Updates:
         """Add the gradients of a loss."""
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
 
-    def apply(self, step: int) -> None:
-        """Change the weights by the gradients, which are then forgotten."""
+    def apply(self, step: int) -> torch.Tensor:
+        """Change the weights by the gradients, which are then forgotten.
+
+        Returns:
+            The length of the gradient before it was clipped, ``float64[]`` on the device; 0 for a step that
+            fp16 left out.
+        """
         self.scaler.unscale_(self.optimizer)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.grad_clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.grad_clip).double()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(step, self.options)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
+        return torch.where(norm.isfinite(), norm, 0.0) if self.scaler.is_enabled() else norm
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """AdamW's moments by name, for a checkpoint."""
