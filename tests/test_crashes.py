@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import random
 import resource
@@ -17,6 +18,8 @@ import pytest
 
 from wpprep.files import sha256_of
 from wpprep.manifest import verify
+from wpprep.pipeline import encode_corpus, make_shards, train_vocab
+from wpprep.shards import read_shard
 
 _SCRIPT = """
 import sys
@@ -166,3 +169,57 @@ def test_a_full_disk_and_a_read_only_one_are_one_line(sample_corpus: Path, vocab
         assert said.startswith("wpprep: ")
         assert "Read-only file system" in said
         assert said.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the workers of a run in /proc")
+def test_a_worker_killed_by_the_kernel_is_one_line(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
+    """As when memory runs out: one line that says so, no half file with a final name, and the run goes on."""
+    out = tmp_path / "out"
+    words = [*command(sample_corpus / "wiki", vocab, out), "--dupe-factor", "100", "--shards", "100"]
+    run = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (list(out.glob("shard-*")) and (workers := workers_of(run.pid))):
+        assert run.poll() is None
+        time.sleep(0.001)
+    os.kill(workers[0], signal.SIGKILL)
+    said = run.communicate(timeout=60)[1]
+    assert run.returncode == 1
+    assert said == (
+        "wpprep: a worker process ended by signal SIGKILL before its task was done; the system may be out of "
+        "memory: try fewer workers; run the same command again to go on\n"
+    )
+    for path in out.glob("shard-*"):
+        read_shard(path)
+    assert attempt(words) == (0, "")
+    assert verify(out) == []
+
+
+@pytest.mark.slow
+def test_wikipedia_gives_the_same_bytes(data: Path, tmp_path: Path) -> None:
+    """62 MB: 1, 2, 3 and 5 workers, slices of 1 and 16 MB, disturbed or not, from kept tokens or not."""
+    corpus = tmp_path / "wiki-en.txt"
+    texts = (gzip.decompress(path.read_bytes()) for path in sorted((data / "wiki-en").glob("*.gz")))
+    corpus.write_bytes(b"".join(texts))
+    vocab = train_vocab([corpus], tmp_path / "vocab", workers=2).folder
+    options: dict[str, Any] = {"dupe_factor": 1, "shards": 7, "holdout": 0.01}
+    calm = make_shards([corpus], vocab, tmp_path / "calm", workers=1, **options).folder
+    expected = checksums(calm)
+    for workers, slice_bytes in ((2, 1_000_000), (3, 16_000_000), (5, 1_000_000)):
+        how: dict[str, Any] = options | {"workers": workers, "slice_bytes": slice_bytes}
+        out = make_shards([corpus], vocab, tmp_path / "out", **how).folder
+        assert checksums(out) == expected
+        shutil.rmtree(out)
+    script = "import sys; from wpprep.pipeline import make_shards\n"
+    script += (
+        f"make_shards([sys.argv[1]], sys.argv[2], sys.argv[3], workers=2, slice_bytes=4_000_000, **{options})"
+    )
+    words = [sys.executable, "-c", script, str(corpus), str(vocab), str(tmp_path / "out")]
+    generator = random.Random(7)
+    for _ in range(6):
+        run = subprocess.Popen(words, start_new_session=True)
+        time.sleep(generator.uniform(1, 4))
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+    assert attempt(words) == (0, "")
+    assert checksums(tmp_path / "out") == expected
+    tokens = encode_corpus([corpus], vocab, tmp_path / "tokens", workers=2).folder
+    assert checksums(make_shards(out=tmp_path / "kept", from_tokens=tokens, **options).folder) == expected

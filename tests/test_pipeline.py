@@ -47,7 +47,7 @@ def test_a_vocabulary_is_the_same_for_any_workers_and_slices(
     assert checksums(again.folder) == checksums(vocab)
 
 
-@pytest.mark.parametrize(("workers", "slice_bytes"), [(1, 3_000), (2, 16_000_000), (2, 20_000), (3, 5_000)])
+@pytest.mark.parametrize(("workers", "slice_bytes"), [(1, 3_000), (2, 16_000_000), (3, 5_000), (5, 20_000)])
 def test_shards_are_the_same_for_any_workers_and_slices(
     sample_corpus, vocab, shards, tmp_path, workers, slice_bytes
 ):
