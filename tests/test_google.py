@@ -1,0 +1,235 @@
+"""Real text through wpprep and through Google's procedure: alike, but where we differ on purpose.
+
+Every token is replaced by its number in the corpus, so that a row tells where its A and B come from. All seeds
+are fixed: the statistics below are the same on every run. The largest gap between two empirical distributions
+(Kolmogorov-Smirnov) of n and m values of one distribution is above 1.95 * sqrt(1/n + 1/m) once in a thousand.
+"""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import random
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from reference import CLS, FIRST, MASK, SEP, roles
+from reference.masking import google_mask, number_to_predict
+from reference.pairing import google_pairs
+
+from wpprep.config import ShardOptions
+from wpprep.encode.tokens import Part, TokenStore
+from wpprep.manifest import Shard
+from wpprep.masking import mask_batch
+from wpprep.pairing import make_instances
+from wpprep.pipeline import encode_corpus, make_shards, train_vocab
+from wpprep.records import TokenizedDocuments
+from wpprep.shards import read_shard
+
+Sizes = npt.NDArray[Any]
+PASSES = 3
+
+
+class Row(NamedTuple):
+    """A row: the tokens of A and of B, whether B is random, whether its chunk was a lone sentence."""
+
+    a: int
+    b: int
+    is_random: bool
+    is_lone: bool
+
+
+@dataclass(frozen=True)
+class Text:
+    """Documents whose tokens are numbers, as wpprep's records, and the ends of their sentences."""
+
+    documents: TokenizedDocuments
+
+    def as_lists(self) -> list[list[list[int]]]:
+        ends, edges = self.documents.sentences.tolist(), self.documents.documents.tolist()
+        return [
+            [list(range(FIRST + ends[s], FIRST + ends[s + 1])) for s in range(first, last)]
+            for first, last in itertools.pairwise(edges)
+        ]
+
+    def is_lone(self, first: int, last: int, target: int) -> bool:
+        """Whether the text from one token to another is of a sentence that was a chunk of its own."""
+        ends = self.documents.sentences
+        sentence = int(np.searchsorted(ends, first - FIRST, side="right")) - 1
+        if last - FIRST >= ends[sentence + 1]:
+            return False
+        is_last = sentence + 1 in self.documents.documents
+        return is_last or bool(ends[sentence + 1] - ends[sentence] >= target)
+
+    def row(self, a: list[int], b: list[int], target: int, *, is_random: bool) -> Row:
+        """A row; a lone sentence is in A alone if B is random, else in both."""
+        lone_ours = not is_random and self.is_lone(a[0], b[-1], target)
+        return Row(len(a), len(b), is_random, lone_ours or self.is_lone(a[0], a[-1], target))
+
+
+def numbered(tokens: Path, step: int) -> Text:
+    """Every ``step``-th document of a token store."""
+    store = TokenStore.open(tokens)
+    documents = store.take(np.arange(0, len(store), step))
+    numbers = np.arange(FIRST, FIRST + len(documents.tokens), dtype=np.uint32)
+    return Text(replace(documents, tokens=numbers, word_starts=None))
+
+
+def ours(text: Text, options: ShardOptions) -> list[Row]:
+    own = text.documents
+    offsets = own.sentences.astype(np.int32), own.documents.astype(np.int32)
+    store = TokenStore([Part(None, own.tokens, *offsets, None)])
+    rows = []
+    for pass_ in range(PASSES):
+        passes = np.full(len(own), pass_)
+        batch = make_instances(own, np.arange(len(own)), passes, store, roles(), options).batch
+        for ids, b, label in zip(
+            np.split(batch.input_ids, batch.offsets[1:-1]),
+            batch.b_start,
+            batch.next_sentence_label,
+            strict=True,
+        ):
+            a_side, b_side = ids[1 : b - 1].tolist(), ids[b:-1].tolist()
+            rows.append(text.row(a_side, b_side, options.max_seq_length - 3, is_random=bool(label)))
+    return rows
+
+
+def googles(text: Text, options: ShardOptions) -> list[Row]:
+    generator, documents = random.Random(2018), text.as_lists()
+    made = (
+        google_pairs(documents, options.max_seq_length, options.short_seq_prob, generator)
+        for _ in range(PASSES)
+    )
+    target = options.max_seq_length - 3
+    return [text.row(a, b, target, is_random=label) for a, b, label in itertools.chain.from_iterable(made)]
+
+
+def largest_gap(x: Sizes, y: Sizes) -> float:
+    """The Kolmogorov-Smirnov statistic: the largest distance between two empirical distributions."""
+    places = np.union1d(x, y)
+    mine = np.searchsorted(np.sort(x), places, side="right") / len(x)
+    return float(np.abs(mine - np.searchsorted(np.sort(y), places, side="right") / len(y)).max())
+
+
+def allowed(x: Sizes, y: Sizes) -> float:
+    return float(1.95 * np.sqrt(1 / len(x) + 1 / len(y)))
+
+
+def sizes(rows: list[Row], *, is_random: bool) -> Sizes:
+    """``int[n, 2]``, A's and B's tokens in the rows of one label whose chunk was no lone sentence."""
+    return np.array([row[:2] for row in rows if row.is_random == is_random and not row.is_lone])
+
+
+def check_pairs(text: Text, length: int) -> None:
+    """Lengths, the split into A and B and the number of rows are alike, the share of random nexts is not."""
+    options = ShardOptions(max_seq_length=length, short_seq_prob=0.0)
+    mine, theirs = ours(text, options), googles(text, options)
+    assert abs(len(mine) / len(theirs) - 1) < 0.01
+    for is_random in (False, True):
+        x, y = sizes(mine, is_random=is_random), sizes(theirs, is_random=is_random)
+        assert largest_gap(x[:, 0], y[:, 0]) < allowed(x, y)
+        assert largest_gap(x[:, 1], y[:, 1]) < allowed(x, y)
+        assert largest_gap(x.sum(axis=1), y.sum(axis=1)) < allowed(x, y)
+        assert largest_gap(x[:, 0] / x.sum(axis=1), y[:, 0] / y.sum(axis=1)) < allowed(x, y)
+    # On purpose: random text follows a lone sentence always in Google's procedure, half of the time in ours.
+    lone = float(np.mean([row.is_lone for row in theirs]))
+    share = float(np.mean([row.is_random for row in theirs]))
+    assert all(row.is_random for row in theirs if row.is_lone)
+    assert abs(share - (1 + lone) / 2) < 4 * 0.5 / np.sqrt(len(theirs))
+    assert abs(np.mean([row.is_random for row in mine]) - 0.5) < 0.005
+    assert not all(row.is_random for row in mine if row.is_lone)
+
+
+def check_short_targets(text: Text) -> None:
+    """Where a tenth of the documents is cut short, rows of random nexts are as long as Google's."""
+    options = ShardOptions(max_seq_length=128)
+    x, y = (
+        np.array([row.a + row.b for row in rows if row.is_random])
+        for rows in (ours(text, options), googles(text, options))
+    )
+    assert (y < 100).sum() > 20
+    # Targets are drawn once a document, so that it is documents that count, not rows.
+    documents = PASSES * len(text.documents)
+    assert largest_gap(x, y) < 1.95 * np.sqrt(2 / documents)
+
+
+def check_masks(text: Text, most: int) -> None:
+    """As many predictions in every row as Google's, 80/10/10, and at places distributed alike."""
+    own, options = text.documents, ShardOptions(max_seq_length=128)
+    offsets = own.sentences.astype(np.int32), own.documents.astype(np.int32)
+    store = TokenStore([Part(None, own.tokens, *offsets, None)])
+    made = make_instances(own, np.arange(len(own)), np.zeros(len(own), np.int64), store, roles(), options)
+    batch = mask_batch(made.batch, roles(), "token", 0.15, 19, 0.8, 0.1, made.mask_keys)
+    generator = random.Random(2018)
+    mine: list[tuple[int, float]] = []  # what became of each prediction: 0 [MASK], 1 kept, 2 random; its place
+    theirs: list[tuple[int, float]] = []
+    for r in range(min(most, len(batch))):
+        plain = made.batch.input_ids[made.batch.offsets[r] : made.batch.offsets[r + 1]].tolist()
+        seen = batch.input_ids[batch.offsets[r] : batch.offsets[r + 1]]
+        positions = batch.mlm_positions[batch.mlm_offsets[r] : batch.mlm_offsets[r + 1]].tolist()
+        quota = number_to_predict(len(plain), 0.15, 19)
+        google = google_mask(plain, {CLS, SEP}, None, quota, MASK, 30_000, generator)
+        assert len(positions) == len(google.positions) == quota
+        mine += [(fate(int(seen[p]), plain[p]), p / len(plain)) for p in positions]
+        theirs += [(fate(google.tokens[p], plain[p]), p / len(plain)) for p in google.positions]
+    for found in (mine, theirs):
+        counts = np.bincount([what for what, _ in found], minlength=3)
+        expected = np.array([0.8, 0.1, 0.1]) * len(found)
+        assert ((counts - expected) ** 2 / expected).sum() < 13.8  # chi-squared, 2 degrees: once in a thousand
+    places = [np.array([place for _, place in found]) for found in (mine, theirs)]
+    assert largest_gap(*places) < allowed(*places)
+
+
+def fate(seen: int, original: int) -> int:
+    return 0 if seen == MASK else 1 if seen == original else 2
+
+
+@pytest.fixture(scope="module")
+def tokens(sample_corpus: Path, vocab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample corpus, encoded."""
+    folder = tmp_path_factory.mktemp("google") / "tokens"
+    return encode_corpus([sample_corpus / "wiki", sample_corpus / "books"], vocab, folder, workers=1).folder
+
+
+@pytest.mark.parametrize("length", [32, 128])
+def test_pairs_of_the_sample_are_distributed_as_googles(tokens: Path, length: int) -> None:
+    """Where both mean the same; and where we differ on purpose, by how much."""
+    check_pairs(numbered(tokens, 1), length)
+
+
+def test_masks_of_the_sample_are_distributed_as_googles(tokens: Path) -> None:
+    """Their number, what stands in their place, and where they are."""
+    check_masks(numbered(tokens, 1), 1000)
+
+
+@pytest.mark.slow
+def test_wikipedia_is_distributed_as_googles(data: Path, tmp_path: Path) -> None:
+    """A fifth of the documents of wiki-en, at BERT's lengths and at a short one; short targets; masks."""
+    corpus = tmp_path / "wiki-en.txt"
+    texts = (gzip.decompress(path.read_bytes()) for path in sorted((data / "wiki-en").glob("*.gz")))
+    corpus.write_bytes(b"".join(texts))
+    vocab = train_vocab([corpus], tmp_path / "vocab", workers=2).folder
+    text = numbered(encode_corpus([corpus], vocab, tmp_path / "tokens", workers=2).folder, 5)
+    for length in (64, 128, 512):
+        check_pairs(text, length)
+    check_short_targets(text)
+    check_masks(text, 5000)
+
+
+@pytest.mark.parametrize("length", [32, 64, 128, 512])
+@pytest.mark.parametrize("prob", [0.0, 0.15, 0.5, 0.8, 1.0])
+def test_shards_hold_the_share_of_random_nexts(tokens: Path, tmp_path: Path, length: int, prob: float) -> None:
+    """Every shard of 1,000 rows and more is within half a percentage point, at any length and probability."""
+    # So many passes that the shards of every length have their 1,000 rows.
+    options: dict[str, Any] = {"max_seq_length": length, "random_next_prob": prob, "masking": "dynamic"}
+    options |= {"dupe_factor": max(2, length // 8), "shards": 3, "workers": 1}
+    made = make_shards(out=tmp_path / "out", from_tokens=tokens, **options)
+    for file in made.manifest.files:
+        if isinstance(file, Shard):
+            labels = read_shard(made.folder / file.name).next_sentence_label
+            assert len(labels) >= 1000
+            assert abs(labels.mean() - prob) <= 0.005
