@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -45,3 +47,27 @@ def shards(sample_corpus: Path, vocab: Path, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp("session") / "shards"
     options = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3, "workers": 1}
     return make_shards([sample_corpus / "wiki"], vocab, folder, **options).folder
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[Any]:
+    """An S3 server on loopback, for all tests of a run."""
+    pytest.importorskip("moto", reason="moto is not installed")
+    pytest.importorskip("s3fs", reason="s3fs is not installed")
+    from s3_server import S3Server
+
+    server = S3Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    """The S3 server, named by the environment, and a cache of its own."""
+    monkeypatch.setenv("WPPREP_CACHE", str(tmp_path / "cache"))
+    from wpprep import remote
+
+    remote._close_connections()  # those of other tests may have other credentials
+    with s3_server.in_environment():
+        yield s3_server
+    remote._close_connections()

@@ -15,10 +15,26 @@ ROOT = Path(__file__).parent.parent
 
 def test_importing_the_package_loads_nothing_heavy():
     """`import wpprep` loads none of the libraries that its stages need."""
-    heavy = {"numpy", "pyarrow", "numba", "tokenizers", "torch"}
+    heavy = {"numpy", "pyarrow", "numba", "tokenizers", "torch", "fsspec", "s3fs", "botocore"}
     code = f"import wpprep, sys; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_local_paths_load_nothing_for_remote_ones(sample_corpus):
+    """Reading a local corpus, and the help, import neither fsspec nor what it needs for a bucket."""
+    parts = {"fsspec", "s3fs", "botocore", "aiohttp"}
+    code = (
+        "import sys\nfrom wpprep.config import CorpusOptions\n"
+        "from wpprep.readers import plan_slices, read_slice\n"
+        f"for slice_ in plan_slices([{str(sample_corpus / 'wiki')!r}], CorpusOptions(), 10**6):\n"
+        "    assert list(read_slice(slice_, CorpusOptions()))\n"
+        "from wpprep.cli import wpprep_command\n"
+        "wpprep_command(['train-vocab', '--help'], standalone_mode=False)\n"
+        f"print(sorted({parts} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("[]")
 
 
 def test_the_public_names_are_there_and_stay_functions():

@@ -22,7 +22,7 @@ from typing import Any
 
 from wpprep.config import CorpusOptions, RunOptions
 from wpprep.errors import CorpusError, OptionError
-from wpprep.files import is_compressed
+from wpprep.files import is_compressed, size_of
 from wpprep.filling import Progress, run_resumable
 from wpprep.output import OutputFolder
 from wpprep.readers import plan_slices
@@ -74,14 +74,14 @@ def bytes_of(slice_: Slice) -> int:
     """About how much text a slice has."""
     if slice_.stop >= 0:
         return slice_.stop - slice_.start
-    size = os.path.getsize(slice_.path) - slice_.start
+    size = size_of(slice_.path) - slice_.start
     return size * _COMPRESSION if is_compressed(slice_.path) else size
 
 
 def plan_of(options: dict[str, Any], vocabulary: str | None, tasks: list[list[Slice]]) -> dict[str, Any]:
     """What the bytes of an output depend on; the corpus is told by its files' names and sizes."""
     paths = dict.fromkeys((slice_.corpus, slice_.path) for slices in tasks for slice_ in slices)
-    names = [f"{name}{name and '='}{os.path.basename(path)}:{os.path.getsize(path)}" for name, path in paths]
+    names = [f"{name}{name and '='}{os.path.basename(path)}:{size_of(path)}" for name, path in paths]
     corpus = hashlib.sha256("\n".join(names).encode()).hexdigest()
     return {"options": options, "vocabulary": vocabulary, "corpus": corpus}
 

@@ -8,6 +8,7 @@
     ├── VocabularyError(ValueError)         a vocabulary that cannot be trained, read or used
     ├── ShardError(ValueError)              a shard folder that is damaged, unfinished or of another kind
     ├── OutputError(OSError)                an output that cannot be written, or would bury something else
+    ├── RemoteError(RuntimeError)           a bucket or server that refuses, breaks off or cannot be reached
     ├── WorkerError(RuntimeError)           a worker process that died before its task was done
     ├── TrainingError(RuntimeError)         a training run that cannot go on
     └── MissingExtraError(ImportError)      a feature whose optional packages are not installed
@@ -48,6 +49,10 @@ class ShardError(WpprepError, ValueError):
 
 class OutputError(WpprepError, OSError):
     """An output cannot be written, or its place is taken by something else."""
+
+
+class RemoteError(WpprepError, RuntimeError):
+    """A bucket or server refuses, breaks off or cannot be reached (no OSError: to readers those are damage)."""
 
 
 class WorkerError(WpprepError, RuntimeError):

@@ -3,7 +3,8 @@
     with atomic_write("out/vocab.txt") as file:   # a temporary name in the same folder
         file.write(b"...")                        # fsync and rename at the end of the block
 
-What this module does not do: look inside the text (readers), or know what a folder means (manifest).
+What is read may be a path or a URL (`wpprep.remote`); the rest of the code need not know which. What this
+module does not do: look inside the text (readers), or know what a folder means (manifest).
 """
 
 from __future__ import annotations
@@ -24,7 +25,21 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
+from wpprep.cache import fetch_file
 from wpprep.errors import CorpusError, MissingInputError, OutputError
+from wpprep.remote import (
+    forget,
+    glob_remote,
+    info_of,
+    is_url,
+    list_remote,
+    open_remote,
+    read_remote,
+    remote_size,
+    serves_ranges,
+)
+
+Place = Path | str  # a local path, or a URL
 
 MANIFEST = "manifest.json"
 HOLDOUT = "holdout"  # the folder, inside a shard folder, of the documents held out
@@ -38,23 +53,27 @@ _MAGIC = {
 }
 
 
-def expand_inputs(inputs: Sequence[str | os.PathLike[str]]) -> list[Path]:
+def expand_inputs(inputs: Sequence[str | os.PathLike[str]]) -> list[Place]:
     """The files that the inputs name, each once: files, folders (all files in them), patterns, lists of files.
 
         wiki/            every file in the folder and below it, links followed, in path order
         "wiki/*.bz2"     the files and folders that match, in path order (** matches any depth)
         @files.txt       the paths in a list, one a line
 
-    Of folders, hidden files, README files, our manifests, and what `datasets` keeps beside its Arrow files are
+    Each may be a URL ("s3://bucket/wiki/*.bz2"), whose files come in the order that local ones would have. Of
+    folders, hidden files, README files, our manifests, and what `datasets` keeps beside its Arrow files are
     left out.
 
     Raises:
         MissingInputError: an input does not exist or cannot be read, a folder holds no file or holds itself.
     """
+    forget()
     return list(dict.fromkeys(file for entry in inputs for file in _expand(os.fspath(entry))))
 
 
-def _expand(entry: str) -> list[Path]:
+def _expand(entry: str) -> Sequence[Place]:
+    if is_url(entry) and not entry.startswith("@"):
+        return _expand_url(entry)
     path = Path(entry)
     if path.is_dir():
         if not (inside := sorted(_files_below(path))):
@@ -70,6 +89,30 @@ def _expand(entry: str) -> list[Path]:
     if matches := sorted(glob.glob(entry, recursive=True)):
         return [file for match in matches for file in _expand(match)]
     raise MissingInputError(f"{path}: no such file or folder; expected a corpus file")
+
+
+def _expand_url(url: str) -> list[str]:
+    """As `_expand`; what has no name of its own in the store but stands before other names is a folder."""
+    if "*" in url or "[" in url:
+        if matches := glob_remote(url):
+            return [file for match in matches for file in _expand_url(match)]
+        raise MissingInputError(f"{url}: no such file or folder; expected a corpus file")
+    if not url.endswith("/") and info_of(url)["type"] == "file":
+        return [url]
+    folder = url.rstrip("/") + "/"
+    names = [file.removeprefix(folder) for file in list_remote(folder)]
+    saved = {name.rpartition("/")[0] for name in names if name.rpartition("/")[2] == "state.json"}
+    listed = {parent: _named_by(read_remote(folder + f"{parent}/state.json".lstrip("/"))) for parent in saved}
+    kept = [name for name in names if not _is_left_out_below(name, listed)]
+    if not kept:
+        raise MissingInputError(f"{url}: no such file or folder, or it holds no files; expected a corpus")
+    return [folder + name for name in kept]
+
+
+def _is_left_out_below(name: str, listed: dict[str, set[str] | None]) -> bool:
+    parent, _, last = name.rpartition("/")
+    is_hidden = any(part.startswith(".") for part in parent.split("/"))
+    return is_hidden or _is_left_out(last, listed.get(parent))
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
@@ -103,9 +146,16 @@ def _refuse_folder(error: OSError) -> None:
 def _data_files(folder: Path) -> set[str] | None:
     """Names of the files of a folder that `datasets` saved; None if it is no such folder."""
     try:
-        state = json.loads((folder / "state.json").read_bytes())
-        return {file["filename"] for file in state["_data_files"]}
-    except (OSError, ValueError, KeyError, TypeError):
+        return _named_by((folder / "state.json").read_bytes())
+    except OSError:
+        return None
+
+
+def _named_by(state: bytes) -> set[str] | None:
+    """The data files that a ``state.json`` names; None if it is another's file of that name."""
+    try:
+        return {file["filename"] for file in json.loads(state)["_data_files"]}
+    except (ValueError, KeyError, TypeError):
         return None
 
 
@@ -131,16 +181,17 @@ def is_compressed(path: str | os.PathLike[str]) -> bool:
     return compression(path) is not None
 
 
-def open_bytes(path: str | os.PathLike[str]) -> IO[bytes]:
+def open_bytes(path: str | os.PathLike[str], until: int = -1) -> IO[bytes]:
     """The bytes of a file, decompressed if its first bytes say gzip, bzip2, xz or zstd.
 
-    Of zstd, the only way is on: what is open can be read but not sought in.
+    Of a plain remote file nothing behind ``until`` is fetched before it is asked for. Of zstd, the only way is
+    on: what is open can be read but not sought in.
 
     Raises:
         MissingInputError: the file is not there or may not be read.
     """
     found = compression(path)
-    file = open_raw(path)
+    file = open_raw(path, -1 if found else until)
     opened: Any = file
     if found == "gzip":
         opened = gzip.GzipFile(fileobj=file)
@@ -155,16 +206,29 @@ def open_bytes(path: str | os.PathLike[str]) -> IO[bytes]:
     return opened  # type: ignore[no-any-return]
 
 
-def open_raw(path: str | os.PathLike[str]) -> IO[bytes]:
-    """The bytes of a file as they are.
+def open_raw(path: str | os.PathLike[str], until: int = -1) -> IO[bytes]:
+    """The bytes of a file as they are; of a remote one, nothing behind ``until`` before it is asked for.
 
     Raises:
         MissingInputError: the file is not there or may not be read.
     """
+    if is_url(path):
+        url = os.fspath(path)
+        return open_remote(url, until) if serves_ranges(url) else open(fetch_file(url), "rb")
     try:
         return open(path, "rb")
     except OSError as error:
         raise MissingInputError(f"{path}: cannot be opened: {error.strerror}") from error
+
+
+def size_of(path: str | os.PathLike[str]) -> int:
+    """The size of a file in bytes, as it lies there."""
+    return remote_size(os.fspath(path)) if is_url(path) else os.path.getsize(path)
+
+
+def local_copy(path: str | os.PathLike[str]) -> str:
+    """The path of a file for those who map it into memory: its own, or that of a copy in the cache."""
+    return str(fetch_file(os.fspath(path))) if is_url(path) else os.fspath(path)
 
 
 def read_bytes(path: str | os.PathLike[str], start: int = 0, stop: int = -1) -> bytes:
@@ -187,6 +251,8 @@ def read_block(file: IO[bytes], path: str | os.PathLike[str], size: int) -> byte
     """
     try:
         return file.read() if size < 0 else file.read(size)
+    except MissingInputError:
+        raise  # a remote file that has gone meanwhile
     except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise CorpusError(f"{path}: damaged compressed data: {error}") from error
 

@@ -28,7 +28,7 @@ from typing import Any
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, MissingInputError
-from wpprep.files import expand_inputs
+from wpprep.files import Place, expand_inputs
 from wpprep.readers.decoding import read_head
 from wpprep.readers.outcome import LeftOut
 from wpprep.records import Document, Slice
@@ -64,14 +64,14 @@ def plan_slices(
         MissingInputError: an input does not exist, or a folder holds no file of a known format.
         CorpusError: a file that the inputs name themselves has no known format, or is damaged.
     """
-    named = {Path(entry) for entry in inputs}
+    named = {os.fspath(entry) for entry in inputs} | {str(Path(entry)) for entry in inputs}
     paths = expand_inputs(inputs)
     slices, left_out = [], []
     for path in paths:
         found = _format_of(path, options)
         if found:
             slices.extend(_split(path, found, options, target_bytes))
-        elif path in named:
+        elif str(path) in named:
             raise CorpusError(f"{path}: no known format (found {read_head(path, options)[:20]!r}); {_EXPECTED}")
         else:
             left_out.append(path)
@@ -83,7 +83,7 @@ def plan_slices(
     return slices
 
 
-def _format_of(path: Path, options: CorpusOptions) -> str | None:
+def _format_of(path: Place, options: CorpusOptions) -> str | None:
     if options.format != "auto":
         return options.format
     try:
@@ -94,7 +94,7 @@ def _format_of(path: Path, options: CorpusOptions) -> str | None:
         raise
 
 
-def _split(path: Path, format: str, options: CorpusOptions, target_bytes: int) -> list[Slice]:
+def _split(path: Place, format: str, options: CorpusOptions, target_bytes: int) -> list[Slice]:
     try:
         slices: list[Slice] = reader(format).split(str(path), target_bytes, options)
     except CorpusError:

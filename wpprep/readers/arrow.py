@@ -1,13 +1,13 @@
 """The format ``arrow``: Arrow IPC files and streams, as `datasets` saves them, a document a row.
 
 An IPC file is an IPC stream between a magic word and an index, so both are walked as streams, batch after
-batch, mapped into memory: the pages of a batch that is passed over are never touched. Slices are runs of
+batch, mapped into memory: the pages of a batch that is passed over are never touched. (A remote file is first
+copied into the cache.) Slices are runs of
 record batches, and ``start`` and ``stop`` are their true places in the file.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, MissingInputError
+from wpprep.files import local_copy, size_of
 from wpprep.readers.columns import columns_of, documents_of, pack, refuse_compressed
 from wpprep.readers.outcome import Outcomes
 from wpprep.records import Slice
@@ -35,7 +36,7 @@ def split(path: str, target_bytes: int, options: CorpusOptions) -> list[Slice]:
     """Slices of a file, cut between record batches."""
     refuse_compressed(path, "arrow")
     starts = [batch.start for batch in _batches(path)]
-    return pack(path, "arrow", [*starts, os.path.getsize(path)], target_bytes)
+    return pack(path, "arrow", [*starts, size_of(path)], target_bytes)
 
 
 def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
@@ -55,7 +56,7 @@ def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
 def _batches(path: str) -> Iterator[_Batch]:
     row = 0
     try:
-        with pa.memory_map(path) as source:
+        with pa.memory_map(local_copy(path)) as source:
             _check_end(source, path)
             with pa.ipc.open_stream(source) as stream:
                 while True:

@@ -77,7 +77,7 @@ def raw_documents(slice_: Slice, boundaries: Boundaries, options: CorpusOptions)
     """
     stop = slice_.stop if slice_.stop >= 0 else sys.maxsize
     position, tail, too_long = slice_.start, b"", False
-    with open_text(slice_.path, options) as file:
+    with open_text(slice_.path, options, slice_.stop) as file:
         if position:
             file.seek(position)
         while wanted := min(_step(len(tail)), stop - position - len(tail)):

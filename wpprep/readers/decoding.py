@@ -54,10 +54,10 @@ def is_one_piece(path: str | os.PathLike[str], options: CorpusOptions) -> bool:
     return is_compressed(path) or other_encoding(path, options.encoding) is not None
 
 
-def open_text(path: str | os.PathLike[str], options: CorpusOptions) -> IO[bytes]:
-    """The UTF-8 bytes of a text file, decompressed."""
+def open_text(path: str | os.PathLike[str], options: CorpusOptions, until: int = -1) -> IO[bytes]:
+    """The UTF-8 bytes of a text file, decompressed; ``until`` is `open_bytes`'s."""
     encoding = other_encoding(path, options.encoding)
-    file = open_bytes(path)
+    file = open_bytes(path, until)
     return Transcoder(file, path, encoding, options.errors) if encoding else file  # type: ignore[return-value]
 
 

@@ -14,9 +14,11 @@ import pyarrow.parquet as pq
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, MissingInputError
+from wpprep.files import open_raw
 from wpprep.readers.columns import BATCH_BYTES, Columns, columns_of, documents_of, pack, refuse_compressed
 from wpprep.readers.outcome import Outcomes, Unreadable
 from wpprep.records import Slice
+from wpprep.remote import is_url
 
 
 def split(path: str, target_bytes: int, options: CorpusOptions) -> list[Slice]:
@@ -68,8 +70,9 @@ def _offsets(metadata: Any) -> list[int]:
 
 
 def _open(path: str) -> Any:
+    source = open_raw(path) if is_url(path) else path  # Arrow's own files are faster than ours
     try:
-        return pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
+        return pq.ParquetFile(source, pre_buffer=False, buffer_size=1 << 20)
     except FileNotFoundError as error:
         raise MissingInputError(f"{path}: cannot be opened: {error}") from error
     except (pa.ArrowException, OSError) as error:

@@ -36,9 +36,12 @@ def stream_starts(path: str | os.PathLike[str], distance: int) -> list[int]:
     return starts
 
 
-def read_streams(path: str | os.PathLike[str], start: int) -> Iterator[Block]:
-    """The text of all streams from a place on; behind a damaged one it goes on with the next."""
-    with open_raw(path) as file:
+def read_streams(path: str | os.PathLike[str], start: int, until: int = -1) -> Iterator[Block]:
+    """The text of all streams from a place on; behind a damaged one it goes on with the next.
+
+    What lies behind ``until`` is fetched from remote only when it is asked for.
+    """
+    with open_raw(path, until) as file:
         position: int | None = start
         while position is not None:
             stream_end = yield from _read_stream(file, position)

@@ -17,7 +17,6 @@ a file that has one is refused. What this module does not do: turn wikitext to p
 from __future__ import annotations
 
 import html
-import os
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -25,7 +24,7 @@ from xml.parsers import expat
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError
-from wpprep.files import compression, read_block
+from wpprep.files import compression, read_block, size_of
 from wpprep.readers.cutting import LONGEST, cut
 from wpprep.readers.decoding import RawDocument, decode, open_text, other_encoding, read_head
 from wpprep.readers.outcome import Outcomes, attempt
@@ -65,7 +64,7 @@ def split(path: str, target_bytes: int, options: CorpusOptions) -> list[Slice]:
     if compression(path) != "bz2" or other_encoding(path, options.encoding):
         return cut(path, "wiki-dump", target_bytes, boundaries, options)
     starts = stream_starts(path, max(1, target_bytes // _COMPRESSION))
-    ends = [*starts[1:], os.path.getsize(path)]
+    ends = [*starts[1:], size_of(path)]
     return [Slice(path, "wiki-dump", a, b) for a, b in zip(starts, ends, strict=True)]
 
 
@@ -197,10 +196,10 @@ class _Block(NamedTuple):
 def _blocks(slice_: Slice, options: CorpusOptions) -> Iterator[_Block]:
     """The text from the start of a slice to the end of the file."""
     if slice_.stop >= 0 and not _is_plain(slice_, options):
-        for begin, data, problem in read_streams(slice_.path, slice_.start):
+        for begin, data, problem in read_streams(slice_.path, slice_.start, slice_.stop):
             yield _Block(data, begin < slice_.stop, problem)
         return
-    with open_text(slice_.path, options) as file:
+    with open_text(slice_.path, options, slice_.stop) as file:
         if slice_.start:
             file.seek(slice_.start)
         left = slice_.stop - slice_.start if slice_.stop >= 0 else -1

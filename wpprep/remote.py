@@ -1,0 +1,428 @@
+"""Remote files: what a URL names, s3://, gs://, hdfs://, https:// or memory://, through fsspec.
+
+    open_remote("s3://bucket/wiki.jsonl")        a file that is read by ranges, where its reader looks
+    list_remote("s3://bucket/wiki/")             every file below a folder, with its size
+    put_remote("part.arrow", "s3://bucket/...")  one request that gives the whole file its name, or none at all
+
+Every request is tried again when it fails for a reason that may pass (a server's error, a lost connection, an
+answer cut short): five more times, after waits that double, each with a line in the log. What cannot
+pass, a missing package, credentials, bucket or object, stops at once with one line.
+
+Credentials, endpoints and the like are what fsspec finds: the environment (AWS_PROFILE, AWS_ENDPOINT_URL,
+GOOGLE_APPLICATION_CREDENTIALS ...) and its own configuration files.
+
+What this module does not do: keep copies (`wpprep.cache`), or know what a folder means.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import io
+import logging
+import os
+import random
+import time
+from collections.abc import Callable
+from typing import IO, Any, NoReturn, TypeVar
+
+from wpprep.errors import (
+    MissingExtraError,
+    MissingInputError,
+    OptionError,
+    OutputError,
+    RemoteError,
+    WpprepError,
+)
+
+Result = TypeVar("Result")
+
+WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts
+RANGE = 4 << 20  # bytes of a request; several at once fetch a block
+_BLOCK = 16 << 20  # the most that is held of a file
+_HEAD = 1 << 16  # what of a file is asked for first, and kept for the next who opens it
+_HEADS = 64
+
+_log = logging.getLogger(__name__)
+
+_EXTRAS = {
+    "s3": "pip install 'wpprep[s3]'",
+    "s3a": "pip install 'wpprep[s3]'",
+    "gs": "pip install gcsfs",
+    "gcs": "pip install gcsfs",
+    "http": "pip install aiohttp",
+    "https": "pip install aiohttp",
+}
+_OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "az", "memory")  # a PUT shows whole or not at all
+_DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, NameError, TypeError)
+_NO_CREDENTIALS = (
+    "NoCredentials",
+    "PartialCredentials",
+    "ProfileNotFound",
+    "DefaultCredentials",
+    "TokenRetrieval",
+)
+_known_sizes: dict[str, int] = {}  # what the last listing said, so that nobody asks again file by file
+
+
+def is_url(place: str | os.PathLike[str]) -> bool:
+    """Whether a place is a URL rather than a path.
+
+    >>> is_url("s3://bucket/wiki"), is_url("wiki/s3")
+    (True, False)
+    """
+    return isinstance(place, str) and "://" in place
+
+
+def forget() -> None:
+    """Ask anew for everything: what was known of remote files may have changed since the last run."""
+    _known_sizes.clear()
+    _first_bytes.cache_clear()
+
+
+def open_remote(url: str, until: int = -1) -> IO[bytes]:
+    """A remote file, to be read by ranges; nothing behind ``until`` is read ahead of its reader (-1: no bound).
+
+    Raises:
+        MissingInputError: it is not there.
+        RemoteError: there are no credentials, no access or no answer.
+    """
+    return RemoteFile(url, remote_size(url), until)  # type: ignore[return-value]
+
+
+def serves_ranges(url: str) -> bool:
+    """Whether parts of a file can be had; some web servers send the whole file whatever is asked of them."""
+    if _protocol(url) not in ("http", "https"):
+        return True
+    about = info_of(url)
+    if about["size"] is None or about.get("partial") is False:
+        return False
+    return len(_first_bytes(url)) <= _HEAD
+
+
+def remote_size(url: str) -> int:
+    """The size of a remote file in bytes."""
+    if url not in _known_sizes:
+        size = info_of(url)["size"]
+        if size is None:
+            raise RemoteError(f"{url}: the server does not tell the file's size; download it first")
+        _known_sizes[url] = int(size)
+    return _known_sizes[url]
+
+
+def info_of(url: str) -> dict[str, Any]:
+    """What the store says of a file or folder: at least its ``type`` and ``size``."""
+    return attempt(url, lambda fs, path: dict(fs.info(path)))
+
+
+def find_info(url: str) -> dict[str, Any] | None:
+    """As `info_of`, or None where there is nothing."""
+    try:
+        return info_of(url)
+    except MissingInputError:
+        return None
+
+
+def list_remote(url: str) -> dict[str, int | None]:
+    """The files below a folder, from URL to size (None: not told), in path order; none if there is none."""
+
+    def find(fs: Any, path: str) -> dict[str, int | None]:
+        fs.invalidate_cache()
+        try:
+            found = fs.find(path, detail=True)
+        except FileNotFoundError:
+            if fs.exists(path):  # a bucket that is there, and empty
+                raise
+            return {}
+        files = {fs.unstrip_protocol(name): about.get("size") for name, about in found.items()}
+        return {
+            name: files[name] for name in sorted(files, key=lambda name: name.split("/")) if name[-1] != "/"
+        }
+
+    files = attempt(url, find)
+    _known_sizes.update({name: size for name, size in files.items() if size is not None})
+    return files
+
+
+def glob_remote(pattern: str) -> list[str]:
+    """What matches a pattern, as URLs in the order of their characters; hidden names match only by name."""
+
+    def match(fs: Any, path: str) -> list[str]:
+        fs.invalidate_cache()
+        return sorted(fs.unstrip_protocol(name.rstrip("/")) for name in fs.glob(path))
+
+    shown = pattern.split("/")
+    matches = attempt(pattern, match)
+    return [
+        url for url in matches if not any(part.startswith(".") and part not in shown for part in url.split("/"))
+    ]
+
+
+def fetch_remote(url: str, path: str | os.PathLike[str]) -> None:
+    """Copy a remote file to a local one, whole."""
+
+    def fetch(fs: Any, source: str) -> None:
+        fs.get_file(source, os.fspath(path))
+        wanted, found = fs.info(source).get("size"), os.path.getsize(path)
+        if wanted not in (None, found):
+            raise ConnectionError(f"{found} bytes came of {wanted}")
+
+    attempt(url, fetch)
+
+
+def read_remote(url: str) -> bytes:
+    """The bytes of a small remote file as they are now."""
+    return attempt(url, lambda fs, path: bytes(fs.cat_file(path)))
+
+
+def put_remote(path: str | os.PathLike[str], url: str) -> None:
+    """Give a remote file the bytes of a local one, all at once."""
+
+    def put(fs: Any, target: str) -> None:
+        name = os.fspath(path)
+        if _protocol(url) in _OBJECT_STORES:
+            fs.put_file(name, target)
+        else:
+            fs.makedirs(fs._parent(target), exist_ok=True)  # noqa: SLF001 (fsspec's own word for it)
+            partial = f"{target}.partial-{os.getpid()}"
+            fs.put_file(name, partial)
+            fs.mv(partial, target)
+        wanted, found = os.path.getsize(path), fs.info(target).get("size")
+        if found not in (None, wanted):
+            raise ConnectionError(f"the store has {found} bytes of {wanted}")
+
+    attempt(url, put)
+
+
+def write_remote(url: str, data: bytes, *, create: bool = False) -> bool:
+    """Write a small remote file; with ``create`` only if there is none, and returns whether it was written."""
+
+    def write(fs: Any, path: str) -> bool:
+        if create and fs.exists(path):  # for stores without conditional writes: better than nothing
+            return False
+        try:
+            fs.pipe_file(path, data, **({"mode": "create"} if create else {}))
+        except OSError as error:
+            if create and (isinstance(error, FileExistsError) or "recondition" in str(error)):
+                return False
+            raise
+        return True
+
+    return attempt(url, write)
+
+
+def remove_remote(urls: list[str]) -> None:
+    """Remove remote files; those that are gone already are no matter."""
+    for start in range(0, len(urls), 1000):
+        some = urls[start : start + 1000]
+
+        attempt(some[0], functools.partial(_remove, urls=some))
+
+
+def _remove(fs: Any, _: str, urls: list[str]) -> None:
+    names = [fs._strip_protocol(url) for url in urls]  # noqa: SLF001 (fsspec's own word for it)
+    try:
+        fs.rm(names)
+    except FileNotFoundError:
+        for name in names:
+            if fs.exists(name):
+                fs.rm(name)
+
+
+def attempt(url: str, request: Callable[[Any, str], Result]) -> Result:
+    """The result of a request, given the file system and the URL's path in it; tried again while that may help.
+
+    Raises:
+        WpprepError: it failed for good.
+    """
+    for wait in (*WAITS, None):
+        try:
+            return request(*_filesystem(url))
+        except WpprepError:
+            raise
+        except _DEFECTS:
+            raise
+        except Exception as error:
+            _refuse_for_good(url, error)
+            said = _in_a_line(error)
+            if wait is None:
+                raise RemoteError(f"{url}: {said}; gave up after {len(WAITS) + 1} attempts") from error
+            pause = wait * random.uniform(0.8, 1.2)  # many workers should not come back at one moment
+            _log.warning("%s: %s; trying again in %.1f s", url, said, pause)
+            time.sleep(pause)
+    raise AssertionError
+
+
+def _filesystem(url: str) -> tuple[Any, str]:
+    """The file system of a URL and its path there; instances are kept by fsspec, one a process."""
+    try:
+        import fsspec  # noqa: PLC0415 (slow to load, and local paths do without)
+        from fsspec.core import url_to_fs  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{url}: URLs need fsspec, which is not installed: pip install fsspec"
+        ) from error
+    protocol, options = _protocol(url), dict[str, Any]()
+    if protocol in ("s3", "s3a"):
+        # One attempt: botocore's, s3fs' and our own would otherwise multiply, and most of them without a word.
+        given = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
+        options = {
+            "use_listings_cache": False,
+            "config_kwargs": {"retries": {"total_max_attempts": 1}, **given},
+        }
+    try:
+        fs, path = url_to_fs(url, **options)
+    except ImportError as error:
+        how = _EXTRAS.get(protocol, "see its error")
+        raise MissingExtraError(f"{url}: a package for {protocol}:// is missing ({error}): {how}") from error
+    except ValueError as error:
+        raise OptionError(f"{url}: {error}; expected s3://, gs://, hdfs://, https:// or a path") from error
+    if options:
+        fs.retries = 1
+    _watch_forks()
+    return fs, path
+
+
+@functools.cache
+def _watch_forks() -> None:
+    """Close connections before workers are forked, which would otherwise share and disturb them."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_close_connections)
+
+
+def _close_connections() -> None:
+    from fsspec.registry import registry  # noqa: PLC0415
+
+    for kind in registry.values():
+        if kind.protocol not in ("memory", "file"):
+            kind.clear_instance_cache()
+
+
+def _protocol(url: str) -> str:
+    return url.split("://", 1)[0].rsplit("::", 1)[-1].lower()
+
+
+def _refuse_for_good(url: str, error: Exception) -> None:
+    """Raise the error that tells what cannot pass; return where trying again may help."""
+    cause: BaseException = error
+    if isinstance(error, FileNotFoundError) and error.__cause__ and url.startswith("http"):
+        cause = error.__cause__  # for HTTP fsspec calls every failure a missing file
+    status = getattr(cause, "status", 0) or 0
+    said, name = _in_a_line(cause), type(cause).__name__
+    if name.startswith(_NO_CREDENTIALS):
+        _refuse(
+            url, f"no credentials: {said}; set them in the environment or the store's own configuration", error
+        )
+    if isinstance(cause, PermissionError) or status in (401, 403):
+        _refuse(url, f"no access: {said}; check the credentials and the rights on it", error)
+    is_passing = status >= 500 or status in (408, 429)
+    if (isinstance(error, FileNotFoundError) and cause is error) or (400 <= status < 500 and not is_passing):
+        raise MissingInputError(f"{url}: no such file, folder or bucket") from error
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        raise OutputError(f"{url}: its copy cannot be written here: {said}") from error
+    if isinstance(cause, (NotADirectoryError, IsADirectoryError, NotImplementedError, FileExistsError)):
+        _refuse(url, said, error)
+
+
+def _refuse(url: str, said: str, error: Exception) -> NoReturn:
+    raise RemoteError(f"{url}: {said}") from error
+
+
+def _in_a_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+@functools.lru_cache(_HEADS)
+def _first_bytes(url: str) -> bytes:
+    """The first bytes of a file, or all of it where the server knows no ranges."""
+    wanted = min(_HEAD, remote_size(url))
+    if not wanted:
+        return b""
+    return attempt(url, lambda fs, path: _whole(fs.cat_file(path, start=0, end=wanted), wanted))
+
+
+def _read_range(url: str, start: int, stop: int) -> bytes:
+    """Bytes ``start`` to ``stop`` of a file, in several requests at once if they are many."""
+    starts = list(range(start, stop, RANGE))
+    stops = [*starts[1:], stop]
+    if len(starts) == 1:
+        return attempt(url, lambda fs, path: _whole(fs.cat_file(path, start=start, end=stop), stop - start))
+
+    def read(fs: Any, path: str) -> bytes:
+        parts = fs.cat_ranges([path] * len(starts), starts, stops, on_error="raise")
+        return b"".join(_whole(part, b - a) for part, a, b in zip(parts, starts, stops, strict=True))
+
+    return attempt(url, read)
+
+
+def _whole(data: bytes, wanted: int) -> bytes:
+    if len(data) < wanted:
+        raise ConnectionError(f"an answer was cut short: {len(data)} bytes of {wanted}")
+    return data
+
+
+class RemoteFile(io.BufferedIOBase):
+    """A remote file, read-only. What is read one after another is fetched in ever larger blocks.
+
+    After a jump as much is fetched as is asked for, 64 KB at least; then twice as much each time, to 16 MB.
+    So a reader that looks here and there fetches little more than it looks at, and one that
+    reads on waits seldom.
+    """
+
+    def __init__(self, url: str, size: int, until: int = -1) -> None:
+        self.name = url
+        self._size, self._until = size, until
+        self._position = self._begin = self._run = 0  # where we are; where the block begins; what came in a row
+        self._block = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = max(0, self._size - self._position)
+        wanted = left if size is None or size < 0 else min(size, left)
+        pieces = []
+        while wanted:
+            piece = self._piece(wanted)
+            pieces.append(piece)
+            wanted -= len(piece)
+            self._position += len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        return self.read(size)
+
+    def _piece(self, wanted: int) -> bytes:
+        """Some of the next ``wanted`` bytes, at least one."""
+        start = self._position - self._begin
+        if not 0 <= start < len(self._block):
+            self._fetch(wanted)
+            start = self._position - self._begin
+        return self._block[start : start + wanted]
+
+    def _fetch(self, wanted: int) -> None:
+        """Fetch a block that begins at the position."""
+        goes_on = self._position == self._begin + len(self._block)
+        self._begin = self._position
+        if self._position < min(_HEAD, self._size):
+            self._begin, self._block = 0, _first_bytes(self.name)
+            self._run = len(self._block)
+            return
+        self._run = self._run if goes_on else 0
+        size = max(wanted, _HEAD, self._run)
+        if self._position < self._until:  # up to there all will be read, and behind it perhaps nothing
+            size = self._until - self._position
+        stop = min(self._position + min(size, _BLOCK), self._size)
+        self._block = _read_range(self.name, self._position, stop)
+        self._run += len(self._block)
