@@ -28,6 +28,8 @@ _COMMANDS = {
     "export": "Write instances as other trainers read them.",
     "train": "Pretrain a BERT on shards.",
     "fill-mask": "Ask a model what stands in a blank.",
+    "finetune": "Fine-tune a BERT on labelled examples.",
+    "predict": "Predict on new text with a fine-tuned model.",
     "show": "Look at instances, a vocabulary or a model.",
     "verify": "Find every damaged, missing or foreign file.",
 }

@@ -49,6 +49,8 @@ ACTIVATIONS = ("gelu", "gelu_tanh")
 FINAL_WEIGHTS = ("last", "best")
 PIECE_ORDERS = ("id", "longest", "rarest", "commonest")
 ENGINES = ("serial", "local", "dask")
+USES = ("classify", "regress", "pair", "pair-regress", "choice", "tag", "qa")  # what a BERT is fine-tuned for
+LABELLED_FORMATS = ("auto", "tsv", "jsonl", "conll", "squad")
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # What a language or a well-known model wants done to text; options given beside a preset win.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -374,6 +376,84 @@ class TrainOptions:
             _check(value > 0, f"{name} is {value}, expected above 0")
         _check(self.weight_decay >= 0, f"weight_decay is {self.weight_decay}, expected 0 or more")
         _check(0 <= self.dropout < 1, f"dropout is {self.dropout}, expected 0 or more and below 1")
+        _check_seed(self.seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledOptions:
+    """How labelled examples are read. Each field has usual names, which are looked for in turn."""
+
+    format: str = option("auto", "Format of the files; auto looks at the content.", choices=LABELLED_FORMATS)
+    text_field: str | None = option(
+        None,
+        "Field of the text (pair: the first; choice, qa: the question; tag: words). [default: its usual names]",
+    )
+    second_field: str | None = option(
+        None, "Field of the second text (choice: the choices; qa: the context). [default: its usual names]"
+    )
+    label_field: str | None = option(
+        None, "Field of the label (tag: the tags; qa: the answers). [default: its usual names]"
+    )
+    id_field: str | None = option(None, "Field that names an example. [default: id, if there is one]")
+    word_prefix: str | None = option(
+        None,
+        "What words of CoNLL files begin with and lose. [default: a language, if all of the first begin so]",
+    )
+
+    def __post_init__(self) -> None:
+        _check_choices(self)
+        for name in ("text_field", "second_field", "label_field", "id_field"):
+            _check(getattr(self, name) != "", f"{name} is empty, expected a name such as text")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneOptions:
+    """How a model is fine-tuned. The defaults are those of the paper (Devlin et al., 2019)."""
+
+    task: str = option("classify", "What the model shall learn.", choices=USES)
+    max_seq_length: int | None = option(
+        None,
+        "Longest row in tokens; longer texts are cut. [default: 384 for qa, else 128, or what the model takes]",
+    )
+    stride: int | None = option(
+        None, "Tokens that neighbouring windows of a long context share (qa). [default: a quarter of a row]"
+    )
+    max_answer_tokens: int = option(30, "Longest answer in tokens (qa).")
+    epochs: int = option(3, "Passes over the training examples, at most.")
+    batch_size: int = option(32, "Examples (qa, tag: windows) a step.")
+    learning_rate: float = option(5e-5, "Highest learning rate, reached at the end of the warm-up.")
+    warmup_share: float = option(0.1, "Share of the steps that is linear warm-up; then linear decay to 0.")
+    weight_decay: float = option(0.01, "Weight decay of AdamW; biases and norms have none.")
+    grad_clip: float = option(1.0, "Longest gradient; longer ones are scaled down to it.")
+    dropout: float = option(0.1, "Dropout of hidden states, of attention and before the head.")
+    precision: str = option("fp32", "Arithmetic of the matrix products.", choices=PRECISIONS)
+    bins: int = option(16, "Batches whose rows are sorted by length together, so that less is padded.")
+    dev_share: float = option(0.1, "Share of the training texts that judges the model, where no file does.")
+    eval_steps: int | None = option(None, "Steps between evaluations. [default: once an epoch]")
+    patience: int = option(2, "Evaluations without a better one after which training stops.")
+    train_examples: int | None = option(None, "Training examples used, chosen by the seed. [default: all]")
+    from_scratch: bool = option(
+        False,
+        "Begin with random weights, to see what pretraining is worth.",
+        flags="--from-scratch/--pretrained",
+    )
+    seeds: int = option(1, "Runs, each with the next seed; mean and deviation are given, the best is kept.")
+    seed: int = option(12345, "Seed of the head, of dropout and of the order of the examples.")
+    overwrite: bool = option(False, "Replace what the output folder holds.", flags="--overwrite/--no-overwrite")
+
+    def __post_init__(self) -> None:
+        _check_choices(self)
+        for name in ("epochs", "batch_size", "bins", "seeds", "patience", "max_answer_tokens"):
+            _check_least(self, name, 1)
+        for name, least in (("eval_steps", 1), ("train_examples", 2), ("max_seq_length", 8), ("stride", 0)):
+            if getattr(self, name) is not None:
+                _check_least(self, name, least)
+        for name in ("learning_rate", "grad_clip"):
+            _check(getattr(self, name) > 0, f"{name} is {getattr(self, name)}, expected above 0")
+        _check(self.weight_decay >= 0, f"weight_decay is {self.weight_decay}, expected 0 or more")
+        _check(0 <= self.dropout < 1, f"dropout is {self.dropout}, expected 0 or more and below 1")
+        _check(0 <= self.warmup_share <= 1, f"warmup_share is {self.warmup_share}, expected between 0 and 1")
+        _check(0 < self.dev_share < 1, f"dev_share is {self.dev_share}, expected between 0 and 1")
         _check_seed(self.seed)
 
 

@@ -158,7 +158,7 @@ def save_model(
     try:
         with no_progress_bar():
             model.save_pretrained(partial)
-        _copy_tokenizer(vocabulary, partial, model.config.max_position_embeddings)
+        copy_tokenizer(vocabulary, partial, model.config.max_position_embeddings)
         (partial / "README.md").write_text(card)
         training = _read_json(out / TRAINING) or {}
         (partial / TRAINING).write_text(json.dumps({**training, "results": results}, indent=1) + "\n")
@@ -190,7 +190,7 @@ def load_model(folder: str | os.PathLike[str]) -> tuple[Any, Any]:
     return AutoTokenizer.from_pretrained(folder, **local), model.eval()
 
 
-def _copy_tokenizer(vocabulary: Path, folder: Path, longest: int) -> None:
+def copy_tokenizer(vocabulary: Path, folder: Path, longest: int) -> None:
     """Copy the tokenizer byte for byte, but for the one setting that is the model's: how long a text may be."""
     for name in _TOKENIZER_FILES:
         if (vocabulary / name).exists():

@@ -1,0 +1,37 @@
+"""wpprep predict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from wpprep.config import LabelledOptions
+
+from . import _screen
+from ._options import common, from_config
+
+
+@click.command()
+@click.argument("model")
+@click.argument("data")
+@click.option("--out", required=True, help="File for the predictions, a line of JSON an example.")
+@click.option("--batch-size", default=64, show_default=True, help="Rows that are forwarded together.")
+@from_config(LabelledOptions)
+@common
+def predict(
+    model: str, data: str, out: str, batch_size: int, quiet: bool, as_json: bool, **options: Any
+) -> None:
+    """Predict on new text with a model that `wpprep finetune` made; where DATA has labels, also measure.
+
+    \b
+    Example:
+      wpprep predict sentiment sample_corpus/labelled/sentiment.tsv --out predictions.jsonl
+    """
+    from wpprep.tune import predict
+
+    done = predict(model, data, out, batch_size=batch_size, **options)
+    lines = [f"{done.path}: {done.examples:,} predictions" + (f", {done.cut:,} texts cut" if done.cut else "")]
+    if done.measures:
+        lines.append("  " + ", ".join(f"{name} {value:.3f}" for name, value in done.measures.items()))
+    _screen.finish(done, lines, quiet=quiet, as_json=as_json)
