@@ -113,7 +113,7 @@ def finetune(
         if not folder.is_finished:
             runs = _run_seeds(folder, start, setup, splits, wanted, progress or (lambda line: None))
             _finish(folder, start, setup, splits, wanted, plan, runs)
-        return _read_results(folder.path)
+    return _read_results(folder.path)
 
 
 def _read_splits(files: dict[str, Path], options: FinetuneOptions, reading: LabelledOptions) -> Splits:
