@@ -20,6 +20,7 @@ from wpprep.errors import WpprepError
 
 _COMMANDS = {
     "demo": "See the whole job done on a small corpus.",
+    "plan": "Say what a corpus holds and what the work on it will take.",
     "extract": "Write the clean text of a corpus, to look at, keep or use elsewhere.",
     "train-vocab": "Learn a subword vocabulary from text.",
     "make-shards": "Turn text into shards of pretraining instances.",

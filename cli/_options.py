@@ -23,13 +23,15 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def from_config(*kinds: type) -> Callable[[Command], Command]:
-    """Give a command an option for every field of some option classes."""
+    """Give a command an option for every field of some option classes; of a name in several, the first's."""
 
     def decorate(command: Command) -> Command:
+        offered = {field.name: (kind, field) for kind in reversed(kinds) for field in dataclasses.fields(kind)}
         for kind in reversed(kinds):
             types = get_type_hints(kind)
             for field in reversed(dataclasses.fields(kind)):
-                command = _option_of(field, types[field.name])(command)
+                if offered[field.name] == (kind, field):
+                    command = _option_of(field, types[field.name])(command)
         return command
 
     return decorate

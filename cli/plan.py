@@ -1,0 +1,33 @@
+"""wpprep plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from wpprep.config import CorpusOptions, ShardOptions, VocabOptions
+
+from . import _screen
+from ._options import common, from_config
+
+
+@click.command()
+@click.argument("corpus", nargs=-1, required=True)
+@click.option("--sample-bytes", default=8_000_000, show_default=True, help="Text to process for the estimates.")
+@from_config(VocabOptions, ShardOptions, CorpusOptions)
+@common
+def plan(corpus: tuple[str, ...], sample_bytes: int, quiet: bool, as_json: bool, **options: Any) -> None:
+    """Say what a corpus holds, and about what a vocabulary and shards of it will take.
+
+    A sample is really processed; the estimates take the options of train-vocab and make-shards.
+
+    \b
+    Example:
+      wpprep plan sample_corpus/wiki --max-seq-length 128
+    """
+    from wpprep.planning import as_lines, plan
+
+    with _screen.progress(quiet):
+        found = plan(corpus, sample_bytes=sample_bytes, **options)
+    _screen.finish(found, as_lines(found), quiet=quiet, as_json=as_json)
