@@ -11,8 +11,8 @@ from tokenizers import normalizers, pre_tokenizers
 
 from wpprep.encode import scanner
 from wpprep.encode.cuts import bert_rule, byte_level_rule
-from wpprep.encode.scanner import Bytes, ChunkTable, CutRule, blank_rule, tally
-from wpprep.records import Ints
+from wpprep.encode.scanner import ChunkTable, CutRule, blank_rule, tally
+from wpprep.records import Bytes, Ints
 
 
 def pipe(text: str) -> list[str]:

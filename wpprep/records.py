@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
 Tokens = npt.NDArray[Any]  # uint16 below 65,536 vocabulary entries, else uint32
 
 

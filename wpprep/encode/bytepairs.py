@@ -18,8 +18,7 @@ import numpy.typing as npt
 from numba import njit
 from tokenizers import Tokenizer, models
 
-from wpprep.encode.scanner import Bytes
-from wpprep.records import Ints
+from wpprep.records import Bytes, Ints
 
 _LONGEST_CHUNK = 64  # bytes; longer ones are left to the library
 _MIXED, _LETTERS, _DIGITS, _OTHERS = range(4)

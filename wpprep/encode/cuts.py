@@ -36,22 +36,22 @@ import numpy as np
 from wpprep.encode.scanner import (
     BLANK,
     CLASSES,
-    CODE_POINTS,
+    DROPPED_BLANKS,
     FIRST_FREE,
     KNOWN,
     ORDINARY,
     PEEKS,
     UNPROBED,
-    Bytes,
     CutRule,
 )
+from wpprep.encode.utf8 import CODE_POINTS
+from wpprep.records import Bytes
 
 Pipe = Callable[[str], Sequence[str]]  # text to pre-tokens: normalise, then pre-tokenise
 
 ALONE = FIRST_FREE
 _LETTER, _DIGIT, _APOSTROPHE, _OTHER = range(FIRST_FREE, FIRST_FREE + 4)
 
-_DROPPED_BLANKS = " \t\n\r"
 _BETWEEN = "z9z"  # a word that no normaliser changes and no single character makes
 # What GPT-2's \s matches.
 _PATTERN_BLANKS = (
@@ -87,7 +87,7 @@ def bert_rule(pipe: Pipe, composes: bool) -> CutRule:
     cuts = np.ones((CLASSES, CLASSES), np.uint8)
     cuts[ORDINARY, ORDINARY] = 0
     rule = _lazy_rule("bert", probe, cuts, drops_blanks=True)
-    rule.classes[[ord(blank) for blank in _DROPPED_BLANKS]] = BLANK
+    rule.classes[[ord(blank) for blank in DROPPED_BLANKS]] = BLANK
     return rule
 
 

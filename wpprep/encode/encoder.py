@@ -33,9 +33,10 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from wpprep.encode.bytepairs import BytePairKernel
 from wpprep.encode.cuts import Pipe, bert_rule, byte_level_rule
-from wpprep.encode.scanner import PADDING, Bytes, ChunkTable, Codes, CutRule
+from wpprep.encode.scanner import ChunkTable, Codes, CutRule
+from wpprep.encode.utf8 import PADDING
 from wpprep.encode.wordpiece import WordPieceKernel
-from wpprep.records import Ints, TokenizedDocuments, Tokens, offsets_of, token_dtype
+from wpprep.records import Bytes, Ints, TokenizedDocuments, Tokens, offsets_of, token_dtype
 from wpprep.vocab.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)

@@ -13,15 +13,16 @@ open-addressing hash table; only a chunk never seen before has to be encoded (`e
 Two kernels take turns, some thousand chunks each time: `_cut` finds where chunks begin and end, `_look_up`
 finds their codes.
 
-Why it is fast: letters are passed eight at a time, so that a common word costs two loads and no loop. A
-chunk of up to 16 bytes *is* its key, so most are compared with two instructions. What takes the time is
-waiting for memory; so a slot of the hash table is half a cache line that holds all there is to compare,
-it is asked for 16 chunks before it is needed, and frequent chunks are met early, so their codes are small
-and what is kept by code stays in the cache.
+Why it is right: where to cut depends on the classes of two neighbouring characters alone, with one exception
+that looks at one byte more (PEEKS). `_chunk_end` says it character by character. `_cut` says the same of 64
+bytes at once where all are of the four kinds of plain ASCII, each of which has one class. Keys of chunks
+of up to 16 bytes are the chunks themselves; those of longer ones are hashes, and equal keys are followed
+by a comparison of the bytes.
 
-Why it is right: keys of longer chunks are hashes, and equal keys are followed by a comparison of the
-bytes. Where to cut depends on the classes of two neighbouring characters alone, with one exception that
-looks at one byte more (PEEKS).
+Why it is fast: plain text is cut with a few instructions a word, and without a branch that depends on how
+long the word is. What takes the time is waiting for memory; so a slot of the hash table is half a cache
+line that holds all there is to compare, slots are asked for 64 chunks at a time before they are looked at,
+and frequent chunks are met early, so their codes are small and what is kept by code stays in the cache.
 
     slots   uint64[4 * capacity]   [ 8 bytes | the other bytes or their hash | code + 1 : 32, length : 32 |
                                      place in blob ] ...   an entry of 0: empty; at most half are full
@@ -35,20 +36,27 @@ import hashlib
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba import njit
 
-from wpprep.records import Ints
+from wpprep.encode.utf8 import (
+    CODE_POINTS,
+    between,
+    code_point_at,
+    eight_bytes,
+    highest_bit,
+    lowest_bit,
+    padded,
+    prefetch,
+    unknown_characters,
+)
+from wpprep.records import Bytes, Ints
 
-Bytes = npt.NDArray[np.uint8]
 Codes = npt.NDArray[np.int32]
-Slots = npt.NDArray[np.uint64]
+Words = npt.NDArray[np.uint64]
 
 # Character classes with a meaning of their own for the kernel; rules may add others from FIRST_FREE on.
 #   BLANK     white space; chunks of it are left out if the rule drops blanks
@@ -57,9 +65,8 @@ Slots = npt.NDArray[np.uint64]
 #   UNPROBED  not known yet: the kernel comes back and asks the rule
 BLANK, ORDINARY, PEEKS, UNPROBED, FIRST_FREE = range(5)
 CLASSES = 16  # rows and columns of the table of cuts
-CODE_POINTS = 0x110000
 KNOWN = 256  # code points that a rule must know from the start
-PADDING = 8  # bytes behind the text that may be read (and mean nothing)
+DROPPED_BLANKS = " \t\n\r"
 
 # Places in the state array: what one call of the kernel hands to the next.
 _SENTENCE, _POSITION, _FOUND, _LOOKED_UP, _CODES, _CHUNKS, _STATES = range(7)
@@ -69,15 +76,20 @@ _DONE, _FULL, _TABLE_FULL, _BLOB_FULL, _PROBE = range(5)
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _SECOND = np.uint64(0xC2B2AE3D27D4EB4F)
 _LOW, _ALL = np.uint64(0xFFFFFFFF), np.uint64(0xFFFFFFFFFFFFFFFF)
-_FOUND_AT_ONCE = 1 << 14  # chunks between `_cut` and `_look_up`: their places stay in the cache
-_AHEAD = 16  # chunks; a power of two
+_ONE, _EIGHT, _AT_ONCE = np.uint64(1), np.uint64(8), np.uint64(64)
+_FOUND_AT_ONCE = 1 << 13  # chunks between `_cut` and `_look_up`: their places stay in the cache
+_ASKED_AT_ONCE = 64  # chunks whose slots are asked for before the first is looked at
 _LOOK_AHEAD = 1 << 16  # bytes in which characters to probe are looked for at once
-_ONES, _HIGHS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
-_CASE, _TO_A, _TO_Z = (
-    np.uint64(0x2020202020202020),
-    np.uint64(0x1F1F1F1F1F1F1F1F),
-    np.uint64(0x0505050505050505),
+_FIRST_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], np.uint64)  # keeps the n first bytes of a load
+
+# The kinds of plain ASCII, in the order of `CutRule.plain`.
+_KINDS = (
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+    "0123456789",
+    DROPPED_BLANKS,
+    "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~",
 )
+_ODD_FIRST, _ODD_LAST = 16, 17
 
 
 @dataclass(frozen=True)
@@ -87,7 +99,7 @@ class CutRule:
     Attributes:
         name: names the rule, for messages and manifests.
         classes: ``uint8[0x110000]``, the class of every code point, UNPROBED where not known yet; the first
-            256 (KNOWN) are known, and ASCII letters share one class.
+            256 (KNOWN) are known.
         cuts: ``uint8[16 * 16]``, 1 at ``16 * a + b`` where text may be cut between the classes a and b.
         drops_blanks: whether chunks of blanks are left out (the tokenizer drops them too).
         probe: gives the classes of characters.
@@ -106,11 +118,29 @@ class CutRule:
             self.name.encode() + self.classes[:128].tobytes() + self.cuts.tobytes()
         ).hexdigest()
 
+    @cached_property
+    def plain(self) -> Words:
+        """The rule for plain ASCII: letters, digits, the four blanks, other printable characters.
+
+        Entry ``4 * a + b`` is all ones where the kinds a and b hang together. Characters of another class
+        than their kind are left to `_chunk_end`; the last two entries are the first and the last of them.
+        """
+        classes = [self.classes[[ord(c) for c in kind]] for kind in _KINDS]
+        usual = [int(np.bincount(of_kind).argmax()) for of_kind in classes]
+        odd = [
+            ord(c)
+            for kind, of_kind, class_ in zip(_KINDS, classes, usual, strict=True)
+            for c, own in zip(kind, of_kind.tolist(), strict=True)
+            if own != class_ or own == PEEKS
+        ]
+        hangs = [0 if self.cuts[CLASSES * a + b] else 2**64 - 1 for a in usual for b in usual]
+        return np.array([*hangs, min(odd, default=255), max(odd, default=255)], np.uint64)
+
 
 def blank_rule() -> CutRule:
     """Cut at the four ASCII blanks only: the plainest rule, safe for every BERT-like tokenizer."""
     classes = np.full(CODE_POINTS, ORDINARY, np.uint8)
-    classes[[ord(blank) for blank in " \t\n\r"]] = BLANK
+    classes[[ord(blank) for blank in DROPPED_BLANKS]] = BLANK
     cuts = np.zeros((CLASSES, CLASSES), np.uint8)
     cuts[BLANK, ORDINARY] = cuts[ORDINARY, BLANK] = 1
     return CutRule(
@@ -122,65 +152,52 @@ def blank_rule() -> CutRule:
     )
 
 
-def _generate_load(_: Any, text: Any, i: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        place = builder.gep(array.data, [arguments[1]])
-        return builder.load(builder.bitcast(place, ir.IntType(64).as_pointer()), align=1)
-
-    return types.uint64(text, i), generate
-
-
-def _generate_prefetch(_: Any, array: Any, i: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        values = context.make_array(signature.args[0])(context, builder, arguments[0])
-        place = builder.bitcast(builder.gep(values.data, [arguments[1]]), ir.IntType(8).as_pointer())
-        number = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
-        call: Any = cgutils.get_or_insert_function
-        to_read, in_all_caches, data = number(0), number(3), number(1)
-        builder.call(call(builder.module, kind, "llvm.prefetch.p0i8"), [place, to_read, in_all_caches, data])
-        return context.get_dummy_value()
-
-    return types.void(array, i), generate
-
-
-# eight_bytes(text, i): text[i:i + 8] as one number, the first byte lowest; one load, aligned or not.
-# _prefetch(array, i): asks the processor for the cache line of array[i]; nothing waits for it.
-eight_bytes: Any = intrinsic(_generate_load)
-_prefetch: Any = intrinsic(_generate_prefetch)
+@njit(cache=True, nogil=True, inline="always")
+def _plain_ahead(text: Bytes, i: np.uint64, plain: Words) -> tuple[np.uint64, np.uint64, np.uint64]:
+    """Where chunks start in the 64 bytes from ``i`` on, which of them are blanks, and how many are plain."""
+    letters = between(text, i, 97, 122) | between(text, i, 65, 90)
+    digits = between(text, i, 48, 57)
+    blanks = between(text, i, 32, 32) | between(text, i, 9, 10) | between(text, i, 13, 13)
+    marks = between(text, i, 33, 126) & ~(letters | digits)
+    odd = between(text, i, plain[_ODD_FIRST], plain[_ODD_LAST])
+    after_letter, after_digit = letters << _ONE, digits << _ONE
+    after_blank, after_mark = blanks << _ONE, marks << _ONE
+    hangs = np.uint64(0)
+    for kind, here in enumerate((letters, digits, blanks, marks)):
+        hangs |= here & (
+            after_letter & plain[kind]
+            | after_digit & plain[4 + kind]
+            | after_blank & plain[8 + kind]
+            | after_mark & plain[12 + kind]
+        )
+    return ~hangs, blanks, lowest_bit(~(letters | digits | blanks | marks) | odd)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _letters_ahead(text: Bytes, i: np.uint64) -> np.uint64:
-    """How many of the 8 bytes from ``i`` on are ASCII letters before the first that is none.
-
-    Each byte is compared by an addition that carries into its own highest bit.
-    """
-    word = eight_bytes(text, i)
-    low = (word | _CASE) & ~_HIGHS
-    others = (~(low + _TO_A) | (low + _TO_Z) | word) & _HIGHS
-    before = (others - np.uint64(1)) & ~others
-    return np.uint64((((before & _HIGHS) >> np.uint64(7)) * _ONES) >> np.uint64(56))
-
-
-@njit(cache=True, nogil=True, inline="always")
-def code_point_at(text: Bytes, i: np.uint64) -> tuple[np.uint64, np.uint64]:
-    """The code point of the multi-byte character at byte ``i`` of valid UTF-8, and its width in bytes."""
-    lead, low = np.uint64(text[i]), np.uint8(0x3F)
-    value, width = (lead & np.uint64(0x1F)) << np.uint64(6) | np.uint64(text[i + 1] & low), np.uint64(2)
-    if lead >= 0xE0:
-        value, width = value << np.uint64(6) | np.uint64(text[i + 2] & low), np.uint64(3)
-        if lead >= 0xF0:
-            value, width = value << np.uint64(6) | np.uint64(text[i + 3] & low), np.uint64(4)
-            return value & np.uint64(0x1FFFFF), width
-        return value & np.uint64(0xFFFF), width
-    return value, width
+def _chunk_end(text: Bytes, position: np.uint64, stop: np.uint64, classes: Bytes, cuts: Bytes) -> np.uint64:
+    """The end of the chunk that begins at ``position``, 0 if a character of it must be probed."""
+    i, previous = position, np.uint64(0)
+    while i < stop:
+        width = _ONE
+        if text[i] < 128:
+            class_ = np.uint64(classes[text[i]])
+            if class_ == PEEKS and i + _ONE < stop and text[i + _ONE] >= 128:
+                class_ = np.uint64(ORDINARY)
+        else:
+            code_point, width = code_point_at(text, i)
+            class_ = np.uint64(classes[code_point])
+            if class_ == UNPROBED:
+                return np.uint64(0)
+        if i > position and cuts[previous << np.uint64(4) | class_]:
+            return i
+        previous = class_
+        i += width
+    return i
 
 
 @njit(cache=True, nogil=True)
 def _cut(
-    text: Bytes, ends: Ints, classes: Bytes, cuts: Bytes, drops_blanks: bool,
+    text: Bytes, ends: Ints, classes: Bytes, cuts: Bytes, plain: Words, drops_blanks: bool,
     places: Ints, stops: Ints, code_ends: Ints, state: Ints,
 ) -> int:  # fmt: skip
     """Find chunks from where ``state`` says on: number k is ``text[places[k]:stops[k]]``.
@@ -188,85 +205,72 @@ def _cut(
     Comes back when all sentences are done, when ``places`` is full, or when a character must be probed.
     ``ends`` are the ends of the sentences in ``text``, in bytes; ``code_ends`` those in chunks.
     """
-    letters = np.uint64(classes[97])
+    dropped = _ALL if drops_blanks else np.uint64(0)
     position, sentence, n = np.uint64(state[_POSITION]), state[_SENTENCE], state[_FOUND]
-    before = state[_CODES]
-    while sentence < len(ends):
+    before, reason = state[_CODES], _DONE
+    while sentence < len(ends) and reason == _DONE:
         stop = np.uint64(ends[sentence])
         while position < stop:
+            if n + 64 > len(places):
+                reason = _FULL
+                break
+            # 1. The chunks that end among the next 64 bytes, as far as these are plain.
+            if text[position] < 128:
+                starts, blanks, reach = _plain_ahead(text, position, plain)
+                reach = min(reach, stop - position)
+                is_end = position + reach == stop
+                next_ = stop
+                if reach > 0:
+                    starts &= _ALL >> (_AT_ONCE - reach)
+                    lasts = starts >> _ONE
+                    if is_end:
+                        lasts |= _ONE << (reach - _ONE)
+                    else:  # the last chunk may go on
+                        open_ = highest_bit(starts)
+                        starts ^= _ONE << open_
+                        next_ = position + open_
+                    starts &= ~(blanks & dropped)
+                    lasts &= ~(blanks & dropped)
+                    while starts != 0:
+                        places[n] = np.int64(position + lowest_bit(starts))
+                        stops[n] = np.int64(position + lowest_bit(lasts) + _ONE)
+                        n += 1
+                        starts &= starts - _ONE
+                        lasts &= lasts - _ONE
+                    is_one_chunk = next_ == position
+                    position = next_
+                    if is_end or (reach == 64 and not is_one_chunk):
+                        continue
+            # 2. One chunk of any other kind.
             if drops_blanks and classes[text[position]] == BLANK:  # these are ASCII
-                position += np.uint64(1)
+                position += _ONE
                 continue
-            reason = _FULL if n == len(places) else _DONE
-            i, previous = position, np.uint64(0)
-            while i < stop and reason == _DONE:
-                width = np.uint64(1)
-                if text[i] < 128:
-                    class_ = np.uint64(classes[text[i]])
-                    if class_ == PEEKS and i + np.uint64(1) < stop and text[i + np.uint64(1)] >= 128:
-                        class_ = np.uint64(ORDINARY)
-                else:
-                    code_point, width = code_point_at(text, i)
-                    class_ = np.uint64(classes[code_point])
-                    if class_ == UNPROBED:
-                        reason = _PROBE
-                        break
-                if i > position and cuts[previous << np.uint64(4) | class_]:
-                    break
-                previous = class_
-                i += width
-                if class_ == letters:
-                    i = min(stop, i + _letters_ahead(text, i))
-            if reason != _DONE:
-                state[_POSITION], state[_SENTENCE], state[_FOUND] = np.int64(position), sentence, n
-                return reason
-            places[n], stops[n] = np.int64(position), np.int64(i)
+            end = _chunk_end(text, position, stop, classes, cuts)
+            if end == 0:
+                reason = _PROBE
+                break
+            places[n], stops[n] = np.int64(position), np.int64(end)
             n += 1
-            position = i
-        code_ends[sentence] = before + n
-        sentence += 1
+            position = end
+        if reason == _DONE:
+            code_ends[sentence] = before + n
+            sentence += 1
     state[_POSITION], state[_SENTENCE], state[_FOUND] = np.int64(position), sentence, n
-    return _DONE
-
-
-@njit(cache=True, nogil=True)
-def _unknown(text: Bytes, start: int, stop: int, table: Any, unprobed: int, known: int, found: Ints) -> int:
-    """List the distinct code points in ``text[start:stop]`` that the table does not know, and mark them."""
-    i, n = np.uint64(start), 0
-    while i < stop:
-        code_point, width = np.uint64(text[i]), np.uint64(1)
-        if code_point >= 128:
-            code_point, width = code_point_at(text, i)
-        if table[code_point] == unprobed:
-            table[code_point] = known
-            found[n] = code_point
-            n += 1
-        i += width
-    return n
-
-
-def unknown_characters(text: Bytes, start: int, stop: int, table: Any, unprobed: int, known: int) -> list[str]:
-    """The characters of ``text`` from ``start`` to about ``stop`` that the table does not know yet.
-
-    They get the entry ``known`` until the caller, who probes them all at once, puts the right one there.
-    """
-    found = np.empty(stop - start, np.int64)
-    n = _unknown(text, start, stop, table, unprobed, known, found)
-    return [chr(code_point) for code_point in found[:n].tolist()]
+    return reason
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _key(text: Bytes, start: np.uint64, length: np.uint64) -> tuple[np.uint64, np.uint64]:
     """Two numbers that tell chunks of up to 16 bytes apart: 8 bytes, and the others or their hash."""
-    if length <= 8:
-        return eight_bytes(text, start) & (_ALL >> ((np.uint64(8) - length) << np.uint64(3))), np.uint64(0)
-    first, rest, i = eight_bytes(text, start), np.uint64(0), np.uint64(8)
+    first = eight_bytes(text, start) & _FIRST_BYTES[min(length, _EIGHT)]
+    if length <= 16:  # without another branch: where there are no others, none are kept
+        return first, eight_bytes(text, start + _EIGHT) & _FIRST_BYTES[max(length, _EIGHT) - _EIGHT]
+    rest, i = np.uint64(0), _EIGHT
     while length - i > 8:
         rest = (rest ^ eight_bytes(text, start + i)) * _MULTIPLIER
         rest ^= rest >> np.uint64(29)
-        i += np.uint64(8)
-    shift = (np.uint64(8) - (length - i)) << np.uint64(3)
-    return first, rest ^ (eight_bytes(text, start + i) & (_ALL >> shift))
+        i += _EIGHT
+    return first, rest ^ (eight_bytes(text, start + i) & _FIRST_BYTES[length - i])
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -279,85 +283,86 @@ def _home(first: np.uint64, rest: np.uint64, mask: np.uint64) -> np.uint64:
 @njit(cache=True, nogil=True, inline="always")
 def _is_chunk(blob: Bytes, begin: np.uint64, text: Bytes, start: np.uint64, length: np.uint64) -> bool:
     """Whether ``length`` bytes, more than 8, are equal."""
-    i, last = np.uint64(0), length - np.uint64(8)
+    i, last = np.uint64(0), length - _EIGHT
     while i < last and eight_bytes(blob, begin + i) == eight_bytes(text, start + i):
-        i += np.uint64(8)
+        i += _EIGHT
     return bool(i >= last and eight_bytes(blob, begin + last) == eight_bytes(text, start + last))
 
 
 @njit(cache=True, nogil=True)
 def _look_up(
-    text: Bytes, places: Ints, stops: Ints, slots: Slots, blob: Bytes, starts: Ints, codes: Codes, state: Ints
+    text: Bytes, places: Ints, stops: Ints, slots: Words, blob: Bytes, starts: Ints, codes: Codes, state: Ints
 ) -> int:
     """Codes of the chunks ``text[places[k]:stops[k]]``, new ones appended to the table.
 
-    Goes on from where ``state`` says until all are done or the table must grow. What `_home` says of a
-    chunk is asked for some chunks ahead, so that the memory has answered when its turn comes.
+    Goes on from where ``state`` says until all are done or the table must grow. The slots of some chunks
+    are asked for together, so that the memory has answered when their turn comes.
     """
     room = min(len(slots) // 8, len(starts) - 1)  # the table stays at most half full
     mask = np.uint64(len(slots) // 4 - 1)
-    n, count, looked_up = state[_FOUND], state[_CHUNKS], state[_LOOKED_UP]
-    base = state[_CODES]
-    homes = np.empty(_AHEAD, np.uint64)
-    firsts, rests = np.empty(_AHEAD, np.uint64), np.empty(_AHEAD, np.uint64)
-    for k in range(looked_up, n + _AHEAD):
-        # 1. Ask for the slot of chunk k.
-        turn = k & (_AHEAD - 1)
-        now = k - _AHEAD
-        first, rest, slot = firsts[turn], rests[turn], homes[turn]
-        if k < n:
+    n, count, base = state[_FOUND], state[_CHUNKS], state[_CODES]
+    firsts, rests = np.empty(_ASKED_AT_ONCE, np.uint64), np.empty(_ASKED_AT_ONCE, np.uint64)
+    homes = np.empty(_ASKED_AT_ONCE, np.uint64)
+    for asked in range(state[_LOOKED_UP], n, _ASKED_AT_ONCE):
+        last = min(n, asked + _ASKED_AT_ONCE)
+        # 1. Ask for the slots.
+        for k in range(asked, last):
             start = np.uint64(places[k])
-            firsts[turn], rests[turn] = _key(text, start, np.uint64(stops[k]) - start)
-            homes[turn] = _home(firsts[turn], rests[turn], mask)
-            _prefetch(slots, 4 * homes[turn])
-        if now < looked_up:
-            continue
-        # 2. Look up the chunk that was asked for before.
-        start, length = np.uint64(places[now]), np.uint64(stops[now] - places[now])
-        while True:
-            entry = slots[4 * slot + np.uint64(2)]
+            first, rest = _key(text, start, np.uint64(stops[k]) - start)
+            home = _home(first, rest, mask)
+            prefetch(slots, 4 * home)
+            firsts[k - asked], rests[k - asked], homes[k - asked] = first, rest, home
+        # 2. Look the chunks up.
+        for k in range(asked, last):
+            first, rest, slot = firsts[k - asked], rests[k - asked], homes[k - asked]
+            start, length = np.uint64(places[k]), np.uint64(stops[k] - places[k])
+            while True:
+                entry = slots[4 * slot + np.uint64(2)]
+                if entry == 0:
+                    break
+                differs = slots[4 * slot] ^ first | slots[4 * slot + _ONE] ^ rest | (entry & _LOW) ^ length
+                if differs == 0 and (
+                    length <= 16 or _is_chunk(blob, slots[4 * slot + np.uint64(3)], text, start, length)
+                ):
+                    break
+                slot = (slot + _ONE) & mask
+            # 3. Give a new one the next code.
             if entry == 0:
-                break
-            is_equal = slots[4 * slot] == first and slots[4 * slot + np.uint64(1)] == rest
-            if (
-                is_equal
-                and (entry & _LOW) == length
-                and (length <= 16 or _is_chunk(blob, slots[4 * slot + np.uint64(3)], text, start, length))
-            ):
-                break
-            slot = (slot + np.uint64(1)) & mask
-        # 3. Give it the next code if it is new.
-        if entry == 0:
-            if count == room or starts[count] + np.int64(length) > len(blob):
-                state[_LOOKED_UP], state[_CHUNKS] = now, count
-                return _TABLE_FULL if count == room else _BLOB_FULL
-            begin = starts[count]
-            for i in range(np.int64(length)):
-                blob[begin + i] = text[start + np.uint64(i)]
-            starts[count + 1] = begin + np.int64(length)
-            count += 1
-            entry = np.uint64(count) << np.uint64(32) | length
-            slots[4 * slot], slots[4 * slot + np.uint64(1)] = first, rest
-            slots[4 * slot + np.uint64(2)], slots[4 * slot + np.uint64(3)] = entry, np.uint64(begin)
-        codes[base + now] = np.int64(entry >> np.uint64(32)) - 1
+                if count == room or starts[count] + np.int64(length) + 8 > len(blob):
+                    state[_LOOKED_UP], state[_CHUNKS] = k, count
+                    return _TABLE_FULL if count == room else _BLOB_FULL
+                begin = starts[count]
+                for i in range(np.int64(length)):
+                    blob[begin + i] = text[start + np.uint64(i)]
+                starts[count + 1] = begin + np.int64(length)
+                count += 1
+                entry = np.uint64(count) << np.uint64(32) | length
+                slots[4 * slot], slots[4 * slot + _ONE] = first, rest
+                slots[4 * slot + np.uint64(2)], slots[4 * slot + np.uint64(3)] = entry, np.uint64(begin)
+            codes[base + k] = np.int64(entry >> np.uint64(32)) - 1
     state[_LOOKED_UP], state[_CHUNKS] = 0, count
     state[_CODES], state[_FOUND] = base + n, 0
     return _DONE
 
 
+def _empty_slots(capacity: int) -> Words:
+    """Slots that no two cache lines share."""
+    words = np.zeros(4 * capacity + 7, np.uint64)
+    first = -words.ctypes.data % 64 // 8
+    return words[first : first + 4 * capacity]
+
+
 @njit(cache=True, nogil=True)
-def _doubled(slots: Slots) -> Slots:
-    """The table with twice the capacity."""
-    doubled = np.zeros(2 * len(slots), np.uint64)
-    mask = np.uint64(len(doubled) // 4 - 1)
+def _move(slots: Words, larger: Words) -> None:
+    """Enter all chunks into a table of larger capacity."""
+    mask = np.uint64(len(larger) // 4 - 1)
     for i in range(0, len(slots), 4):
         if slots[i + 2] != 0:
             slot = _home(slots[i], slots[i + 1], mask)
-            while doubled[4 * slot + np.uint64(2)] != 0:
-                slot = (slot + np.uint64(1)) & mask
+            while larger[4 * slot + np.uint64(2)] != 0:
+                slot = (slot + _ONE) & mask
             for j in range(4):
-                doubled[4 * slot + np.uint64(j)] = slots[i + j]
-    return doubled
+                larger[4 * slot + np.uint64(j)] = slots[i + j]
 
 
 @njit(cache=True, nogil=True)
@@ -395,7 +400,7 @@ class ChunkTable:
 
     def clear(self) -> None:
         """Forget all chunks; the next one seen gets code 0."""
-        self._slots = np.zeros(4 * self._capacity, np.uint64)
+        self._slots = _empty_slots(self._capacity)
         self.blob = np.empty(4 * self._capacity, np.uint8)
         self.starts = np.zeros(self._capacity // 2 + 1, np.int64)
         self._count = 0
@@ -418,20 +423,20 @@ class ChunkTable:
         """Codes of the chunks of ``text`` (valid UTF-8), cut also at every sentence end.
 
         Args:
-            text: ``uint8[n]``, or longer; it is copied unless 8 bytes or more come after the last end.
+            text: ``uint8[n]``, or longer; it is copied unless PADDING bytes or more come after the last end.
             ends: ``int64[n_sentences]``, ascending offsets into ``text``; the last is ``n``.
 
         Returns:
             ``int32[n_chunks]`` and, for every sentence, the end of its chunks in that array.
         """
-        text = _padded(text, int(ends[-1]) if len(ends) else 0)
+        text = padded(text, int(ends[-1]) if len(ends) else 0)
         codes = np.empty(len(text), np.int32)  # pages never written cost nothing
         code_ends = np.empty(len(ends), np.int64)
         state = np.zeros(_STATES, np.int64)
         rule, reason = self.rule, _FULL
         while reason != _DONE:
             reason = _cut(
-                text, ends, rule.classes, rule.cuts, rule.drops_blanks,
+                text, ends, rule.classes, rule.cuts, rule.plain, rule.drops_blanks,
                 self._places, self._stops, code_ends, state,
             )  # fmt: skip
             if reason == _PROBE:
@@ -445,7 +450,7 @@ class ChunkTable:
 
     def add(self, chunks: Bytes, ends: Ints) -> Codes:
         """Codes of whole chunks, given as their bytes one after another and the ends of each."""
-        chunks = _padded(chunks, int(ends[-1]) if len(ends) else 0)
+        chunks = padded(chunks, int(ends[-1]) if len(ends) else 0)
         codes = np.empty(len(ends), np.int32)
         state = np.zeros(_STATES, np.int64)
         state[_FOUND] = len(ends)
@@ -459,7 +464,8 @@ class ChunkTable:
             reason := _look_up(text, places, stops, self._slots, self.blob, self.starts, codes, state)
         ) != _DONE:
             if reason == _TABLE_FULL:
-                self._slots = _doubled(self._slots)
+                smaller, self._slots = self._slots, _empty_slots(len(self._slots) // 2)
+                _move(smaller, self._slots)
                 self.starts = np.concatenate([self.starts, np.zeros(len(self.starts) - 1, np.int64)])
             else:
                 self.blob = np.concatenate([self.blob, np.empty(len(self.blob) + len(text), np.uint8)])
@@ -481,10 +487,3 @@ class ChunkTable:
         picked, ends = np.empty(int(lengths.sum()), np.uint8), np.empty(len(codes), np.int64)
         _pick(self.blob, self.starts, codes, picked, ends)
         return picked, ends
-
-
-def _padded(text: Bytes, used: int) -> Bytes:
-    """The text with at least PADDING bytes after the first ``used`` ones."""
-    if len(text) >= used + PADDING:
-        return text
-    return np.concatenate([text, np.zeros(PADDING, np.uint8)])

@@ -31,8 +31,8 @@ import numpy.typing as npt
 from numba import njit
 
 from wpprep.encode.cuts import Pipe, words_between
-from wpprep.encode.scanner import CODE_POINTS, Bytes, code_point_at, unknown_characters
-from wpprep.records import Ints
+from wpprep.encode.utf8 import CODE_POINTS, code_point_at, unknown_characters
+from wpprep.records import Bytes, Ints
 
 # What a character does, and why the kernel came back.
 _UNPROBED, _INSIDE, _ALONE, _BREAK, _HARD = range(5)

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from wpprep.encode.scanner import Bytes, ChunkTable, CutRule, tally
+from wpprep.encode.scanner import ChunkTable, CutRule, tally
 from wpprep.errors import VocabularyError
-from wpprep.records import Document, Ints, fingerprint
+from wpprep.records import Bytes, Document, Ints, fingerprint
 from wpprep.vocab.normalization import TextRules
 
 _BATCH_BYTES = 1 << 22

@@ -1,0 +1,143 @@
+"""Reading UTF-8 in compiled code: eight bytes a load, 64 bytes at a glance, code points.
+
+The parts of the encoder's kernels that look like machine code, kept away from the rooms that say what is
+done with them. Numba has no words for a load of several bytes, for a comparison of many bytes at once or for
+the place of a bit, so these are written as instructions of LLVM, which every processor has in some form.
+
+    eight_bytes(text, i)      text[i:i + 8] as one number, the first byte lowest; one load, aligned or not
+    between(text, i, a, z)    64 bits: bit k is set if a <= text[i + k] <= z; a few instructions for all
+    lowest_bit(bits)          the place of the lowest bit that is set, 64 if none is
+    highest_bit(bits)         the place of the highest one, of a number that is not 0
+    prefetch(array, i)        asks the processor for the cache line of array[i]; nothing waits for it
+
+What is read may lie up to PADDING bytes behind the text, so that much must be there; it means nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from wpprep.records import Bytes, Ints
+
+CODE_POINTS = 0x110000
+PADDING = 72  # bytes behind the text that may be read (and mean nothing)
+_AT_ONCE = 64
+
+
+def _place(context: Any, builder: Any, signature: Any, arguments: Any, kind: Any) -> Any:
+    """Where element ``arguments[1]`` of an array lies, as a pointer to another type."""
+    array = context.make_array(signature.args[0])(context, builder, arguments[0])
+    return builder.bitcast(builder.gep(array.data, [arguments[1]]), kind.as_pointer())
+
+
+def _generate_load(_: Any, text: Any, i: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(_place(context, builder, signature, arguments, ir.IntType(64)), align=1)
+
+    return types.uint64(text, i), generate
+
+
+def _generate_prefetch(_: Any, array: Any, i: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = _place(context, builder, signature, arguments, ir.IntType(8))
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
+        call: Any = cgutils.get_or_insert_function
+        to_read, in_all_caches, data = number(0), number(3), number(1)
+        builder.call(call(builder.module, kind, "llvm.prefetch.p0i8"), [place, to_read, in_all_caches, data])
+        return context.get_dummy_value()
+
+    return types.void(array, i), generate
+
+
+def _generate_between(_: Any, text: Any, i: Any, first: Any, last: Any) -> Any:
+    byte, many = ir.IntType(8), ir.VectorType(ir.IntType(8), _AT_ONCE)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def repeated(value: Any) -> Any:
+            one = builder.insert_element(ir.Constant(many, ir.Undefined), value, ir.IntType(32)(0))
+            everywhere = ir.Constant(ir.VectorType(ir.IntType(32), _AT_ONCE), [0] * _AT_ONCE)
+            return builder.shuffle_vector(one, ir.Constant(many, ir.Undefined), everywhere)
+
+        data = builder.load(_place(context, builder, signature, arguments, many), align=1)
+        low, high = (builder.trunc(bound, byte) for bound in arguments[2:])
+        # One comparison: what is below the first wraps round to something large.
+        above = builder.sub(data, repeated(low))
+        found = builder.icmp_unsigned("<=", above, repeated(builder.sub(high, low)))
+        return builder.bitcast(found, ir.IntType(64))
+
+    return types.uint64(text, i, types.uint64, types.uint64), generate
+
+
+def _bit_instruction(of: Callable[[Any, Any], Any]) -> Any:
+    def generate_for(_: Any, bits: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return of(builder, arguments[0])
+
+        return types.uint64(types.uint64), generate
+
+    return intrinsic(generate_for)
+
+
+_NO = ir.IntType(1)(0)  # asked about 0, the instruction is still to answer
+eight_bytes: Any = intrinsic(_generate_load)
+prefetch: Any = intrinsic(_generate_prefetch)
+between: Any = intrinsic(_generate_between)
+lowest_bit: Any = _bit_instruction(lambda builder, bits: builder.cttz(bits, _NO))
+highest_bit: Any = _bit_instruction(
+    lambda builder, bits: builder.sub(ir.IntType(64)(63), builder.ctlz(bits, _NO))
+)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def code_point_at(text: Bytes, i: np.uint64) -> tuple[np.uint64, np.uint64]:
+    """The code point of the multi-byte character at byte ``i`` of valid UTF-8, and its width in bytes."""
+    lead, low = np.uint64(text[i]), np.uint8(0x3F)
+    value, width = (lead & np.uint64(0x1F)) << np.uint64(6) | np.uint64(text[i + 1] & low), np.uint64(2)
+    if lead >= 0xE0:
+        value, width = value << np.uint64(6) | np.uint64(text[i + 2] & low), np.uint64(3)
+        if lead >= 0xF0:
+            value, width = value << np.uint64(6) | np.uint64(text[i + 3] & low), np.uint64(4)
+            return value & np.uint64(0x1FFFFF), width
+        return value & np.uint64(0xFFFF), width
+    return value, width
+
+
+@njit(cache=True, nogil=True)
+def _unknown(text: Bytes, start: int, stop: int, table: Any, unprobed: int, known: int, found: Ints) -> int:
+    """List the distinct code points in ``text[start:stop]`` that the table does not know, and mark them."""
+    i, n = np.uint64(start), 0
+    while i < stop:
+        code_point, width = np.uint64(text[i]), np.uint64(1)
+        if code_point >= 128:
+            code_point, width = code_point_at(text, i)
+        if table[code_point] == unprobed:
+            table[code_point] = known
+            found[n] = code_point
+            n += 1
+        i += width
+    return n
+
+
+def unknown_characters(text: Bytes, start: int, stop: int, table: Any, unprobed: int, known: int) -> list[str]:
+    """The characters of ``text`` from ``start`` to about ``stop`` that the table does not know yet.
+
+    They get the entry ``known`` until the caller, who probes them all at once, puts the right one there.
+    """
+    found = np.empty(stop - start, np.int64)
+    n = _unknown(text, start, stop, table, unprobed, known, found)
+    return [chr(code_point) for code_point in found[:n].tolist()]
+
+
+def padded(text: Bytes, used: int) -> Bytes:
+    """The text with at least PADDING bytes after the first ``used`` ones."""
+    if len(text) >= used + PADDING:
+        return text
+    return np.concatenate([text, np.zeros(PADDING, np.uint8)])
