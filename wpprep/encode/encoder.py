@@ -3,14 +3,11 @@
 1. Text is scanned into chunks (`scanner`), each a number; where that is safe, says `cuts`.
 2. A chunk never seen before is encoded: by our own kernel where every character is a plain case for it
    (`wordpiece`, `bytepairs`), by `tokenizers` otherwise. Its ids are kept.
-3. The ids of a text are one gather over its chunks.
+3. The ids of a text are one gather over its chunks (`memory`).
 4. When the memory for chunks is used up, those met once are forgotten, and the frequent ones stay.
 
 The rules stay in the library: a tokenizer that cuts, normalises or splits in a way not known here is
 given whole texts, with a warning.
-
-    entries  int64[chunks]   [ the id : 32 | 1 ] or [ place in ids : 32 | how many ids : 32 ]
-    ids      uint16[] or uint32[]   the ids of all chunks; beside it marks, bool[], where words start
 
     >>> encoder = Encoder.from_folder("vocab")                         # doctest: +SKIP
     >>> encoder.encode("to be or not to be")                           # doctest: +SKIP
@@ -24,16 +21,15 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from numba import njit
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from wpprep.encode.bytepairs import BytePairKernel
 from wpprep.encode.cuts import Pipe, bert_rule, byte_level_rule
-from wpprep.encode.scanner import ChunkTable, Codes, CutRule
+from wpprep.encode.memory import ChunkMemory, Encoded, Marks
+from wpprep.encode.scanner import CutRule
 from wpprep.encode.utf8 import PADDING
 from wpprep.encode.wordpiece import WordPieceKernel
 from wpprep.records import Bytes, Ints, TokenizedDocuments, Tokens, offsets_of, token_dtype
@@ -43,46 +39,6 @@ log = logging.getLogger(__name__)
 
 CACHE_BYTES = 256 << 20
 _BATCH_BYTES = 1 << 20
-_LONGEST_KEPT = 100  # bytes; longer chunks are seldom seen twice
-_SHIFT, _LENGTH = np.int64(32), np.int64(0xFFFFFFFF)
-
-Marks = npt.NDArray[np.bool_]
-
-
-@njit(cache=True, nogil=True)
-def _count(codes: Codes, entries: Ints, hits: Ints) -> int:
-    """How many ids the chunks have; adds to ``hits`` how often each chunk occurs."""
-    n = 0
-    for code in codes:
-        n += entries[code] & _LENGTH
-        hits[code] += 1
-    return n
-
-
-@njit(cache=True, nogil=True)
-def _gather(
-    codes: Codes, code_ends: Ints, entries: Ints, ids: Tokens, marks: Marks,
-    tokens: Tokens, ends: Ints, word_starts: Marks,
-) -> None:  # fmt: skip
-    """Write the ids of every chunk one after another, where each sentence ends, and where words start."""
-    n, first = 0, 0
-    has_marks = len(word_starts) > 0
-    for sentence in range(len(code_ends)):
-        for i in range(first, code_ends[sentence]):
-            entry = entries[codes[i]]
-            length, value = entry & _LENGTH, entry >> _SHIFT
-            if length == 1:
-                tokens[n] = value
-                if has_marks:
-                    word_starts[n] = True
-            else:
-                for j in range(length):
-                    tokens[n + j] = ids[value + j]
-                    if has_marks:
-                        word_starts[n + j] = marks[value + j]
-            n += length
-        ends[sentence] = n
-        first = code_ends[sentence]
 
 
 class Encoder:
@@ -103,7 +59,7 @@ class Encoder:
         if self._rule is None:
             log.warning("%s: this tokenizer's text cannot be cut safely; encoding it whole", vocabulary.folder)
         else:
-            self._memory = _Memory(self._rule, self.dtype, cache_bytes)
+            self._memory = ChunkMemory(self._rule, self.dtype, cache_bytes, marks_words=self.marks_words)
             self._kernel: WordPieceKernel | BytePairKernel | None = _wordpiece_kernel(self._tokenizer)
             if isinstance(self._tokenizer.pre_tokenizer, pre_tokenizers.ByteLevel):
                 self._kernel = BytePairKernel.of(self._tokenizer)
@@ -137,7 +93,7 @@ class Encoder:
         """The text of ids, special tokens included."""
         return str(self.vocabulary.tokenizer.decode([int(i) for i in ids], skip_special_tokens=False))
 
-    def _encode_sentences(self, sentences: Sequence[str]) -> _Encoded:
+    def _encode_sentences(self, sentences: Sequence[str]) -> Encoded:
         """All ids of the sentences."""
         if self._adds_space:
             sentences = [s if not s or s[0] == " " else f" {s}" for s in sentences]
@@ -145,17 +101,14 @@ class Encoder:
             return self._ask_library(sentences)
         return _joined([self._encode_batch(text, ends) for text, ends in _batches(sentences)], self)
 
-    def _encode_batch(self, text: Bytes, ends: Ints) -> _Encoded:
+    def _encode_batch(self, text: Bytes, ends: Ints) -> Encoded:
         """All ids of valid UTF-8, cut into sentences at ``ends``."""
         memory = self._memory
         codes, code_ends = memory.table.scan(text, ends)
         self._learn()
-        n = _count(codes, memory.entries, memory.hits)
-        tokens, token_ends = np.empty(n, self.dtype), np.empty(len(ends), np.int64)
-        word_starts = np.empty(n if self.marks_words else 0, np.bool_)
-        _gather(codes, code_ends, memory.entries, memory.ids, memory.marks, tokens, token_ends, word_starts)
+        encoded = memory.recall(codes, code_ends)
         memory.keep_to_bound()
-        return _Encoded(tokens, token_ends, word_starts if self.marks_words else None)
+        return encoded
 
     def _learn(self) -> None:
         """Encode the chunks that the last scan saw for the first time."""
@@ -165,7 +118,7 @@ class Encoder:
         left = np.arange(known, len(table))
         if self._kernel is not None:
             tokens, ends, is_left = self._kernel.encode(table.blob, table.starts[known : len(table) + 1])
-            self._memory.learn(left, _Encoded(tokens, ends, self._one_word_each(ends)))
+            self._memory.learn(left, Encoded(tokens, ends, self._one_word_each(ends)))
             left = left[is_left]
         if len(left):
             self._memory.learn(left, self._ask_library(table.chunks_of(left)))
@@ -179,7 +132,7 @@ class Encoder:
         marks[starts[starts < ends]] = True
         return marks
 
-    def _ask_library(self, texts: Sequence[str]) -> _Encoded:
+    def _ask_library(self, texts: Sequence[str]) -> Encoded:
         """What `tokenizers` makes of texts; a word starts where its pre-token does."""
         encode = self._tokenizer.encode_batch if self.marks_words else self._tokenizer.encode_batch_fast
         encodings = encode(texts, add_special_tokens=False)
@@ -187,89 +140,12 @@ class Encoder:
         ends = np.cumsum(np.fromiter(map(len, ids), np.int64, len(ids)))
         tokens = np.fromiter(itertools.chain.from_iterable(ids), self.dtype)
         if not self.marks_words:
-            return _Encoded(tokens, ends, None)
+            return Encoded(tokens, ends, None)
         words = np.fromiter(itertools.chain.from_iterable(e.word_ids for e in encodings), np.int64)
         marks = np.diff(words, prepend=-1) != 0
         starts = np.concatenate([[0], ends[:-1]])
         marks[starts[starts < ends]] = True
-        return _Encoded(tokens, ends, marks)
-
-
-class _Encoded(NamedTuple):
-    """Ids of several texts one after another, the end of each, and where words start."""
-
-    tokens: Tokens
-    ends: Ints
-    marks: Marks | None
-
-
-class _Memory:
-    """The chunks met so far and their ids, in a bounded number of bytes.
-
-    Attributes:
-        table: from chunk to code.
-        known: codes below this have entries.
-        entries, ids, marks: what the chunks became (see the head of this file).
-        hits: ``int64``, how often each chunk occurred, halved whenever chunks were forgotten.
-    """
-
-    def __init__(self, rule: CutRule, dtype: type[Any], most_bytes: int) -> None:
-        self.table = ChunkTable(rule)
-        self._most_bytes = most_bytes
-        self.known = self._used = 0
-        self.entries, self.hits = np.zeros(1 << 15, np.int64), np.zeros(1 << 15, np.int64)
-        self.ids: Tokens = np.empty(1 << 15, dtype)
-        self.marks = np.ones(1 << 15, np.bool_)
-
-    def learn(self, codes: Ints, encoded: _Encoded) -> None:
-        """Keep the ids of these chunks; a later call for the same chunk wins."""
-        lengths = np.diff(encoded.ends, prepend=0)
-        n = len(encoded.tokens)
-        self.entries = _with_room(self.entries, len(self.table))
-        self.hits = _with_room(self.hits, len(self.table))
-        self.ids, self.marks = _with_room(self.ids, self._used + n), _with_room(self.marks, self._used + n)
-        self.ids[self._used : self._used + n] = encoded.tokens
-        if encoded.marks is not None:
-            self.marks[self._used : self._used + n] = encoded.marks
-        places = self._used + encoded.ends - lengths
-        alone = lengths == 1
-        places[alone] = encoded.tokens[(encoded.ends - lengths)[alone]]
-        self.entries[codes] = places << _SHIFT | lengths
-        self.known = len(self.table)
-        self._used += n
-
-    def keep_to_bound(self) -> None:
-        """If there is no room for more, forget the rarer half of the chunks, those met once and long ones."""
-        held = [self.entries, self.hits, self.ids, self.marks]
-        if self.table.nbytes + sum(array.nbytes for array in held) <= self._most_bytes:
-            return
-        n = self.known
-        hits, lengths = self.hits[:n], np.diff(self.table.starts[: n + 1])
-        order = np.argsort(-hits, kind="stable")[: n // 2]
-        kept = np.sort(order[(hits[order] > 1) & (lengths[order] <= _LONGEST_KEPT)])
-        entries = self.entries[kept]
-        n_ids = int((entries & _LENGTH).sum())
-        ids, marks, ends = (
-            np.empty(n_ids, self.ids.dtype),
-            np.empty(n_ids, np.bool_),
-            np.empty(len(kept), np.int64),
-        )
-        _gather(
-            kept.astype(np.int32),
-            np.arange(1, len(kept) + 1),
-            self.entries,
-            self.ids,
-            self.marks,
-            ids,
-            ends,
-            marks,
-        )
-        hits = hits[kept] // 2
-        self.table.keep(kept)
-        self.entries, self.hits = np.zeros(1 << 15, np.int64), np.zeros(1 << 15, np.int64)
-        self.ids, self.marks, self._used = ids, marks, 0
-        self.learn(np.arange(len(kept)), _Encoded(ids, ends, marks))
-        self.hits[: len(kept)] = hits
+        return Encoded(tokens, ends, marks)
 
 
 def safe_rule(tokenizer: Tokenizer) -> CutRule | None:
@@ -372,12 +248,12 @@ def _laid_out(batch: list[bytes]) -> tuple[Bytes, Ints]:
     return np.frombuffer(b"".join([*batch, bytes(PADDING)]), np.uint8), ends
 
 
-def _joined(parts: list[_Encoded], encoder: Encoder) -> _Encoded:
+def _joined(parts: list[Encoded], encoder: Encoder) -> Encoded:
     """Several batches as one."""
     if len(parts) == 1:
         return parts[0]
     edges = offsets_of(np.array([len(part.tokens) for part in parts], np.int64))
-    return _Encoded(
+    return Encoded(
         np.concatenate([np.empty(0, encoder.dtype), *(part.tokens for part in parts)]),
         np.concatenate(
             [np.empty(0, np.int64), *(p.ends + edge for p, edge in zip(parts, edges, strict=False))]
@@ -388,7 +264,7 @@ def _joined(parts: list[_Encoded], encoder: Encoder) -> _Encoded:
     )
 
 
-def _without_empty(ids: list[str], encoded: _Encoded, documents: Ints) -> TokenizedDocuments:
+def _without_empty(ids: list[str], encoded: Encoded, documents: Ints) -> TokenizedDocuments:
     """Drop sentences without tokens, then documents without sentences."""
     has_tokens = np.diff(encoded.ends, prepend=0) > 0
     edges = offsets_of(has_tokens)[np.concatenate([[0], documents])]
@@ -400,10 +276,3 @@ def _without_empty(ids: list[str], encoded: _Encoded, documents: Ints) -> Tokeni
         documents=np.concatenate([[0], edges[1:][has_sentences]]),
         word_starts=encoded.marks,
     )
-
-
-def _with_room(array: Any, least: int) -> Any:
-    """The array, or a longer one with the same beginning."""
-    if least <= len(array):
-        return array
-    return np.concatenate([array, np.zeros(max(least, 2 * len(array)) - len(array), array.dtype)])
