@@ -86,7 +86,7 @@ def test_deleted_controls_join_the_words_around_them(control: str) -> None:
 def test_the_library_tells_what_is_punctuation(pipe: Pipe) -> None:
     """Characters that only Python's tables take for punctuation do not stand alone."""
     marks = [c for c in map(chr, range(0x80, 0x30000)) if unicodedata.category(c).startswith("P")]
-    newer = [c for c, words in zip(marks, words_between(marks, pipe), strict=True) if words == [f"a{c}b"]]
+    newer = [c for c, words in words_between(marks, pipe).items() if words == [f"a{c}b"]]
     assert newer, "this library knows all punctuation of this Python: the probe is for others"
     rule = bert_rule(pipe, composes=False)
     assert rule.probe(newer).tolist() == [ORDINARY] * len(newer)
@@ -203,10 +203,21 @@ def test_ascii_cuts_are_made() -> None:
 def test_a_character_that_makes_several_words_is_told() -> None:
     """One call tells the words of many characters, also of those that vanish, split or are blanks."""
     pipe = pipe_of(normalizers.NFKC(), LOWER)
-    assert words_between(["\u2474", "\x0b", "\u3000", "É"], pipe) == [
-        ["a", "(", "1", ")", "b"],
-        ["ab"],
-        ["a", "b"],
-        ["aeb"],
-    ]
-    assert words_between([], pipe) == []
+    assert words_between(["\u2474", "\x0b", "\u3000", "É", "⒜"], pipe) == {
+        "É": ["aeb"],
+        "\u2474": ["a", "(", "1", ")", "b"],
+        "\x0b": ["ab"],
+        "\u3000": ["a", "b"],
+        "⒜": ["a", "(", "a", ")", "b"],
+    }
+    assert words_between([], pipe) == {}
+
+
+def test_ideographs_are_probed_by_the_normaliser() -> None:
+    """Where the normaliser isolates ideographs it tells the same words as the whole way does."""
+    steps = normalizers.Sequence([normalizers.NFC(), LOWER])
+    pipe, skipped = pipe_of(normalizers.NFC(), LOWER), "\U0002b820"
+    for characters in (["中", "\uf900", "文"], ["中", skipped, "文"], [skipped]):
+        expected = words_between(characters, pipe)
+        quick = words_between(characters, pipe, steps.normalize_str)
+        assert {c: list(words) for c, words in quick.items()} == expected

@@ -28,6 +28,7 @@ a blank, and what becomes of ASCII, of blanks and of case keeps its kind.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 
@@ -48,6 +49,7 @@ from wpprep.encode.utf8 import CODE_POINTS
 from wpprep.records import Bytes
 
 Pipe = Callable[[str], Sequence[str]]  # text to pre-tokens: normalise, then pre-tokenise
+Normalize = Callable[[str], str]
 
 ALONE = FIRST_FREE
 _LETTER, _DIGIT, _APOSTROPHE, _OTHER = range(FIRST_FREE, FIRST_FREE + 4)
@@ -60,29 +62,32 @@ _PATTERN_BLANKS = (
     + "\u2028\u2029\u202f\u205f\u3000"
 )
 _COMPOSING = "<=>"  # the only characters that stand alone and compose with a mark after them
-_IDEOGRAPHS = (
-    (0x3400, 0x4DC0), (0x4E00, 0xA000), (0xF900, 0xFB00),
-    (0x20000, 0x2A6E0), (0x2A700, 0x2CEB0), (0x2F800, 0x2FA20),
-)  # fmt: skip
+# What BERT takes for CJK ideographs (the library leaves out U+2B820 to U+2B91F).
+_IDEOGRAPH = re.compile(
+    "[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002a6df\U0002a700-\U0002ceaf\U0002f800-\U0002fa1f]"
+)
 
 
-def bert_rule(pipe: Pipe, composes: bool) -> CutRule:
+def bert_rule(pipe: Pipe, composes: bool, normalize: Normalize | None = None) -> CutRule:
     """The rule for a BERT-like tokenizer.
 
     Args:
         pipe: the tokenizer's own way from text to pre-tokens.
         composes: whether its normaliser composes (NFC or NFKC), so that <, = and > need care.
+        normalize: the first half of ``pipe``, which makes probing ideographs cheaper.
     """
 
     def probe(characters: list[str]) -> Bytes:
-        classes = np.full(len(characters), ORDINARY, np.uint8)
-        candidates = [i for i, character in enumerate(characters) if _may_stand_alone(character)]
-        texts = [characters[i] for i in candidates]
-        alone, between = _words_of_each(texts, pipe), words_between(texts, pipe)
-        for i, here, there in zip(candidates, alone, between, strict=True):
-            if here and there == ["a", *here, "b"]:
-                classes[i] = PEEKS if composes and characters[i] in _COMPOSING else ALONE
-        return classes
+        candidates = [c for c in characters if _may_stand_alone(c)]
+        between = words_between([*candidates, *_ideographs(characters)], pipe, normalize)
+        alone = dict(zip(candidates, _words_of_each(candidates, pipe), strict=True))
+        known: dict[str, int] = {}
+        for character, there in between.items():
+            # An ideograph that is one word is that word by itself too.
+            here = alone.get(character, there[1:-1])
+            if here and list(there) == ["a", *here, "b"]:
+                known[character] = PEEKS if composes and character in _COMPOSING else ALONE
+        return np.array([known.get(character, ORDINARY) for character in characters], np.uint8)
 
     cuts = np.ones((CLASSES, CLASSES), np.uint8)
     cuts[ORDINARY, ORDINARY] = 0
@@ -125,13 +130,42 @@ def _lazy_rule(name: str, probe: Callable[[list[str]], Bytes], cuts: Bytes, drop
     return CutRule(name, classes, cuts.ravel(), drops_blanks, probe)
 
 
-def words_between(characters: Sequence[str], pipe: Pipe) -> list[list[str]]:
-    """The words that a tokenizer makes of "acb" for every character c, in one call.
+def words_between(
+    characters: Sequence[str], pipe: Pipe, normalize: Normalize | None = None
+) -> dict[str, Sequence[str]]:
+    """The words that a tokenizer makes of "acb" for every character c, in a few calls.
 
     >>> words_between([".", " ", "x"], str.split)
-    [['a.b'], ['a', 'b'], ['axb']]
+    {'x': ['axb'], '.': ['a.b'], ' ': ['a', 'b']}
     """
-    return _words_of_each([f"a{character}b" for character in characters], pipe)
+    found = _words_between_ideographs(_ideographs(characters), pipe, normalize)
+    found |= _words_between_letters([c for c in characters if c not in found and c.isalpha()], pipe)
+    others = [c for c in characters if c not in found]
+    found |= zip(others, _words_of_each([f"a{c}b" for c in others], pipe), strict=True)
+    return found
+
+
+def _words_between_ideographs(
+    characters: list[str], pipe: Pipe, normalize: Normalize | None
+) -> dict[str, Sequence[str]]:
+    """As `words_between`; without a call of the pre-tokenizer, which is slow, if the normaliser isolates all.
+
+    Pre-tokenizers split at blanks, and a single character between blanks is one word.
+    """
+    if normalize is not None and characters:
+        parts = normalize(f"a{'a'.join(characters)}a").split(" ")
+        made = parts[1::2]
+        if len(parts) == 2 * len(characters) + 1 and set(parts[::2]) == {"a"} and set(map(len, made)) == {1}:
+            return {c: ("a", word, "b") for c, word in zip(characters, made, strict=True)}
+    return dict(zip(characters, _words_of_each([f"a{c}b" for c in characters], pipe), strict=True))
+
+
+def _words_between_letters(characters: list[str], pipe: Pipe) -> dict[str, Sequence[str]]:
+    """As `words_between`; with fewer words to look at if each text becomes one, for none becomes none."""
+    texts = [f"a{c}b" for c in characters]
+    words = pipe(" ".join(texts))
+    made = [[word] for word in words] if len(words) == len(texts) else _words_of_each(texts, pipe)
+    return dict(zip(characters, made, strict=True))
 
 
 def _words_of_each(texts: Sequence[str], pipe: Pipe) -> list[list[str]]:
@@ -151,6 +185,8 @@ def _words_of_each(texts: Sequence[str], pipe: Pipe) -> list[list[str]]:
 def _may_stand_alone(character: str) -> bool:
     if character.isascii():
         return not character.isalnum() and character.isprintable() and character != " "
-    return unicodedata.category(character).startswith("P") or any(
-        first <= ord(character) < stop for first, stop in _IDEOGRAPHS
-    )
+    return unicodedata.category(character).startswith("P")
+
+
+def _ideographs(characters: Sequence[str]) -> list[str]:
+    return _IDEOGRAPH.findall("".join(characters))

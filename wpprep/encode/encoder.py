@@ -27,11 +27,11 @@ import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from wpprep.encode.bytepairs import BytePairKernel
-from wpprep.encode.cuts import Pipe, bert_rule, byte_level_rule
+from wpprep.encode.cuts import Normalize, Pipe, bert_rule, byte_level_rule
 from wpprep.encode.memory import ChunkMemory, Encoded, Marks
 from wpprep.encode.scanner import CutRule
 from wpprep.encode.utf8 import PADDING
-from wpprep.encode.wordpiece import WordPieceKernel
+from wpprep.encode.wordpiece import WordPieceKernel, fits
 from wpprep.records import Bytes, Ints, TokenizedDocuments, Tokens, offsets_of, token_dtype
 from wpprep.vocab.vocabulary import Vocabulary
 
@@ -166,7 +166,8 @@ def safe_rule(tokenizer: Tokenizer) -> CutRule | None:
         isinstance(step, (*_FORMS, normalizers.BertNormalizer, normalizers.Lowercase, normalizers.StripAccents))
         for step in steps
     ):
-        return bert_rule(_pipe(tokenizer), any(isinstance(step, _COMPOSING_FORMS) for step in steps))
+        composes = any(isinstance(step, _COMPOSING_FORMS) for step in steps)
+        return bert_rule(_pipe(tokenizer), composes, _normalize(tokenizer))
     return None
 
 
@@ -183,21 +184,28 @@ def _wordpiece_kernel(tokenizer: Tokenizer) -> WordPieceKernel | None:
     if not isinstance(bert, normalizers.BertNormalizer) or not all(isinstance(form, _FORMS) for form in forms):
         return None
     pieces = tokenizer.get_vocab(with_added_tokens=False)
+    if not fits(pieces):
+        return None
     strips_accents = bert.lowercase if bert.strip_accents is None else bert.strip_accents
     return WordPieceKernel(
-        pieces, model, _pipe(tokenizer), has_form=bool(forms), strips_accents=bool(strips_accents)
+        pieces,
+        model,
+        _pipe(tokenizer),
+        _normalize(tokenizer),
+        has_form=bool(forms),
+        strips_accents=bool(strips_accents),
     )
+
+
+def _normalize(tokenizer: Tokenizer) -> Normalize:
+    normalizer = tokenizer.normalizer
+    return (lambda text: text) if normalizer is None else normalizer.normalize_str
 
 
 def _pipe(tokenizer: Tokenizer) -> Pipe:
     """The tokenizer's own way from text to words."""
-    normalizer, pre_tokenizer = tokenizer.normalizer, tokenizer.pre_tokenizer
-
-    def pipe(text: str) -> list[str]:
-        text = text if normalizer is None else normalizer.normalize_str(text)
-        return [word for word, _ in pre_tokenizer.pre_tokenize_str(text)]
-
-    return pipe
+    normalize, pre_tokenizer = _normalize(tokenizer), tokenizer.pre_tokenizer
+    return lambda text: [word for word, _ in pre_tokenizer.pre_tokenize_str(normalize(text))]
 
 
 def _steps(normalizer: Any) -> list[Any]:

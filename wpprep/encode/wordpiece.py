@@ -13,10 +13,10 @@ A chunk with a HARD character is left to the library. Which characters those are
 nothing but Unicode's normal forms looks at neighbours, and these leave a text of starters alone unless
 a mark or a conjoining jamo follows (Unicode Standard Annex 15, quick check).
 
-The longest match walks a trie over UTF-8 bytes, one root for pieces that begin a word and one for
-those that continue it, all edges in one hash table:
+The longest match walks a trie over characters, one root for pieces that begin a word and one for those
+that continue it, all edges in one hash table, as small as can be: what costs time is waiting for it.
 
-    edges  uint64[capacity]   [ node : 24 | byte : 8 | child : 24 bits ]   0: empty
+    edges  uint64[capacity]   [ node : 21 | code point : 21 | a piece ends : 1 | child : 21 bits ]   0: empty
     ids    int32[nodes]       the piece that ends in a node, -1 if none
 """
 
@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from wpprep.encode.cuts import Pipe, words_between
+from wpprep.encode.cuts import Normalize, Pipe, words_between
 from wpprep.encode.utf8 import CODE_POINTS, code_point_at, unknown_characters
 from wpprep.records import Bytes, Ints
 
@@ -40,67 +40,77 @@ _DONE, _PROBE = range(2)
 _NEXT, _TOKENS, _STATES = range(3)
 _WORD_BEGINS, _WORD_GOES_ON, _FIRST_NODE = range(3)  # the two roots
 _LONGEST_CHUNK = 256  # bytes; longer ones are left to the library
-_LONGEST_SPELLING = 6  # bytes; with its length and its kind, a character's spelling is one uint64
+_LONGEST_SPELLING = 2  # code points; with its length and its kind, a character's spelling is one uint64
 _LOOK_AHEAD = 1 << 16  # bytes of chunks in which characters to probe are looked for at once
-_NODE = np.uint64(0xFFFFFF)
+_MOST_NODES = 1 << 21
+_NODE, _PIECE, _KEY = np.uint64(_MOST_NODES - 1), np.uint64(_MOST_NODES), np.uint64(22)
+_CODE_POINT = np.uint64(0xFFFFFF)
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 Edges = npt.NDArray[np.uint64]
 PieceIds = npt.NDArray[np.int32]
+CodePoints = npt.NDArray[np.uint32]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _edge(edges: Edges, node: np.uint64, byte: np.uint64) -> np.uint64:
-    """The slot of the edge from a node, or the free one for it."""
-    mask, wanted = np.uint64(len(edges) - 1), node << np.uint64(8) | byte
-    product = (wanted + np.uint64(1)) * _MULTIPLIER
-    slot = (product >> np.uint64(32)) & mask
-    while edges[slot] != 0 and edges[slot] >> np.uint64(24) != wanted:
+def _slot(edges: Edges, key: np.uint64) -> np.uint64:
+    """The slot of the edge with this node and code point, or the free one for it."""
+    mask = np.uint64(len(edges) - 1)
+    slot = ((key + np.uint64(1)) * _MULTIPLIER >> np.uint64(32)) & mask
+    while edges[slot] != 0 and edges[slot] >> _KEY != key:
         slot = (slot + np.uint64(1)) & mask
     return slot
 
 
 @njit(cache=True, nogil=True)
 def _plant(
-    spelled: Bytes, ends: Ints, piece_ids: PieceIds, roots: Ints, edges: Edges, ids: PieceIds, n_nodes: int
+    spelled: CodePoints, ends: Ints, piece_ids: PieceIds, roots: Ints, edges: Edges, ids: PieceIds, n_nodes: int
 ) -> int:
     """Add to the trie the strings ``spelled[ends[i - 1]:ends[i]]``; returns the number of nodes."""
     for i in range(len(ends)):
-        node = np.uint64(roots[i])
-        for j in range(ends[i - 1] if i else 0, ends[i]):
-            slot = _edge(edges, node, np.uint64(spelled[j]))
+        node, slot = np.uint64(roots[i]), np.uint64(0)
+        begin = ends[i - 1] if i else 0
+        if begin == ends[i]:  # the prefix alone, which continues no word
+            continue
+        for j in range(begin, ends[i]):
+            key = node << np.uint64(21) | np.uint64(spelled[j])
+            slot = _slot(edges, key)
             if edges[slot] == 0:
-                edges[slot] = (node << np.uint64(8) | np.uint64(spelled[j])) << np.uint64(24) | np.uint64(
-                    n_nodes
-                )
+                edges[slot] = key << _KEY | np.uint64(n_nodes)
                 n_nodes += 1
             node = edges[slot] & _NODE
         ids[node] = piece_ids[i]
+        edges[slot] |= _PIECE
     return n_nodes
+
+
+@njit(cache=True, nogil=True)
+def _copy(edges: Edges, smaller: Edges) -> None:
+    """Enter all edges into another table."""
+    for edge in edges:
+        if edge != 0:
+            smaller[_slot(smaller, edge >> _KEY)] = edge
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _match(
-    word: Bytes, length: int, edges: Edges, ids: PieceIds, most_characters: int, unknown: int,
+    word: CodePoints, length: int, edges: Edges, ids: PieceIds, most_characters: int, unknown: int,
     tokens: PieceIds, n: int,
 ) -> int:  # fmt: skip
     """Write the pieces of one word from ``tokens[n]`` on; returns where they end."""
-    characters = 0
-    for i in range(length):
-        characters += (word[i] & 0xC0) != 0x80
     begin, start, root = n, 0, np.uint64(_WORD_BEGINS)
-    is_known = characters <= most_characters
+    is_known = length <= most_characters
     while is_known and start < length:
-        node, best, best_end = root, -1, start
+        node, best, best_end = root, np.uint64(0), start
         for i in range(start, length):
-            edge = edges[_edge(edges, node, np.uint64(word[i]))]
+            edge = edges[_slot(edges, node << np.uint64(21) | np.uint64(word[i]))]
             if edge == 0:
                 break
             node = edge & _NODE
-            if ids[node] >= 0:
-                best, best_end = ids[node], i + 1
-        is_known = best >= 0
-        tokens[n] = best
+            if edge & _PIECE:
+                best, best_end = node, i + 1
+        is_known = best_end > start
+        tokens[n] = ids[best]
         n += 1
         start, root = best_end, np.uint64(_WORD_GOES_ON)
     if not is_known:
@@ -119,7 +129,7 @@ def _encode(
 
     ``tokens`` and ``ends`` are filled; chunks for the library get no tokens and are marked in ``is_left``.
     """
-    word = np.empty(_LONGEST_SPELLING * (_LONGEST_CHUNK + 1), np.uint8)
+    word = np.empty(_LONGEST_SPELLING * (_LONGEST_CHUNK + 1), np.uint32)
     n = state[_TOKENS]
     for chunk in range(state[_NEXT], len(starts) - 1):
         i, stop, length, begin = np.uint64(starts[chunk]), np.uint64(starts[chunk + 1]), 0, n
@@ -138,8 +148,8 @@ def _encode(
                 length = 0
             is_hard = kind == _HARD
             for _ in range((spelling >> np.uint64(48)) & np.uint64(0xFF)):
-                word[length] = spelling & np.uint64(0xFF)
-                spelling >>= np.uint64(8)
+                word[length] = spelling & _CODE_POINT
+                spelling >>= np.uint64(24)
                 length += 1
             i += width
             if length > 0 and (kind == _ALONE or i == stop):
@@ -159,14 +169,27 @@ class WordPieceKernel:
         pieces: from piece to id.
         model: the library's WordPiece, for its prefix, its [UNK] and its limit on the length of words.
         pipe: the tokenizer's own way from text to words.
+        normalize: the first half of it.
         has_form: whether its normaliser begins with a Unicode normal form.
         strips_accents: whether it decomposes text to take the accents off.
     """
 
     def __init__(
-        self, pieces: dict[str, int], model: Any, pipe: Pipe, *, has_form: bool, strips_accents: bool
+        self,
+        pieces: dict[str, int],
+        model: Any,
+        pipe: Pipe,
+        normalize: Normalize,
+        *,
+        has_form: bool,
+        strips_accents: bool,
     ) -> None:
-        self._pipe, self._has_form, self._strips_accents = pipe, has_form, strips_accents
+        self._pipe, self._normalize, self._has_form, self._strips_accents = (
+            pipe,
+            normalize,
+            has_form,
+            strips_accents,
+        )
         self._characters = np.zeros(CODE_POINTS, np.uint64)
         self._unknown = pieces[model.unk_token]
         self._most_characters = int(model.max_input_chars_per_word)
@@ -195,11 +218,11 @@ class WordPieceKernel:
         return tokens[: state[_TOKENS]], ends, is_left
 
     def _probe(self, characters: list[str]) -> npt.NDArray[np.uint64]:
-        between = words_between(characters, self._pipe)
+        between = words_between(characters, self._pipe, self._normalize)
         return np.array(
             [
-                _HARD << 56 if self._is_hard(character) else _spelling(words)
-                for character, words in zip(characters, between, strict=True)
+                _HARD << 56 if self._is_hard(character) else _spelling(between[character])
+                for character in characters
             ],
             np.uint64,
         )
@@ -232,27 +255,33 @@ def _is_syllable(character: str) -> bool:
 def _spelling(words: Sequence[str]) -> int:
     """What a character does, from the words of "acb", as one number: kind, length and bytes of its spelling."""
     if len(words) == 1 and words[0][0] == "a" and words[0][-1] == "b" and len(words[0]) > 1:
-        kind, spelled = _INSIDE, words[0][1:-1].encode()
+        kind, spelled = _INSIDE, words[0][1:-1]
     elif len(words) in {2, 3} and (words[0], words[-1]) == ("a", "b"):
-        kind, spelled = (_BREAK, b"") if len(words) == 2 else (_ALONE, words[1].encode())
+        kind, spelled = (_BREAK, "") if len(words) == 2 else (_ALONE, words[1])
     else:
         return _HARD << 56
     if len(spelled) > _LONGEST_SPELLING:
         return _HARD << 56
-    return kind << 56 | len(spelled) << 48 | int.from_bytes(spelled, "little")
+    return kind << 56 | len(spelled) << 48 | sum(ord(c) << 24 * i for i, c in enumerate(spelled))
+
+
+def fits(pieces: dict[str, int]) -> bool:
+    """Whether the trie has numbers enough for these pieces."""
+    return 2 * sum(map(len, pieces)) + _FIRST_NODE <= _MOST_NODES
 
 
 def _trie(pieces: dict[str, int], prefix: str) -> tuple[Edges, PieceIds]:
     """Edges and ids of the trie over all pieces, those with the prefix under the second root too."""
-    texts = [piece.encode() for piece in pieces]
-    places = [*texts, *(text[len(prefix.encode()) :] for text in texts if text.startswith(prefix.encode()))]
+    places = [*pieces, *(piece.removeprefix(prefix) for piece in pieces if piece.startswith(prefix))]
     ids = [*pieces.values(), *(i for piece, i in pieces.items() if piece.startswith(prefix))]
     roots = np.full(len(places), _WORD_GOES_ON, np.int64)
-    roots[: len(texts)] = _WORD_BEGINS
+    roots[: len(pieces)] = _WORD_BEGINS
     ends = np.cumsum(np.fromiter(map(len, places), np.int64, len(places)))
-    n_bytes = int(ends[-1])
-    edges = np.zeros(1 << (2 * n_bytes).bit_length(), np.uint64)
-    node_ids = np.full(n_bytes + _FIRST_NODE, -1, np.int32)
-    spelled = np.frombuffer(b"".join(places), np.uint8)
+    n_characters = int(ends[-1])
+    edges = np.zeros(1 << (2 * n_characters).bit_length(), np.uint64)
+    node_ids = np.full(n_characters + _FIRST_NODE, -1, np.int32)
+    spelled = np.frombuffer("".join(places).encode("utf-32-le"), np.uint32)
     n_nodes = _plant(spelled, ends, np.array(ids, np.int32), roots, edges, node_ids, _FIRST_NODE)
-    return edges, node_ids[:n_nodes].copy()
+    smaller = np.zeros(1 << (3 * n_nodes // 2).bit_length(), np.uint64)
+    _copy(edges, smaller)
+    return smaller, node_ids[:n_nodes].copy()

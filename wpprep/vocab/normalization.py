@@ -122,7 +122,7 @@ class TextRules:
 
     def cut_rule(self) -> CutRule:
         """Where text under these rules may be cut into chunks."""
-        return byte_level_rule() if self.byte_level else bert_rule(self.words, self.composes)
+        return byte_level_rule() if self.byte_level else bert_rule(self.words, self.composes, self.normalize)
 
 
 def _normalizer(options: VocabOptions) -> Any:
