@@ -206,14 +206,14 @@ def test_forgetting_changes_nothing(pair: Pair, monkeypatch: pytest.MonkeyPatch)
             assert encoded.marks is None or np.array_equal(encoded.marks, expected.marks)
 
 
-@pytest.mark.parametrize(("name", "share"), [("wordpiece", 0.02), ("wordpiece-stripped", 0.02), ("bbpe", 0.1)])
+@pytest.mark.parametrize(("name", "share"), [("wordpiece", 0.02), ("wordpiece-stripped", 0.02), ("bbpe", 0.001)])
 def test_most_chunks_are_not_left_to_the_library(name: str, share: float, tmp_path: Path) -> None:
     """Our kernels take nearly all chunks of English."""
     encoder, _ = saved(trained(OPTIONS[name]), tmp_path)
     encoder.encode_batch([path.read_text() for path in TEXTS if path.parent.name == "books"])
     table = encoder._memory.table
     assert encoder._kernel is not None
-    _, _, is_left = encoder._kernel.encode(table.blob, table.starts[: len(table) + 1])
+    _, is_left = encoder._kernel.encode(table.blob, table.starts[: len(table) + 1])
     assert len(is_left) > 1000
     assert is_left.mean() < share
 

@@ -1,15 +1,19 @@
-"""Byte-level BPE for chunks never seen before, where a chunk is plainly one word to GPT-2's pattern.
+"""Byte-level BPE for chunks never seen before: cut into words by GPT-2's pattern, merge the bytes of each.
 
-Such are runs of ASCII letters, of digits, or of other characters but the apostrophe, with or without one
-space before. They are merged here: of all neighbours the pair of the lowest rank, the leftmost of equals,
-until no neighbours are a pair. That is what `tokenizers` does with a queue; words are short, and a walk
-over their few symbols is cheaper. All other chunks are left to the library.
+The pattern is ``'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+``: it needs
+to know of a character whether it is a letter, a number, a blank or another. What is a letter changes
+with the version of Unicode, so beyond ASCII the library is asked once a character.
+
+Of all neighbours the pair of the lowest rank is merged, the leftmost of equals, until no neighbours are a
+pair. That is what `tokenizers` does with a queue; words are short, and a walk over their few symbols is
+cheaper. Words of more than 100 bytes are left to the library.
 
     pairs  uint64[2 * capacity]   [ left : 32 | right : 32, plus 1 | rank : 32 | merged : 32 ]   0: empty
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -18,12 +22,19 @@ import numpy.typing as npt
 from numba import njit
 from tokenizers import Tokenizer, models
 
+from wpprep.encode.cuts import PATTERN_BLANKS, Pipe
+from wpprep.encode.memory import Encoded, Marks
+from wpprep.encode.utf8 import CODE_POINTS, code_point_at, unknown_characters
 from wpprep.records import Bytes, Ints
 
-_LONGEST_CHUNK = 64  # bytes; longer ones are left to the library
-_MIXED, _LETTERS, _DIGITS, _OTHERS = range(4)
-_SHIFT, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
+_LONGEST_WORD = 100  # bytes; longer ones are left to the library, whose time does not grow with the square
+_UNPROBED, _LETTER, _NUMBER, _OTHER, _BLANK = range(5)
+_DONE, _PROBE = range(2)
+_NEXT, _TOKENS, _STATES = range(3)
+_LOOK_AHEAD = 1 << 16  # bytes of chunks in which characters to probe are looked for at once
+_SHIFT, _LOW, _NEVER = np.uint64(32), np.uint64(0xFFFFFFFF), np.uint64(0xFFFFFFFFFFFFFFFF)
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_LINE_FEED = "\u010a"  # the byte 0A in GPT-2's printable form
 
 Pairs = npt.NDArray[np.uint64]
 PieceIds = npt.NDArray[np.int32]
@@ -51,46 +62,107 @@ def _fill(merges: npt.NDArray[np.int64], pairs: Pairs) -> None:
         pairs[2 * slot + np.uint64(1)] = np.uint64(rank) << _SHIFT | np.uint64(merged)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _merge_of(pairs: Pairs, left: int, right: int) -> np.uint64:
+    """Rank and product of a pair, as they stand in the table; `_NEVER`, above all ranks, if it is none."""
+    slot = _slot(pairs, left, right)
+    return pairs[2 * slot + np.uint64(1)] if pairs[2 * slot] != 0 else _NEVER
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _merge(tokens: PieceIds, n: int, length: int, pairs: Pairs, merges: Pairs) -> int:
+    """Merge the symbols ``tokens[n:n + length]`` in place; returns how many are left. ``merges`` is scratch."""
+    for i in range(length - 1):
+        merges[i] = _merge_of(pairs, tokens[n + i], tokens[n + i + 1])
+    while True:
+        best, place = _NEVER, 0
+        for i in range(length - 1):
+            if merges[i] < best:
+                best, place = merges[i], i
+        if best == _NEVER:
+            return length
+        length -= 1
+        tokens[n + place] = np.int32(best & _LOW)
+        for i in range(place + 1, length):
+            tokens[n + i], merges[i - 1] = tokens[n + i + 1], merges[i]
+        if place > 0:
+            merges[place - 1] = _merge_of(pairs, tokens[n + place - 1], tokens[n + place])
+        if place < length - 1:
+            merges[place] = _merge_of(pairs, tokens[n + place], tokens[n + place + 1])
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _class_at(blob: Bytes, i: int, classes: Bytes) -> tuple[np.uint8, int]:
+    """The class of the character at byte ``i``, and where the next one begins."""
+    if blob[i] < 128:
+        return classes[blob[i]], i + 1
+    code_point, width = code_point_at(blob, np.uint64(i))
+    return classes[code_point], i + int(width)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _word_end(blob: Bytes, i: int, stop: int, classes: Bytes) -> int:
+    """Where the pattern's match at ``i`` ends; 0 if a character must be probed."""
+    # 1. 's, 't, 'm, 'd, 're, 've, 'll
+    if blob[i] == 39 and i + 1 < stop:
+        letter, after = blob[i + 1], blob[i + 2] if i + 2 < stop else np.uint8(0)
+        if letter == 0x73 or letter == 0x74 or letter == 0x6D or letter == 0x64:  # noqa: PLR1714 (Numba)
+            return i + 2
+        is_long = (letter == 0x72 and after == 0x65) or (letter == 0x76 and after == 0x65)
+        if is_long or (letter == 0x6C and after == 0x6C):
+            return i + 3
+    # 2. A run of one class, with a space before it where there is one.
+    class_, end = _class_at(blob, i, classes)
+    if blob[i] == 32 and end < stop:
+        next_class, next_end = _class_at(blob, end, classes)
+        if next_class != _BLANK:
+            class_, end = next_class, next_end
+    last = i
+    while class_ != _UNPROBED and end < stop:
+        next_class, next_end = _class_at(blob, end, classes)
+        if next_class != class_:
+            if next_class == _UNPROBED:
+                class_ = next_class
+            break
+        last, end = end, next_end
+    if class_ == _UNPROBED:
+        return 0
+    # 3. Blanks leave the last of them to what follows.
+    return last if class_ == _BLANK and end < stop and last > i else end
+
+
 @njit(cache=True, nogil=True)
 def _encode(
-    blob: Bytes, starts: Ints, kinds: Bytes, byte_ids: PieceIds, pairs: Pairs, tokens: PieceIds, ends: Ints,
-    is_left: npt.NDArray[np.bool_],
+    blob: Bytes, starts: Ints, classes: Bytes, byte_ids: PieceIds, pairs: Pairs, tokens: PieceIds, marks: Marks,
+    ends: Ints, is_left: npt.NDArray[np.bool_], state: Ints,
 ) -> int:  # fmt: skip
-    """Encode the chunks ``blob[starts[c]:starts[c + 1]]``; returns the number of ids.
+    """Encode the chunks ``blob[starts[c]:starts[c + 1]]`` from where ``state`` says on.
 
-    ``tokens`` and ``ends`` are filled; chunks for the library get no tokens and are marked in ``is_left``.
+    ``tokens``, ``marks`` (where words start) and ``ends`` are filled; chunks for the library get no tokens
+    and are marked in ``is_left``.
     """
-    n = 0
-    for chunk in range(len(starts) - 1):
-        start, stop = starts[chunk], starts[chunk + 1]
-        # 1. Is it one word?
-        first = start + 1 if blob[start] == 32 and stop - start > 1 else start
-        kind = kinds[blob[first]]
-        is_word = kind != _MIXED and stop - start <= _LONGEST_CHUNK
-        for i in range(first, stop):
-            is_word = is_word and kinds[blob[i]] == kind
-        if not is_word:
-            is_left[chunk], ends[chunk] = True, n
-            continue
-        # 2. Merge the pair of the lowest rank as long as there is one.
-        length = stop - start
-        for i in range(length):
-            tokens[n + i] = byte_ids[blob[start + i]]
-        while True:
-            best, place = ~np.uint64(0), -1
-            for i in range(n, n + length - 1):
-                slot = _slot(pairs, tokens[i], tokens[i + 1])
-                if pairs[2 * slot] != 0 and pairs[2 * slot + np.uint64(1)] < best:
-                    best, place = pairs[2 * slot + np.uint64(1)], i
-            if place < 0:
+    merges = np.empty(_LONGEST_WORD, np.uint64)
+    n = state[_TOKENS]
+    for chunk in range(state[_NEXT], len(starts) - 1):
+        i, stop, begin = starts[chunk], starts[chunk + 1], n
+        while i < stop:
+            end = _word_end(blob, i, stop, classes)
+            if end == 0:
+                state[_NEXT], state[_TOKENS] = chunk, begin
+                return _PROBE
+            if end - i > _LONGEST_WORD:
+                is_left[chunk], n = True, begin
                 break
-            tokens[place] = np.int32(best & _LOW)
-            length -= 1
-            for i in range(place + 1, n + length):
-                tokens[i] = tokens[i + 1]
-        n += length
+            for j in range(end - i):
+                tokens[n + j] = byte_ids[blob[i + j]]
+            length = _merge(tokens, n, end - i, pairs, merges)
+            for j in range(length):
+                marks[n + j] = j == 0
+            n += length
+            i = end
         ends[chunk] = n
-    return n
+    state[_TOKENS] = n
+    return _DONE
 
 
 class BytePairKernel:
@@ -99,13 +171,19 @@ class BytePairKernel:
     Args:
         byte_ids: ``int32[256]``, the id of each byte alone.
         merges: ``int64[n, 3]``: left, right and what they become, in the order of their rank.
+        pipe: the tokenizer's own way from text to words.
     """
 
-    def __init__(self, byte_ids: PieceIds, merges: npt.NDArray[np.int64]) -> None:
-        self._byte_ids = byte_ids
+    def __init__(self, byte_ids: PieceIds, merges: npt.NDArray[np.int64], pipe: Pipe) -> None:
+        self._byte_ids, self._pipe = byte_ids, pipe
         self._pairs = np.zeros(2 << (2 * len(merges) + 1).bit_length(), np.uint64)
         _fill(merges, self._pairs)
-        self._kinds = np.array([_kind(chr(code)) for code in range(256)], np.uint8)
+        self._classes = np.full(CODE_POINTS, _UNPROBED, np.uint8)
+        self._classes[list(map(ord, PATTERN_BLANKS))] = _BLANK
+        for character in map(chr, range(128)):
+            if character not in PATTERN_BLANKS:
+                is_one = (character.isalpha(), character.isdigit())
+                self._classes[ord(character)] = {(1, 0): _LETTER, (0, 1): _NUMBER}.get(is_one, _OTHER)
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> BytePairKernel | None:
@@ -130,25 +208,40 @@ class BytePairKernel:
         return cls(
             np.array([ids[character] for character in _BYTES], np.int32),
             np.array(rows, np.int64).reshape(len(rows), 3),
+            lambda text: [word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text)],
         )
 
-    def encode(self, blob: Bytes, starts: Ints) -> tuple[PieceIds, Ints, npt.NDArray[np.bool_]]:
-        """Encode the chunks ``blob[starts[c]:starts[c + 1]]``, each as one word.
-
-        Returns:
-            All ids one after another, where each chunk's end, and which chunks are left to the library.
-        """
-        n_chunks = len(starts) - 1
-        tokens = np.empty(int(starts[-1] - starts[0]) + 1, np.int32)
+    def encode(self, blob: Bytes, starts: Ints) -> tuple[Encoded, npt.NDArray[np.bool_]]:
+        """Encode the chunks ``blob[starts[c]:starts[c + 1]]``; also says which are left to the library."""
+        n_chunks, n_bytes = len(starts) - 1, int(starts[-1] - starts[0])
+        tokens, marks = np.empty(n_bytes, np.int32), np.empty(n_bytes, np.bool_)
         ends, is_left = np.empty(n_chunks, np.int64), np.zeros(n_chunks, np.bool_)
-        n = _encode(blob, starts, self._kinds, self._byte_ids, self._pairs, tokens, ends, is_left)
-        return tokens[:n], ends, is_left
+        state = np.zeros(_STATES, np.int64)
+        while (
+            _encode(
+                blob, starts, self._classes, self._byte_ids, self._pairs, tokens, marks, ends, is_left, state
+            ) == _PROBE
+        ):  # fmt: skip
+            start = int(starts[state[_NEXT]])
+            stop = min(int(starts[-1]), start + _LOOK_AHEAD)
+            new = unknown_characters(blob, start, stop, self._classes, _UNPROBED, _OTHER)
+            self._classes[list(map(ord, new))] = self._probe(new)
+        n = state[_TOKENS]
+        return Encoded(tokens[:n], ends, marks[:n]), is_left
 
+    def _probe(self, characters: list[str]) -> list[int]:
+        """The classes of characters that are no blanks: with a letter a letter is one word, so with numbers."""
+        with_letter, with_number = (self._are_one_word(before, characters) for before in "a1")
+        return [
+            _LETTER if is_letter else _NUMBER if is_number else _OTHER
+            for is_letter, is_number in zip(with_letter, with_number, strict=True)
+        ]
 
-def _kind(character: str) -> int:
-    if not character.isascii() or character in "'\t\n\x0b\x0c\r ":
-        return _MIXED
-    return _LETTERS if character.isalpha() else _DIGITS if character.isdigit() else _OTHERS
+    def _are_one_word(self, before: str, characters: list[str]) -> list[bool]:
+        """Whether each character makes one word with what stands before it."""
+        words = self._pipe("\n".join(before + character for character in characters))
+        feeds = [-1, *(i for i, word in enumerate(words) if word == _LINE_FEED), len(words)]
+        return [b - a == 2 for a, b in itertools.pairwise(feeds)]
 
 
 def _bytes_as_characters() -> list[str]:

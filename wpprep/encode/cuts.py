@@ -56,7 +56,7 @@ _LETTER, _DIGIT, _APOSTROPHE, _OTHER = range(FIRST_FREE, FIRST_FREE + 4)
 
 _BETWEEN = "z9z"  # a word that no normaliser changes and no single character makes
 # What GPT-2's \s matches.
-_PATTERN_BLANKS = (
+PATTERN_BLANKS = (
     "\t\n\x0b\x0c\r \x85\xa0\u1680"
     + "".join(map(chr, range(0x2000, 0x200B)))
     + "\u2028\u2029\u202f\u205f\u3000"
@@ -114,7 +114,7 @@ def byte_level_rule() -> CutRule:
 
 
 def _byte_level_class(character: str) -> int:
-    if character in _PATTERN_BLANKS:
+    if character in PATTERN_BLANKS:
         return BLANK
     if not character.isascii():
         return ORDINARY

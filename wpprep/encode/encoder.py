@@ -28,7 +28,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from wpprep.encode.bytepairs import BytePairKernel
 from wpprep.encode.cuts import Normalize, Pipe, bert_rule, byte_level_rule
-from wpprep.encode.memory import ChunkMemory, Encoded, Marks
+from wpprep.encode.memory import ChunkMemory, Encoded
 from wpprep.encode.scanner import CutRule
 from wpprep.encode.utf8 import PADDING
 from wpprep.encode.wordpiece import WordPieceKernel, fits
@@ -117,20 +117,11 @@ class Encoder:
             return
         left = np.arange(known, len(table))
         if self._kernel is not None:
-            tokens, ends, is_left = self._kernel.encode(table.blob, table.starts[known : len(table) + 1])
-            self._memory.learn(left, Encoded(tokens, ends, self._one_word_each(ends)))
+            encoded, is_left = self._kernel.encode(table.blob, table.starts[known : len(table) + 1])
+            self._memory.learn(left, encoded)
             left = left[is_left]
         if len(left):
             self._memory.learn(left, self._ask_library(table.chunks_of(left)))
-
-    def _one_word_each(self, ends: Ints) -> Marks | None:
-        """The marks of chunks that are one word each, as the byte pair kernel takes them."""
-        if not self.marks_words:
-            return None
-        marks = np.zeros(int(ends[-1]), np.bool_)
-        starts = np.concatenate([[0], ends[:-1]])
-        marks[starts[starts < ends]] = True
-        return marks
 
     def _ask_library(self, texts: Sequence[str]) -> Encoded:
         """What `tokenizers` makes of texts; a word starts where its pre-token does."""

@@ -25,7 +25,7 @@ line that holds all there is to compare, slots are asked for 64 chunks at a time
 and frequent chunks are met early, so their codes are small and what is kept by code stays in the cache.
 
     slots   uint64[4 * capacity]   [ 8 bytes | the other bytes or their hash | code + 1 : 32, length : 32 |
-                                     place in blob ] ...   an entry of 0: empty; at most half are full
+                                     place in blob ] ...   an entry of 0: empty; at most three quarters are full
     blob    uint8[]                the bytes of all distinct chunks, one after another
     starts  int64[]                chunk ``code`` is blob[starts[code]:starts[code + 1]]
 """
@@ -298,7 +298,7 @@ def _look_up(
     Goes on from where ``state`` says until all are done or the table must grow. The slots of some chunks
     are asked for together, so that the memory has answered when their turn comes.
     """
-    room = min(len(slots) // 8, len(starts) - 1)  # the table stays at most half full
+    room = len(starts) - 1
     mask = np.uint64(len(slots) // 4 - 1)
     n, count, base = state[_FOUND], state[_CHUNKS], state[_CODES]
     firsts, rests = np.empty(_ASKED_AT_ONCE, np.uint64), np.empty(_ASKED_AT_ONCE, np.uint64)
@@ -352,6 +352,11 @@ def _empty_slots(capacity: int) -> Words:
     return words[first : first + 4 * capacity]
 
 
+def _room_in(slots: Words) -> int:
+    """How many chunks a table may hold."""
+    return len(slots) // 4 * 3 // 4
+
+
 @njit(cache=True, nogil=True)
 def _move(slots: Words, larger: Words) -> None:
     """Enter all chunks into a table of larger capacity."""
@@ -402,7 +407,7 @@ class ChunkTable:
         """Forget all chunks; the next one seen gets code 0."""
         self._slots = _empty_slots(self._capacity)
         self.blob = np.empty(4 * self._capacity, np.uint8)
-        self.starts = np.zeros(self._capacity // 2 + 1, np.int64)
+        self.starts = np.zeros(_room_in(self._slots) + 1, np.int64)
         self._count = 0
 
     def keep(self, codes: Ints) -> None:
@@ -466,7 +471,8 @@ class ChunkTable:
             if reason == _TABLE_FULL:
                 smaller, self._slots = self._slots, _empty_slots(len(self._slots) // 2)
                 _move(smaller, self._slots)
-                self.starts = np.concatenate([self.starts, np.zeros(len(self.starts) - 1, np.int64)])
+                added = _room_in(self._slots) + 1 - len(self.starts)
+                self.starts = np.concatenate([self.starts, np.zeros(added, np.int64)])
             else:
                 self.blob = np.concatenate([self.blob, np.empty(len(self.blob) + len(text), np.uint8)])
         self._count = int(state[_CHUNKS])

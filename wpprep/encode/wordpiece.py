@@ -31,6 +31,7 @@ import numpy.typing as npt
 from numba import njit
 
 from wpprep.encode.cuts import Normalize, Pipe, words_between
+from wpprep.encode.memory import Encoded
 from wpprep.encode.utf8 import CODE_POINTS, code_point_at, unknown_characters
 from wpprep.records import Bytes, Ints
 
@@ -195,12 +196,8 @@ class WordPieceKernel:
         self._most_characters = int(model.max_input_chars_per_word)
         self._edges, self._ids = _trie(pieces, str(model.continuing_subword_prefix))
 
-    def encode(self, blob: Bytes, starts: Ints) -> tuple[PieceIds, Ints, npt.NDArray[np.bool_]]:
-        """Encode the chunks ``blob[starts[c]:starts[c + 1]]``.
-
-        Returns:
-            All ids one after another, where each chunk's end, and which chunks are left to the library.
-        """
+    def encode(self, blob: Bytes, starts: Ints) -> tuple[Encoded, npt.NDArray[np.bool_]]:
+        """Encode the chunks ``blob[starts[c]:starts[c + 1]]``; also says which are left to the library."""
         n_chunks, n_bytes = len(starts) - 1, int(starts[-1] - starts[0])
         tokens = np.empty(_LONGEST_SPELLING * n_bytes + 1, np.int32)  # pages never written cost nothing
         ends, is_left = np.empty(n_chunks, np.int64), np.zeros(n_chunks, np.bool_)
@@ -215,7 +212,7 @@ class WordPieceKernel:
             stop = min(int(starts[-1]), start + _LOOK_AHEAD)
             new = unknown_characters(blob, start, stop, self._characters, _UNPROBED, _HARD << 56)
             self._characters[list(map(ord, new))] = self._probe(new)
-        return tokens[: state[_TOKENS]], ends, is_left
+        return Encoded(tokens[: state[_TOKENS]], ends, None), is_left
 
     def _probe(self, characters: list[str]) -> npt.NDArray[np.uint64]:
         between = words_between(characters, self._pipe, self._normalize)
