@@ -197,7 +197,7 @@ def test_forgetting_changes_nothing(pair: Pair, monkeypatch: pytest.MonkeyPatch)
     lines = [line for path in TEXTS for line in path.read_text().splitlines()]
     expected = pair[0]._encode_sentences(lines)
     for bound in (0, 7_000_000, 1 << 40):
-        encoder = Encoder(pair[0].vocabulary, cache_bytes=bound)
+        encoder = Encoder(pair[0].vocabulary, cache_memory=bound)
         for _ in range(2):
             encoded = encoder._encode_sentences(lines)
             assert np.array_equal(encoded.tokens, expected.tokens)
@@ -206,7 +206,9 @@ def test_forgetting_changes_nothing(pair: Pair, monkeypatch: pytest.MonkeyPatch)
             assert encoded.marks is None or np.array_equal(encoded.marks, expected.marks)
 
 
-@pytest.mark.parametrize(("name", "share"), [("wordpiece", 0.02), ("wordpiece-stripped", 0.02), ("bbpe", 0.001)])
+@pytest.mark.parametrize(
+    ("name", "share"), [("wordpiece", 0.02), ("wordpiece-stripped", 0.02), ("bbpe", 0.001)]
+)
 def test_most_chunks_are_not_left_to_the_library(name: str, share: float, tmp_path: Path) -> None:
     """Our kernels take nearly all chunks of English."""
     encoder, _ = saved(trained(OPTIONS[name]), tmp_path)
@@ -232,7 +234,7 @@ def test_memory_is_bounded() -> None:
         normalizers.BertNormalizer(),
         pre_tokenizers.BertPreTokenizer(),
     )
-    encoder = Encoder(Vocabulary(Path("a"), "", tokenizer, ["[UNK]", "a", "##a"]), cache_bytes=8_000_000)
+    encoder = Encoder(Vocabulary(Path("a"), "", tokenizer, ["[UNK]", "a", "##a"]), cache_memory=8_000_000)
     for batch in range(20):
         encoder.encode("the " * 5 + " ".join(f"word{batch}-{i}" for i in range(20_000)) + f" {'long' * 99}" * 3)
         held = encoder._memory.table

@@ -57,6 +57,14 @@ def test_shards_are_the_same_for_any_workers_and_slices(
     assert checksums(again.folder) == checksums(shards)
 
 
+@pytest.mark.parametrize("cache_memory", [0, 8_000_000])
+def test_shards_are_the_same_for_any_cache_memory(sample_corpus, vocab, shards, tmp_path, cache_memory):
+    """How much the encoder may remember changes no byte."""
+    options = SMALL | {"workers": 1, "cache_memory": cache_memory}
+    again = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "shards", **options)
+    assert checksums(again.folder) == checksums(shards)
+
+
 def test_compression_changes_no_instance(sample_corpus, vocab, shards, tmp_path):
     """The gzipped corpus gives shards with the same bytes."""
     for path in (sample_corpus / "wiki").iterdir():

@@ -473,6 +473,9 @@ class RunOptions:
     node: str | None = option(None, "I/N: share the output folder with N - 1 other nodes, as number I of 1..N.")
     node_timeout: float = option(120.0, "Seconds without a sign of life after which a node is given up.")
     slice_bytes: int = option(16_000_000, "Target size of the pieces the corpus is cut into.")
+    cache_memory: int = option(
+        256_000_000, "Bytes in which each process remembers the ids of frequent words when it encodes."
+    )
     overwrite: bool = option(False, "Replace what the output folder holds.", flags="--overwrite/--no-overwrite")
 
     def __post_init__(self) -> None:
@@ -481,6 +484,7 @@ class RunOptions:
         _check_choices(self)
         _check_least(self, "workers", 1)
         _check_least(self, "slice_bytes", 1)
+        _check_least(self, "cache_memory", 0)
         has_address = bool(self.scheduler) + bool(self.scheduler_file)
         _check(
             has_address == (self.engine == "dask"),

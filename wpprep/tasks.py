@@ -71,18 +71,19 @@ class CountChunks:
 
 @dataclass(frozen=True)
 class EncodeSlices:
-    """Encodes some slices into one part of a token store."""
+    """Encodes some slices into one part of a token store, with ``cache_memory`` bytes to remember chunks in."""
 
     vocabulary: Path
     text: CorpusOptions
     folder: Path
+    cache_memory: int
 
     def __post_init__(self) -> None:
         _ = self._encoder  # built now, before workers are forked: they share it, and the kernels loaded for it
 
     @cached_property
     def _encoder(self) -> Encoder:
-        return Encoder.from_folder(self.vocabulary)
+        return Encoder.from_folder(self.vocabulary, self.cache_memory)
 
     def __call__(self, task: tuple[str, list[Slice]]) -> dict[str, Any]:
         """Write the part; returns its manifest entry and what the manifest counts."""

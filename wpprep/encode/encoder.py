@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
+from wpprep.config import RunOptions
 from wpprep.encode.bytepairs import BytePairKernel
 from wpprep.encode.cuts import Normalize, Pipe, bert_rule, byte_level_rule
 from wpprep.encode.memory import ChunkMemory, Encoded
@@ -37,12 +38,16 @@ from wpprep.vocab.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
-CACHE_BYTES = 256 << 20
+_CACHE_MEMORY = RunOptions.cache_memory
 _BATCH_BYTES = 1 << 20
 
 
 class Encoder:
     """Encodes text with one vocabulary.
+
+    Args:
+        vocabulary: the vocabulary.
+        cache_memory: bytes in which chunks and their ids are remembered; it changes no id.
 
     Attributes:
         vocabulary: the vocabulary.
@@ -50,7 +55,7 @@ class Encoder:
         marks_words: whether it says where words start, because the piece alone does not tell.
     """
 
-    def __init__(self, vocabulary: Vocabulary, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, vocabulary: Vocabulary, cache_memory: int = _CACHE_MEMORY) -> None:
         self.vocabulary = vocabulary
         self.dtype = token_dtype(len(vocabulary.pieces))
         self.marks_words = not isinstance(vocabulary.tokenizer.model, models.WordPiece)
@@ -59,15 +64,15 @@ class Encoder:
         if self._rule is None:
             log.warning("%s: this tokenizer's text cannot be cut safely; encoding it whole", vocabulary.folder)
         else:
-            self._memory = ChunkMemory(self._rule, self.dtype, cache_bytes, marks_words=self.marks_words)
+            self._memory = ChunkMemory(self._rule, self.dtype, cache_memory, marks_words=self.marks_words)
             self._kernel: WordPieceKernel | BytePairKernel | None = _wordpiece_kernel(self._tokenizer)
             if isinstance(self._tokenizer.pre_tokenizer, pre_tokenizers.ByteLevel):
                 self._kernel = BytePairKernel.of(self._tokenizer)
 
     @classmethod
-    def from_folder(cls, path: str | Path) -> Encoder:
+    def from_folder(cls, path: str | Path, cache_memory: int = _CACHE_MEMORY) -> Encoder:
         """An encoder for a vocabulary folder or file (`Vocabulary.from_folder`)."""
-        return cls(Vocabulary.from_folder(path))
+        return cls(Vocabulary.from_folder(path), cache_memory)
 
     def encode(self, text: str) -> Tokens:
         """Ids of a text, without [CLS] and [SEP]; ``uint16`` or ``uint32``, 1-D."""
