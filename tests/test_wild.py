@@ -1,4 +1,4 @@
-"""Tokenizers found in the wild: whatever a file asks for, the ids are the library's, with one warning at most."""
+"""Tokenizers found in the wild: whatever a file asks for, ids are the library's, with a warning at most."""
 
 from __future__ import annotations
 
