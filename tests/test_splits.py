@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from wpprep.config import ShardOptions
+from wpprep.dealing import split_documents
 from wpprep.encode.tokens import TokenStore
 from wpprep.errors import OptionError
 from wpprep.files import sha256_of
@@ -18,7 +19,7 @@ from wpprep.pipeline import make_shards
 from wpprep.records import InstanceBatch
 from wpprep.rows import ShardFolder
 from wpprep.shards import read_shard
-from wpprep.tasks import bins_of, split_documents
+from wpprep.tasks import bins_of
 
 OPTIONS = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3, "masking": "dynamic", "workers": 1}
 
@@ -50,7 +51,8 @@ def test_held_out_documents_are_in_no_training_row(sample_corpus: Path, vocab: P
     corpus = [sample_corpus / "wiki"]
     out = make_shards(corpus, vocab, tmp_path / "out", tokens=tokens, holdout=0.2, **OPTIONS).folder
     texts = texts_of(tokens)
-    training, held_out = split_documents(len(texts), ShardOptions(holdout=0.2))
+    selections = split_documents(len(texts), ShardOptions(holdout=0.2))
+    training, held_out = (selection.of(np.arange(selection.size)) for selection in selections)
     assert len(held_out) == round(0.2 * len(texts))
     assert sorted([*training, *held_out]) == list(range(len(texts)))
     random_nexts = 0
@@ -85,7 +87,7 @@ def test_a_holdout_too_small_is_refused(n: int, share: float) -> None:
     with pytest.raises(OptionError, match=f"holdout {share} of {n} documents is "):
         split_documents(n, ShardOptions(holdout=share))
     if share == 0.1:
-        assert len(split_documents(n, ShardOptions(holdout=share, objective="single"))[1]) == 1
+        assert split_documents(n, ShardOptions(holdout=share, objective="single"))[1].size == 1
 
 
 def test_bins_hold_the_rows_of_their_lengths(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:

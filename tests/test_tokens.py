@@ -13,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import Document, columns, numbered, store
 
+from wpprep import rng
 from wpprep.encode import tokens as room
-from wpprep.encode.tokens import TokenStore, read_part, write_part
+from wpprep.encode.tokens import TokenStore, read_part, read_token_counts, write_index, write_part
 from wpprep.errors import MissingInputError, OptionError, ShardError
 from wpprep.records import TokenizedDocuments
 
+PARTS = ["part-00000.arrow", "part-00001.arrow", "part-00002.arrow"]
 LENGTHS = st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=6), min_size=1, max_size=9)
 
 
@@ -26,23 +28,32 @@ def documents_of(batch: TokenizedDocuments) -> list[Document]:
     return [sentences[a:b] for a, b in pairwise(batch.documents)]
 
 
+def keys(sentences: list[int], counts: list[int]) -> np.ndarray:
+    """Keys that draw these sentences of documents that have so many."""
+
+    def draws(key: int, count: int) -> int:
+        return int(rng.below(np.array([key], np.uint64), count))
+
+    found = [next(k for k in range(10**6) if draws(k, n) == s) for s, n in zip(sentences, counts, strict=True)]
+    return np.array(found, np.uint64)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A store of ten documents in three parts, the second one empty."""
     documents = numbered([[3, 1], [2], [4, 4, 1], [1], [7], [2, 2], [1, 5], [3], [2, 6, 2], [8]])
     for part, (first, last) in enumerate([(0, 4), (4, 4), (4, 10)]):
         write_part(tmp_path / f"part-{part:05}.arrow", columns(documents[first:last], marked=True))
+    write_index(tmp_path, PARTS)
     return tmp_path
 
 
 def test_parts_are_one_corpus(folder: Path) -> None:
-    """Documents are numbered through over the parts, and counted without reading them."""
-    opened = TokenStore.open(folder)
-    assert len(opened) == 10
-    assert opened.sentence_counts.tolist() == [2, 1, 3, 1, 1, 2, 2, 1, 3, 1]
-    assert opened.token_counts.tolist() == [4, 2, 9, 1, 7, 4, 6, 3, 10, 8]
-    assert opened.sentence_counts.dtype == np.int32
-    assert opened.token_counts.dtype == np.int64
+    """Documents are numbered through over the parts, and their tokens counted without reading them."""
+    assert len(TokenStore.open(folder)) == 10
+    counts = read_token_counts(folder)
+    assert counts.tolist() == [4, 2, 9, 1, 7, 4, 6, 3, 10, 8]
+    assert counts.dtype == np.uint32
 
 
 def test_take_copies_documents_in_the_order_asked_for(folder: Path) -> None:
@@ -63,7 +74,7 @@ def test_spans_take_whole_sentences_until_the_target() -> None:
     on, 3 tokens are 9 to 11; 4 need the third sentence too; 99 are not there; and 0 still give a sentence.
     """
     corpus = store(numbered([[2], [2, 3, 4], [5]]), marked=True)
-    tokens, offsets, word_starts = corpus.spans(np.full(4, 1), np.full(4, 1), np.array([3, 4, 99, 0]))
+    tokens, offsets, word_starts = corpus.spans(np.full(4, 1), keys([1] * 4, [3] * 4), np.array([3, 4, 99, 0]))
     assert [span.tolist() for span in np.split(tokens, offsets[1:-1])] == [
         [9, 10, 11],
         [9, 10, 11, 12, 13, 14, 15],
@@ -91,7 +102,8 @@ def test_spans_are_those_of_lists(lengths: list[list[int]], data: st.DataObject)
             span += sentence
         expected.append(span)
     wanted = np.array(asked, np.int64).reshape(-1, 3)
-    tokens, offsets, word_starts = store(documents).spans(wanted[:, 0], wanted[:, 1], wanted[:, 2])
+    start_keys = keys(wanted[:, 1].tolist(), [len(documents[d]) for d in wanted[:, 0]])
+    tokens, offsets, word_starts = store(documents).spans(wanted[:, 0], start_keys, wanted[:, 2])
     assert [tokens[a:b].tolist() for a, b in pairwise(offsets)] == expected
     assert word_starts is None
 
@@ -102,6 +114,7 @@ def test_large_vocabularies_take_32_bits(tmp_path: Path) -> None:
     write_part(
         tmp_path / "part-00000.arrow", TokenizedDocuments(["a"], tokens, np.array([0, 1, 3]), np.array([0, 2]))
     )
+    write_index(tmp_path, PARTS[:1])
     taken = TokenStore.open(tmp_path).take(np.array([0]))
     assert taken.tokens.dtype == np.uint32
     assert documents_of(taken) == [[[70_000], [5, 119_546]]]
@@ -125,6 +138,7 @@ def test_stores_map_more_parts_than_files_may_be_open(tmp_path: Path) -> None:
     """A store of many parts keeps no file open."""
     for part in range(100):
         write_part(tmp_path / f"part-{part:05}.arrow", columns(numbered([[2, 1]])))
+    write_index(tmp_path, [f"part-{part:05}.arrow" for part in range(100)])
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (60, hard))
     try:
@@ -154,7 +168,27 @@ def test_a_part_cut_short_is_named(folder: Path, keep: float) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[: int(keep * len(whole)) if isinstance(keep, float) else keep])
     with pytest.raises(ShardError, match=r"part-00002\.arrow: not a part"):
-        TokenStore.open(folder)
+        TokenStore.open(folder).take(np.arange(10))
+
+
+def test_a_part_of_another_store_is_named(folder: Path) -> None:
+    """A whole part that is not the one the index counted is refused: document numbers would shift."""
+    (folder / "part-00002.arrow").write_bytes((folder / "part-00000.arrow").read_bytes())
+    with pytest.raises(ShardError, match=r"part-00002\.arrow: not the part .*: 4 documents, expected 6"):
+        TokenStore.open(folder).take(np.array([5]))
+
+
+@pytest.mark.parametrize("name", ["rows.npy", "token_counts.npy"])
+def test_a_damaged_index_is_named(folder: Path, name: str) -> None:
+    """An index that is cut short, or would run code, is refused by its name."""
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[:-1])
+    reading = TokenStore.open if name == "rows.npy" else read_token_counts
+    with pytest.raises(ShardError, match=f"{name}: damaged"):
+        reading(folder)
+    np.save(folder / name, np.array([{}]), allow_pickle=True)
+    with pytest.raises(ShardError, match=f"{name}: damaged"):
+        reading(folder)
 
 
 def test_another_arrow_file_is_no_part(tmp_path: Path) -> None:

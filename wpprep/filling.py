@@ -16,15 +16,16 @@ from typing import Any
 
 from wpprep import engines
 from wpprep.config import CorpusOptions, RunOptions, ShardOptions, as_dict
-from wpprep.encode.tokens import TokenStore
+from wpprep.dealing import Selection, share_out
+from wpprep.encode.tokens import read_token_counts, write_index
 from wpprep.files import MANIFEST, make_folder
 from wpprep.filters import Tally, tally_from
 from wpprep.manifest import File, Manifest, Shard, describe, write_manifest
 from wpprep.output import OutputFolder
-from wpprep.records import Ints, token_dtype
+from wpprep.records import token_dtype
 from wpprep.shards import add_statistics
 from wpprep.source import Source
-from wpprep.tasks import FACTS, MakeShard, bins_of, share_out
+from wpprep.tasks import FACTS, MakeShard, bins_of
 from wpprep.vocab.vocabulary import Vocabulary, copy_vocabulary
 
 Progress = Callable[[str, int, int], None]  # stage, done, total: bytes of text, entries, or shards
@@ -116,17 +117,18 @@ def fill_folder(
     stage: str,
     folder: OutputFolder,
     source: Source,
-    documents: Ints,
+    documents: Selection,
     shard: ShardOptions,
     run: RunOptions,
     say: Progress,
 ) -> list[dict[str, Any]]:
-    """Make the shards of some documents (``int64[n]``, global indices); returns all receipts."""
+    """Make the shards of some documents; returns all receipts."""
     for bin_ in bins_of(shard):
         make_folder(folder.path / bin_.folder)
     roles = source.vocabulary.roles
-    token_counts = TokenStore.open(source.store).token_counts[documents]
-    bounds = share_out(token_counts, shard, token_dtype(roles.vocab_size).__name__)
+    bounds = share_out(
+        read_token_counts(source.store), documents, shard, token_dtype(roles.vocab_size).__name__
+    )
     names = [f"shard-{k:05}-of-{len(bounds) - 1:05}.arrow" for k in range(len(bounds) - 1)]
     where = (source.store, folder.path, documents, bounds)
     make = partial(MakeShard, *where, roles, source.vocabulary.sha256, shard)
@@ -138,13 +140,13 @@ def hold_out(
     path: Path,
     plan: dict[str, Any],
     source: Source,
-    documents: Ints,
+    documents: Selection,
     shard: ShardOptions,
     run: RunOptions,
     say: Progress,
 ) -> list[File | Shard]:
     """Make the shard folder of the held-out documents, of one pass and without bins; returns its entry."""
-    if not len(documents):
+    if not documents.size:
         return []
     shard = replace(shard, dupe_factor=1, shards=None, bins=None)
     plan = plan | {"options": plan["options"] | as_dict(shard)}
@@ -205,10 +207,12 @@ def manifest_of_tokens(
     """The manifest of a token store, into which the vocabulary is copied: with it the store explains itself."""
     total = sum_statistics(receipts)
     facts = take_facts(total)
+    parts = shards_in(receipts)
+    index = write_index(folder, [part.name for part in parts])
     return Manifest(
         kind="tokens",
         options=plan["options"],
-        files=[*shards_in(receipts), *vocabulary_in(folder, vocabulary)],
+        files=[*parts, *(describe(path, folder) for path in index), *vocabulary_in(folder, vocabulary)],
         vocabulary=vocabulary.sha256,
         corpus={"identity": plan["corpus"]} | facts | not_used,
         statistics=total,

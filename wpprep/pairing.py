@@ -54,7 +54,7 @@ PLAN = np.dtype(
         ("b_start", np.int64),  # equal to b_stop where there is no B
         ("b_stop", np.int64),
         ("partner", np.int64),  # global index of B's document, -1 where B follows A
-        ("partner_sentence", np.int64),
+        ("partner_key", np.uint64),  # draws the sentence of it that B begins with
         ("partner_target", np.int64),  # tokens wanted of it; at least one sentence comes
         ("label", np.uint8),  # 1 where B is random or, under sop, where the rest of the chunk comes first
         ("truncation_key", np.uint64),
@@ -71,11 +71,8 @@ class Partners(Protocol):
 
     def __len__(self) -> int: ...
 
-    @property
-    def sentence_counts(self) -> npt.NDArray[np.int32]: ...
-
     def spans(
-        self, documents: Ints, starts: Ints, targets: Ints
+        self, documents: Ints, start_keys: npt.NDArray[np.uint64], targets: Ints
     ) -> tuple[Tokens, Ints, npt.NDArray[np.bool_] | None]: ...
 
 
@@ -166,8 +163,9 @@ def _plan(
             "use more documents, --random-next-prob 0, or --objective sop or single"
         )
     plan = np.empty(most_rows, PLAN)
-    sentence_counts = np.empty(0, np.int32) if swaps else partners.sentence_counts
-    rows, dropped = _plan_pairs(*text, *lengths, sentence_counts, options.random_next_prob, swaps, plan)
+    rows, dropped = _plan_pairs(
+        *text, *lengths, 0 if swaps else len(partners), options.random_next_prob, swaps, plan
+    )
     return plan[:rows], dropped
 
 
@@ -179,7 +177,7 @@ def _fetch(
     if not len(wanted):
         return own.tokens, own.word_starts
     tokens, offsets, word_starts = partners.spans(
-        wanted["partner"], wanted["partner_sentence"], wanted["partner_target"]
+        wanted["partner"], wanted["partner_key"], wanted["partner_target"]
     )
     plan["b_start"][random_next], plan["b_stop"][random_next] = offsets[:-1], offsets[1:]
     return tokens, word_starts
@@ -202,7 +200,7 @@ def _plan_pairs(
     seed: int,
     max_tokens: int,
     short_seq_prob: float,
-    partner_sentences: npt.NDArray[np.int32],
+    n_partners: int,
     random_next_prob: float,
     swaps: bool,
     plan: Plan,
@@ -210,7 +208,7 @@ def _plan_pairs(
     """Plan the rows ``[CLS] A [SEP] B [SEP]``; returns how many there are, and how many tokens are in none.
 
     ``sentences`` and ``documents`` are offsets (``int64``), ``indices`` and ``passes`` ``int64[n_documents]``,
-    ``partner_sentences`` ``int32[n_corpus]``; ``plan`` has room for a row a sentence. Label 1 is given to
+    ``n_partners`` documents give random nexts; ``plan`` has room for a row a sentence. Label 1 is given to
     ``random_next_prob`` of them: with ``swaps`` (sop) their A and B change places, else B is random.
     """
     rows = ones = dropped = 0
@@ -247,9 +245,9 @@ def _plan_pairs(
             if label and swaps:
                 row.a_start, row.a_stop, row.b_start, row.b_stop = row.b_start, row.b_stop, start, a_stop
             elif is_random:
-                partner = rng.below(state, len(partner_sentences) - 1)
+                partner = rng.below(state, n_partners - 1)
                 row.partner = partner + (partner >= indices[d])
-                row.partner_sentence = rng.below(state, partner_sentences[row.partner])
+                row.partner_key = rng.draw(state)
                 row.partner_target = target - (a_stop - start)
                 segment = following
             row.truncation_key = rng.draw(state)

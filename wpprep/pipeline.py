@@ -22,6 +22,7 @@ from typing import Any
 from wpprep import engines
 from wpprep.config import CorpusOptions, RunOptions, ShardOptions, VocabOptions, as_dict, build, refuse_unknown
 from wpprep.corpus import Paths, bytes_of, end_survey, plan_of, refuse_empty, survey, tasks_of
+from wpprep.dealing import split_documents
 from wpprep.errors import OptionError
 from wpprep.files import HOLDOUT, remove_folder
 from wpprep.filling import (
@@ -40,7 +41,7 @@ from wpprep.output import OutputFolder
 from wpprep.records import Slice
 from wpprep.sentences import sentence_splitter
 from wpprep.source import Source, open_source
-from wpprep.tasks import CountChunks, EncodeSlices, split_documents
+from wpprep.tasks import CountChunks, EncodeSlices
 from wpprep.vocab.counts import ChunkCounter, ChunkCounts, count_words
 from wpprep.vocab.normalization import TextRules
 from wpprep.vocab.quality import measure_counts

@@ -17,9 +17,9 @@ import numpy as np
 
 from wpprep import rng
 from wpprep.config import CorpusOptions, ShardOptions, VocabOptions, as_dict
+from wpprep.dealing import Selection, documents_of
 from wpprep.encode.encoder import Encoder
-from wpprep.encode.tokens import Spans, TokenStore, write_part
-from wpprep.errors import OptionError
+from wpprep.encode.tokens import Keys, Spans, TokenStore, write_part
 from wpprep.files import sha256_of
 from wpprep.filters import Tally, used_documents
 from wpprep.manifest import Shard
@@ -33,7 +33,6 @@ from wpprep.vocab.normalization import TextRules
 
 FACTS = ("documents", "text_bytes", "replaced", "fingerprint")  # what a manifest says of a corpus
 _BATCH_CHARACTERS = 1 << 22
-_BYTES_PER_TOKEN = {"uint16": 3.2, "uint32": 6.0}  # of a shard, for each token of the corpus: a rough average
 
 
 @dataclass(frozen=True)
@@ -115,24 +114,19 @@ def count_document(document: Document, facts: dict[str, int]) -> None:
 
 
 class Split:
-    """Some documents of a token store, numbered from 0: all that the pairing of a split sees of the corpus.
+    """The selected documents of a token store: all that the pairing of a split sees of the corpus."""
 
-    Args:
-        documents: ``int64[n]``, their global indices, rising.
-    """
-
-    def __init__(self, store: TokenStore, documents: Ints) -> None:
-        self._store, self.documents = store, documents
-        self.sentence_counts = store.sentence_counts[documents]
+    def __init__(self, store: TokenStore, documents: Selection) -> None:
+        self._store, self._documents = store, documents
 
     def __len__(self) -> int:
-        return len(self.documents)
+        return self._documents.size
 
     def take(self, documents: Ints) -> TokenizedDocuments:
-        return self._store.take(self.documents[documents])
+        return self._store.take(self._documents.of(documents))
 
-    def spans(self, documents: Ints, starts: Ints, targets: Ints) -> Spans:
-        return self._store.spans(self.documents[documents], starts, targets)
+    def spans(self, documents: Ints, start_keys: Keys, targets: Ints) -> Spans:
+        return self._store.spans(self._documents.of(documents), start_keys, targets)
 
 
 class Bin(NamedTuple):
@@ -165,13 +159,13 @@ class MakeShard:
     """Makes one shard from the token store (with bins, one of each): pairs, shuffles, masks and writes it.
 
     Attributes:
-        documents: ``int64[n]``, global indices of the split that is made; random nexts come from there too.
+        documents: the split that is made; random nexts come from there too.
         bounds: ``int64[shards + 1]``, each shard's range in the documents of all passes (`share_out`).
     """
 
     tokens: Path
     folder: Path
-    documents: Ints
+    documents: Selection
     bounds: Ints
     roles: TokenRoles
     vocabulary_sha256: str
@@ -187,7 +181,7 @@ class MakeShard:
         options, split = self.options, self._split
         passes, documents = documents_of(self.bounds[index], self.bounds[index + 1], len(split), options.seed)
         made = make_instances(split.take(documents), documents, passes, split, self.roles, options)
-        batch = replace(made.batch, document=self.documents[made.batch.document])
+        batch = replace(made.batch, document=self.documents.of(made.batch.document))
         if options.masking == "static":
             batch = mask_batch(
                 batch,
@@ -219,80 +213,6 @@ class MakeShard:
         is_dense = self.options.layout == "dense"
         shard = write_dense_shard(*what, self.roles.pad) if is_dense else write_shard(*what)
         return replace(shard, name=bin_.folder + name), shard_statistics(batch, self.roles, longest)
-
-
-def split_documents(n_documents: int, options: ShardOptions) -> tuple[Ints, Ints]:
-    """Global indices of the documents that are trained on, and of those held out, each rising.
-
-    Raises:
-        OptionError: one of the two would have too few documents.
-    """
-    held = round(options.holdout * n_documents)
-    order = rng.permutation(n_documents, np.uint64(rng.key(options.seed, rng.HOLDOUT, 0, 0)))
-    least = 2 if options.objective == "nsp" and options.random_next_prob > 0 else 1
-    if options.holdout and not least <= held <= n_documents - least:
-        raise OptionError(
-            f"holdout {options.holdout} of {n_documents} documents is {held}, expected {least} to "
-            f"{n_documents - least}; give another share, or more documents"
-        )
-    return np.sort(order[held:]), np.sort(order[:held])
-
-
-def share_out(token_counts: Ints, options: ShardOptions, id_type: str) -> Ints:
-    """Cut the documents of all passes into shards of equal numbers of tokens.
-
-    Every pass takes the documents in an order of its own; the passes are laid one after another.
-
-    Args:
-        token_counts: ``int64[n_documents]``.
-        id_type: ``uint16`` or ``uint32``, which decides how many shards make about 64 MB each.
-
-    Returns:
-        ``int64[shards + 1]``: shard k has the places ``bounds[k]`` to ``bounds[k + 1]`` of that long row.
-
-    Raises:
-        OptionError: there are more shards than documents to put into them.
-    """
-    n, passes = len(token_counts), options.dupe_factor
-    tokens = np.concatenate(
-        [
-            token_counts[rng.permutation(n, np.uint64(_order_key(options.seed, pass_)))]
-            for pass_ in range(passes)
-        ]
-    )
-    wanted_bytes = int(tokens.sum()) * _BYTES_PER_TOKEN[id_type]
-    shards = options.shards or _number_of_shards(wanted_bytes / options.shard_bytes, passes)
-    if shards > n * passes:
-        raise OptionError(f"shards is {shards}, expected at most {n * passes} (documents times dupe_factor)")
-    before = np.cumsum(tokens) - tokens // 2  # a document belongs where its middle lies
-    wanted = np.arange(1, shards) * (int(tokens.sum()) / shards)
-    bounds = np.concatenate([[0], np.searchsorted(before, wanted), [n * passes]])
-    # No shard is empty: move the bounds apart where a document is longer than a share.
-    steps = np.arange(shards + 1)
-    bounds = np.maximum.accumulate(bounds - steps) + steps
-    spread: Ints = np.minimum(bounds, n * passes - shards + steps)
-    return spread
-
-
-def _number_of_shards(wanted: float, passes: int) -> int:
-    """About as many as are wanted; as many for every pass, where there is one for each."""
-    shards = max(1, round(wanted))
-    return shards if shards < passes else round(shards / passes) * passes
-
-
-def documents_of(first: int, last: int, n_documents: int, seed: int) -> tuple[Ints, Ints]:
-    """Pass and global index of the documents at the places ``first`` to ``last`` of all passes."""
-    places = np.arange(first, last)
-    passes, within = places // n_documents, places % n_documents
-    documents = np.empty(len(places), np.int64)
-    for pass_ in np.unique(passes):
-        here = passes == pass_
-        documents[here] = rng.permuted_all(within[here], n_documents, np.uint64(_order_key(seed, int(pass_))))
-    return passes, documents
-
-
-def _order_key(seed: int, pass_: int) -> int:
-    return int(rng.key(seed, rng.DOCUMENT_ORDER, pass_, 0))
 
 
 def _batches(slices: list[Slice], text: CorpusOptions, tally: Tally) -> Iterator[tuple[str, list[Document]]]:

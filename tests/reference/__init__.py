@@ -46,7 +46,7 @@ def store(documents: list[Document], *, marked: bool = False) -> TokenStore:
     for array in (part.tokens, part.sentences, part.documents, part.word_starts):
         if array is not None:
             array.flags.writeable = False  # as a mapped file is
-    return TokenStore([part])
+    return TokenStore([part].__getitem__, [len(documents)])
 
 
 def numbered(lengths: list[list[int]]) -> list[Document]:

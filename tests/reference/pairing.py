@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
+import numpy as np
+
 from wpprep import rng
 from wpprep.config import ShardOptions
 
@@ -63,7 +65,7 @@ def pair(
             if is_random:
                 others = [other for other in range(len(corpus)) if other != index]
                 partner = corpus[others[int(rng.below(state, len(others)))]]
-                start = int(rng.below(state, len(partner)))
+                start = int(rng.below(np.array([rng.draw(state)]), len(partner)))
                 b = join(take_chunk(partner[start:], target - len(a)))
                 waiting = rest + waiting
             else:

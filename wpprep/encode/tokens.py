@@ -1,32 +1,37 @@
 """The token store: the corpus encoded once, in Arrow files that every later task maps into memory.
 
-One part file a slice of the corpus; the global index of a document is its place in the parts, in name order:
+One part file a slice of the corpus; the global index of a document is its place in the parts, in their order:
 
     part-00000.arrow   Arrow IPC file, uncompressed, one record batch, one row a document
         id           string
         sentences    list<list<uint16>>   uint32 above 65,536 vocabulary entries
         word_starts  list<list<bool>>     one bit a token; only where the piece alone does not tell
+    rows.npy           int64, documents of each part
+    token_counts.npy   uint32, tokens of each document
 
 A part is read through its buffers, without a copy: the token ids, the sentence offsets and the document
 offsets of `records.TokenizedDocuments`. Whatever is asked of the store is answered in the order of the
-corpus, part by part, so that memory holds what was asked for and never the corpus.
+corpus, part by part, so that memory holds what was asked for and never the corpus, nor a figure for each of its
+documents: the two columns beside the parts are mapped as well.
 
 What this module does not do: encode text (encoder), or say whether a store is finished (manifest).
 """
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
+from wpprep import rng
 from wpprep.arrays import numbers, plain, strings
 from wpprep.errors import MissingInputError, OptionError, ShardError
 from wpprep.files import atomic_write
@@ -34,6 +39,11 @@ from wpprep.records import Ints, TokenizedDocuments, Tokens, offsets_of
 
 Bits = npt.NDArray[np.uint8]  # one bit a token, the first in the lowest bit of the first byte
 
+Keys = npt.NDArray[np.uint64]
+
+_PART = "part-{:05}.arrow"
+_ROWS, _TOKEN_COUNTS = "rows.npy", "token_counts.npy"
+_OPEN_PARTS = 4096  # mapped at once: the system allows a process some 65,000 maps
 _MOST_TOKENS = 2**31 - 1  # offsets in the file are int32
 
 
@@ -113,6 +123,52 @@ def read_part(path: str | os.PathLike[str]) -> Part:
         ) from error
 
 
+def write_index(folder: str | os.PathLike[str], parts: Sequence[str]) -> list[Path]:
+    """Write the columns beside the parts, which are read one after another; returns the paths of the files.
+
+    Raises:
+        ShardError: a part is damaged.
+        OutputError: a file cannot be written.
+    """
+    paths = [Path(folder) / name for name in (_ROWS, _TOKEN_COUNTS)]
+    with atomic_write(paths[1]) as file:
+        rows = [len(read_part(Path(folder) / part).documents) - 1 for part in parts]
+        _write_header(file, np.uint32, sum(rows))
+        for name in parts:
+            part = read_part(Path(folder) / name)
+            file.write(np.diff(part.sentences[part.documents]).astype(np.uint32).tobytes())
+    with atomic_write(paths[0]) as file:
+        _write_header(file, np.int64, len(rows))
+        file.write(np.array(rows, np.int64).tobytes())
+    return paths
+
+
+def _write_header(file: IO[bytes], dtype: type[np.generic], size: int) -> None:
+    header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": (size,)}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def read_token_counts(folder: str | os.PathLike[str]) -> npt.NDArray[np.uint32]:
+    """``uint32[n_documents]``, the number of tokens of every document, mapped into memory.
+
+    Raises:
+        MissingInputError: the folder holds no store.
+        ShardError: the file is damaged.
+    """
+    return _read_column(Path(folder), _TOKEN_COUNTS)
+
+
+def _read_column(folder: Path, name: str) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(np.load(folder / name, mmap_mode="r", allow_pickle=False))
+    except FileNotFoundError as error:
+        raise MissingInputError(
+            f"{folder}: no token store here, or an unfinished one: there is no {name}"
+        ) from error
+    except (ValueError, EOFError, OSError) as error:
+        raise ShardError(f"{folder / name}: damaged ({error}); make the token store again") from error
+
+
 class Spans(NamedTuple):
     """Tokens that were asked for; request ``i`` got ``tokens[offsets[i]:offsets[i + 1]]``.
 
@@ -143,47 +199,46 @@ class TokenStore:
     Spans(tokens=array([...], dtype=uint16), offsets=array([0, 113]), word_starts=None)
     """
 
-    def __init__(self, parts: list[Part]) -> None:
-        self._parts = parts
-        sizes = [len(part.documents) - 1 for part in parts]
-        self._starts = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
+    def __init__(self, read: Callable[[int], Part], rows: Sequence[int] | Ints) -> None:
+        """A store whose part ``k``, of ``rows[k]`` documents, is ``read(k)``."""
+        self._read = functools.lru_cache(_OPEN_PARTS)(read)
+        self._starts = offsets_of(np.asarray(rows, np.int64))
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> TokenStore:
-        """Map all parts of a folder into memory, in name order.
+        """Open a store; its parts are mapped into memory when they are asked for.
 
         Raises:
-            MissingInputError: the folder holds no part.
-            ShardError: a part is damaged.
+            MissingInputError: the folder holds no store.
+            ShardError: its index is damaged; a damaged part is named when it is asked for.
         """
-        paths = sorted(Path(folder).glob("part-*.arrow"))
-        if not paths:
-            raise MissingInputError(f"{folder}: no token store here; expected part-00000.arrow")
-        return cls([read_part(path) for path in paths])
+        rows = _read_column(Path(folder), _ROWS)
+
+        def read(number: int) -> Part:
+            path = Path(folder) / _PART.format(number)
+            part = read_part(path)
+            if len(part.documents) - 1 != rows[number]:
+                raise ShardError(
+                    f"{path}: not the part that was written here: {len(part.documents) - 1} documents, "
+                    f"expected {rows[number]}; make the token store again"
+                )
+            return part
+
+        return cls(read, rows)
 
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    @cached_property
-    def sentence_counts(self) -> npt.NDArray[np.int32]:
-        """``int32[n_documents]``, the number of sentences of every document."""
-        return np.concatenate([np.diff(part.documents) for part in self._parts])
-
-    @cached_property
-    def token_counts(self) -> Ints:
-        """``int64[n_documents]``, the number of tokens of every document."""
-        counts = [np.diff(part.sentences[part.documents]) for part in self._parts]
-        return np.concatenate(counts).astype(np.int64)
-
     def take(self, documents: Ints) -> TokenizedDocuments:
         """Copies of these documents, in this order; ``documents`` is ``int64[n]`` of global indices."""
         groups = self._by_part(documents)
-        first, last = np.empty(len(documents), np.int64), np.empty(len(documents), np.int64)
+        first, last, counts = (np.empty(len(documents), np.int64) for _ in range(3))
         for part, rows, local in groups:
             first[rows] = part.sentences[part.documents[local]]
             last[rows] = part.sentences[part.documents[local + 1]]
-        tokens, token_offsets, word_starts = self._copy(groups, first, last)
-        sentence_offsets = offsets_of(self.sentence_counts[documents])
+            counts[rows] = part.documents[local + 1] - part.documents[local]
+        tokens, token_offsets, word_starts = _copy(groups, first, last)
+        sentence_offsets = offsets_of(counts)
         sentences = np.zeros(sentence_offsets[-1] + 1, np.int64)
         ids = np.empty(len(documents), object)
         for part, rows, local in groups:
@@ -193,41 +248,42 @@ class TokenStore:
             ids[rows] = part.ids.take(plain(local)).to_pylist()
         return TokenizedDocuments(ids.tolist(), tokens, sentences, sentence_offsets, word_starts)
 
-    def spans(self, documents: Ints, starts: Ints, targets: Ints) -> Spans:
-        """Whole sentences from a given one on, until a number of tokens is reached or the document ends.
+    def spans(self, documents: Ints, start_keys: Keys, targets: Ints) -> Spans:
+        """Whole sentences from a random one on, until a number of tokens is reached or the document ends.
 
         Args:
             documents: ``int64[n]``, the global index of each request's document.
-            starts: ``int64[n]``, its first sentence, counted within the document.
+            start_keys: ``uint64[n]``, each the state of a stream that draws its first sentence.
             targets: ``int64[n]``, tokens wanted; there is always at least one sentence.
         """
         groups = self._by_part(documents)
         first, last = np.empty(len(documents), np.int64), np.empty(len(documents), np.int64)
         for part, rows, local in groups:
-            _find_spans(part.sentences, part.documents, rows, local, starts, targets, first, last)
-        return self._copy(groups, first, last)
+            _find_spans(part.sentences, part.documents, rows, local, start_keys, targets, first, last)
+        return _copy(groups, first, last)
 
     def _by_part(self, documents: Ints) -> list[_Group]:
         order = np.argsort(documents, kind="stable")
-        bounds = np.searchsorted(documents[order], self._starts)
-        groups = []
-        for number, part in enumerate(self._parts):
-            rows = order[bounds[number] : bounds[number + 1]]
-            if len(rows):
-                groups.append(_Group(part, rows, documents[rows] - self._starts[number]))
-        return groups
+        numbers_ = np.searchsorted(self._starts, documents[order], side="right") - 1
+        found, bounds = np.unique(numbers_, return_index=True)
+        return [
+            _Group(self._read(int(number)), rows, documents[rows] - self._starts[number])
+            for number, rows in zip(found, np.split(order, bounds[1:]), strict=False)
+        ]
 
-    def _copy(self, groups: list[_Group], first: Ints, last: Ints) -> Spans:
-        """For every request ``row`` the tokens ``first[row]`` to ``last[row]`` of its part."""
-        offsets = offsets_of(last - first)
-        tokens = np.empty(offsets[-1], self._parts[0].tokens.dtype)
-        marked = self._parts[0].word_starts is not None
-        word_starts = np.empty(offsets[-1], np.bool_) if marked else None
-        for part, rows, _ in groups:
-            _copy_tokens(part.tokens, rows, first, offsets, tokens)
-            if word_starts is not None and part.word_starts is not None:
-                _copy_bits(part.word_starts, rows, first, offsets, word_starts)
-        return Spans(tokens, offsets, word_starts)
+
+def _copy(groups: list[_Group], first: Ints, last: Ints) -> Spans:
+    """For every request ``row`` the tokens ``first[row]`` to ``last[row]`` of its part."""
+    offsets = offsets_of(last - first)
+    some = groups[0].part if groups else None
+    tokens = np.empty(offsets[-1], some.tokens.dtype if some else np.uint16)
+    marked = some is not None and some.word_starts is not None
+    word_starts = np.empty(offsets[-1], np.bool_) if marked else None
+    for part, rows, _ in groups:
+        _copy_tokens(part.tokens, rows, first, offsets, tokens)
+        if word_starts is not None and part.word_starts is not None:
+            _copy_bits(part.word_starts, rows, first, offsets, word_starts)
+    return Spans(tokens, offsets, word_starts)
 
 
 @njit(cache=True)
@@ -236,7 +292,7 @@ def _find_spans(
     documents: npt.NDArray[np.int32],
     rows: Ints,
     local: Ints,
-    starts: Ints,
+    start_keys: Keys,
     targets: Ints,
     first: Ints,
     last: Ints,
@@ -244,12 +300,15 @@ def _find_spans(
     """Write the token range of each request to one part to ``first`` and ``last``.
 
     ``sentences`` and ``documents`` are the part's offsets; ``rows`` (``int64[n]``) the requests to it and
-    ``local`` (``int64[n]``) their documents within it; the other arrays are ``int64``, one entry a request.
+    ``local`` (``int64[n]``) their documents within it; ``start_keys`` (``uint64``) and the other arrays
+    (``int64``) have one entry a request.
     """
+    state = np.empty(1, np.uint64)
     for i in range(len(rows)):
         row = rows[i]
-        sentence = documents[local[i]] + starts[row]
+        state[0] = start_keys[row]
         end = documents[local[i] + 1]
+        sentence = documents[local[i]] + rng.below(state, end - documents[local[i]])
         first[row] = sentences[sentence]
         sentence += 1
         while sentence < end and sentences[sentence] - first[row] < targets[row]:
