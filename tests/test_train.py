@@ -169,15 +169,45 @@ def test_the_best_weights_are_kept(dynamic: Path, tmp_path: Path, monkeypatch: p
     assert again.before.mlm_loss == pytest.approx(result.best.mlm_loss, rel=1e-4)
 
 
-@pytest.mark.parametrize("size", [Size(2, 128, 2), Size(6, 256, 4), Size(12, 512, 8)])
-def test_sizes_are_free(shards: Path, size: Size) -> None:
-    """Models of the miniature grid build with these layers, hidden sizes and heads, and either GELU."""
-    options = TrainOptions(layers=size.layers, hidden=size.hidden, activation="gelu_tanh")
-    assert size_of(options) == size
+def weights_of(size: Size, vocab_size: int, longest: int) -> int:
+    """How many weights a BertForPreTraining has, by the layout of the paper; a norm has 2 a hidden state."""
+    h = size.hidden
+    embeddings = (vocab_size + longest + 2) * h + 2 * h
+    layer = 4 * (h * h + h) + 2 * h + (4 * h * h + 4 * h) + (4 * h * h + h) + 2 * h
+    heads = (h * h + h) + (h * h + h + 2 * h + vocab_size) + (2 * h + 2)  # pooler; MLM, its matrix shared; NSP
+    return embeddings + size.layers * layer + heads
+
+
+@pytest.mark.parametrize("hidden", [128, 256, 512, 768])
+@pytest.mark.parametrize("layers", [2, 4, 6, 8, 10, 12])
+def test_the_24_miniatures_build(shards: Path, layers: int, hidden: int) -> None:
+    """Each model of the grid of Turc et al. (2019) has a head for every 64 and as many weights as by hand."""
+    options = TrainOptions(layers=layers, hidden=hidden, activation="gelu_tanh")
+    size = size_of(options)
+    assert size == Size(layers, hidden, hidden // 64)
     roles = ShardFolder(shards).roles
     with torch.device("meta"):
-        config = build_model(size, roles, 24, 0.1, "gelu_tanh").config
-    assert (config.num_hidden_layers, config.hidden_size, config.hidden_act) == (*size[:2], "gelu_new")
+        model = build_model(size, roles, 24, 0.1, "gelu_tanh")
+    assert sum(weight.numel() for weight in model.parameters()) == weights_of(size, roles.vocab_size, 24)
+    assert model.config.hidden_act == "gelu_new"
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"), [("tiny", 4.4), ("mini", 11.3), ("small", 29.1), ("medium", 41.7), ("base", 110.1)]
+)
+def test_named_sizes_are_those_of_the_paper(shards: Path, name: str, millions: float) -> None:
+    """With BERT's 30,522 entries and 512 positions they have the weights that google-research/bert lists."""
+    roles = ShardFolder(shards).roles._replace(vocab_size=30_522)
+    with torch.device("meta"):
+        model = build_model(SIZES[name], roles, 512, 0.1)
+    weights = sum(weight.numel() for weight in model.parameters())
+    assert weights == weights_of(SIZES[name], 30_522, 512)
+    assert round(weights / 1e6, 1) == millions
+    assert size_of(TrainOptions(size=name)) == SIZES[name]
+
+
+def test_heads_divide_the_hidden_size() -> None:
+    """A number of heads that does not is refused."""
     with pytest.raises(OptionError, match="multiple of the 3 heads"):
         size_of(TrainOptions(hidden=128, heads=3))
 

@@ -79,6 +79,19 @@ def test_the_folder_loads_with_transformers(trained: Any, dynamic: Path) -> None
     assert ours[0][0].probability == pytest.approx(guesses[0]["score"], rel=1e-4)
 
 
+@pytest.mark.slow
+def test_sentence_transformers_loads_the_folder(trained: Any) -> None:
+    """SentenceTransformer takes it as it is; its vectors are means of hidden states."""
+    sentence_transformers = pytest.importorskip("sentence_transformers")
+    out, texts = trained[0], ["w1 w2 w3 w4", "w7 w8"]
+    vectors = sentence_transformers.SentenceTransformer(str(out), device="cpu").encode(texts)
+    tokens = transformers.AutoTokenizer.from_pretrained(out)(texts, padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        hidden = transformers.BertModel.from_pretrained(out).eval()(**tokens).last_hidden_state
+    mask = tokens["attention_mask"][:, :, None]
+    torch.testing.assert_close(torch.from_numpy(vectors), (hidden * mask).sum(1) / mask.sum(1))
+
+
 def test_the_tokenizer_inside_the_model_is_the_vocabulary(trained: Any, dynamic: Path) -> None:
     """Inside the model's folder AutoTokenizer gives the ids of the shards' own tokenizer.json."""
     from tokenizers import Tokenizer
