@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,16 @@ def test_parts_of_a_step_add_up(shards: Path, alone: Path, tmp_path: Path) -> No
         train(shards, tmp_path / "other", **SAME, grad_accumulation=3)
 
 
-def start_ranks(shards: Path, out: Path, world: int, options: dict[str, Any]) -> list[tuple[int, str]]:
-    """Train with several processes, as torchrun would start them; exit code and output of each."""
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+def start_ranks(shards: Path, out: Path, world: int, options: dict[str, Any]) -> list[tuple[int, str]]:
+    """Train with several processes, as torchrun would start them; exit code and output of each."""
+    port = free_port()
     code = (
         "import torch; torch.set_num_threads(1)\n"
         f"from wpprep.train import train; train({str(shards)!r}, {str(out)!r}, **{options!r})"
@@ -87,3 +93,53 @@ def test_a_compiled_model_learns_the_same(shards: Path, alone: Path, tmp_path: P
     """Compiling changes the losses by rounding only (a minute of compiling)."""
     train(shards, tmp_path / "out", **SAME, compile=True)
     assert losses(tmp_path / "out") == pytest.approx(losses(alone), rel=1e-3)
+
+
+LAUNCHERS = {
+    "torchrun": "torch.distributed.run --no-python --nproc-per-node 2 --master-port",
+    "accelerate": "accelerate.commands.launch --no_python --multi_gpu --num_processes 2 --num_machines 1"
+    " --mixed_precision no --dynamo_backend no --main_process_port",
+}
+
+
+def launch(launcher: str, shards: Path, out: Path, options: dict[str, Any]) -> subprocess.Popen[str]:
+    """Start `wpprep train` on two processes, as the README says to (each launcher is a module's command)."""
+    named = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    train_it = [str(Path(sys.executable).with_name("wpprep")), "train", str(shards), "--out", str(out), *named]
+    return subprocess.Popen(
+        [sys.executable, "-m", *LAUNCHERS[launcher].split(), str(free_port()), *train_it],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_launchers_train_as_one_process(launcher: str, shards: Path, alone: Path, tmp_path: Path) -> None:
+    """Two processes started by torchrun or by accelerate have the losses of one, within float noise."""
+    started = launch(launcher, shards, tmp_path / "out", SAME)
+    said = started.communicate(timeout=300)[0]
+    assert started.returncode == 0, said
+    assert said.count("held out at step 6") == 1
+    assert losses(tmp_path / "out") == pytest.approx(losses(alone), rel=1e-4)
+    assert losses(tmp_path / "out", "held_out") == pytest.approx(losses(alone, "held_out"), rel=1e-4)
+
+
+@pytest.mark.slow
+def test_two_processes_stopped_go_on_as_one(shards: Path, tmp_path: Path) -> None:
+    """SIGTERM to torchrun makes both save; one process goes on to the losses of a run that was never two."""
+    options = {**SAME, "steps": 60, "eval_steps": 30}
+    train(shards, tmp_path / "alone", **options)
+    out = tmp_path / "out"
+    started = launch("torchrun", shards, out, options)
+    until = time.monotonic() + 200
+    while not (out / "checkpoints" / "step-00000003").exists() and time.monotonic() < until:
+        time.sleep(0.005)
+    started.send_signal(signal.SIGTERM)
+    said = started.communicate(timeout=100)[0]
+    assert not (out / "manifest.json").exists(), said
+    train(shards, out, **options)
+    assert losses(out) == pytest.approx(losses(tmp_path / "alone"), rel=1e-3)
+    assert losses(out, "held_out") == pytest.approx(losses(tmp_path / "alone", "held_out"), rel=1e-3)
