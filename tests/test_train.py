@@ -68,6 +68,31 @@ def test_the_gathered_head_has_the_loss_of_the_full_head(shards: Path, length: i
         torch.testing.assert_close(gradient, weight.grad, rtol=1e-3, atol=1e-6)
 
 
+def test_attention_gets_a_mask_only_where_something_is_padded(
+    shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of one length reach PyTorch's attention without a mask, so that its fastest kernels can be taken."""
+    masks: list[Any] = []
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    def watched(*tensors: Any, **options: Any) -> Any:
+        masks.append(options["attn_mask"])
+        return attend(*tensors, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", watched)
+    folder = ShardFolder(shards)
+    model = build_model(SIZES["tiny"], folder.roles, 24, dropout=0.0)
+    lengths = folder.lengths(np.arange(140))
+    for rows in (np.flatnonzero(lengths == 24)[:4], np.array([np.argmin(lengths), np.argmax(lengths)])):
+        score(model, to_inputs(Loader(folder, batch_size=4).assemble(rows), CPU), pairs=True)
+    assert [mask is None for mask in masks] == [
+        True,
+        True,
+        False,
+        False,
+    ]  # two layers, without and with padding
+
+
 def test_padding_does_not_change_what_is_learned(shards: Path) -> None:
     """A batch padded further has the same losses."""
     folder = ShardFolder(shards)

@@ -175,6 +175,14 @@ class Run:
         self.window.seconds, self.window.tokens = self.window.seconds + passed, self.window.tokens + tokens
         return self.ranks.world > 1 and told > 0
 
+    def settle(self) -> None:
+        """Wait for the steps that a GPU has only been told of, as part of their time."""
+        if self.device.type == "cuda":
+            started = time.perf_counter()
+            torch.cuda.synchronize(self.device)
+            passed = time.perf_counter() - started
+            self.seconds, self.window.seconds = self.seconds + passed, self.window.seconds + passed
+
     def _adding_up(self, *, last: bool) -> Any:
         """Gradients travel between processes with the last part of a step only."""
         if last or self.ranks.world == 1:
@@ -207,7 +215,9 @@ class Run:
         return self.ranks.world * self.options.grad_accumulation
 
     def _to_device(self, batch: Batch) -> Fed:
-        return Fed(to_inputs(batch, self.device), batch.rows, batch.tokens)
+        # In the feed's thread the current GPU is the first: pinning would open a context of every rank there.
+        with torch.cuda.device(self.device) if self.device.type == "cuda" else contextlib.nullcontext():
+            return Fed(to_inputs(batch, self.device), batch.rows, batch.tokens)
 
     def close_feed(self) -> None:
         if self.feed is not None:
@@ -215,6 +225,7 @@ class Run:
             self.feed = None
 
     def log(self) -> None:
+        self.settle()
         stop_if_broken(self.window, self.phases, self.options, self.out)
         mlm_loss, nsp_loss, mlm_accuracy, nsp_accuracy = self.window.means(self.ranks)
         speed = self.window.tokens / max(1e-9, self.window.seconds)
@@ -239,6 +250,7 @@ class Run:
         rows, loader = self.held_out.rows, self.held_out.loader
         if not len(rows):
             return
+        self.settle()
         self.model.eval()
         window = Window()
         size = max(1, self.options.batch_size // self.batches_a_step)
@@ -274,6 +286,7 @@ class Run:
 
     def save(self) -> None:
         """Write a checkpoint."""
+        self.settle()
         stop_if_broken(self.window, self.phases, self.options, self.out)
         tensors = {f"model.{name}": weight.detach() for name, weight in self.model.named_parameters()}
         tensors |= self.updates.tensors() | {"window": self.window.sums(), "norms": self.window.lengths()}
