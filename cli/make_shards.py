@@ -32,20 +32,15 @@ def make_shards(
     from wpprep.manifest import Shard
     from wpprep.pipeline import make_shards
 
+    from . import _statistics
+
     with _screen.progress(quiet) as report:
         summary = make_shards(corpus, vocab, out, progress=report, **options)
-    total = summary.manifest.statistics
-    shards = [file for file in summary.manifest.files if isinstance(file, Shard)]
-    label_1 = "swapped pairs" if summary.manifest.options["objective"] == "sop" else "random next sentences"
+    manifest = summary.manifest
+    rows, shards = manifest.statistics["rows"], sum(isinstance(file, Shard) for file in manifest.files)
     lines = [
-        f"{summary.folder}: {total['rows']:,} instances in {len(shards)} shards, {summary.seconds:.1f} s",
-        f"  {total['tokens']:,} tokens, {total['tokens'] / max(1, total['rows']):.0f} an instance, "
-        f"{sum(file.bytes for file in shards) / 1e6:,.1f} MB",
-        f"  {label_1} {_screen.share(total['random_next'], total['rows'])}, "
-        f"predicted {_screen.share(total['predictions'], total['tokens'])} of the tokens, of these "
-        f"[MASK] {_screen.share(total['masked'], total['predictions'])}, "
-        f"random {_screen.share(total['random'], total['predictions'])}",
-        f"  tokens truncated {total['truncated_tokens']:,}, dropped {total['dropped_tokens']:,}",
-        *_screen.not_used(summary.manifest.corpus),
+        f"{summary.folder}: {rows:,} instances in {shards:,} shards, {summary.seconds:.1f} s",
+        *_statistics.table(manifest),
+        *_screen.not_used(manifest.corpus),
     ]
     _screen.finish(summary, lines, quiet=quiet, as_json=as_json)

@@ -76,6 +76,25 @@ def test_bad_input_is_one_line_and_exit_code_1(tmp_path, arguments, message):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("objective", ["nsp", "sop", "single"])
+def test_make_shards_ends_with_its_statistics(sample_corpus, vocab, tmp_path, objective):
+    """A line for tokens, labels, predictions, what was cut off or left out, and lengths: the manifest's."""
+    options = ["--vocab", vocab, "--out", tmp_path / "out", "--max-seq-length", 64, "--objective", objective]
+    first, *lines = run("make-shards", sample_corpus / "wiki", *options).stdout.splitlines()
+    manifest = read_manifest(tmp_path / "out")
+    total = manifest.statistics
+    assert first.startswith(f"{tmp_path / 'out'}: {total['rows']:,} instances in 1 shards, ")
+    found = {line[:12].strip(): line[12:].split(maxsplit=1) for line in lines}
+    labels = {"nsp": {"B random": "random_next"}, "sop": {"swapped": "random_next"}, "single": {}}[objective]
+    counted = {"tokens": "tokens", "predicted": "predictions", "truncated": "truncated_tokens"} | labels
+    for name, key in (counted | {"dropped": "dropped_tokens"}).items():
+        assert found.pop(name)[0] == f"{total[key]:,}"
+    assert list(found) == [f"to {n}" for n in range(8, 65, 8)]
+    assert sum(int(figures[0].replace(",", "")) for figures in found.values()) == total["rows"]
+    longest = sum(total["length_histogram"][28:])
+    assert found["to 64"] == [f"{longest:,}", "█" * 40]
+
+
 def test_a_summary_is_json_on_request(sample_corpus, tmp_path):
     """--json prints one object with the folder, the seconds and the manifest, and nothing else."""
     out = tmp_path / "vocab"

@@ -243,12 +243,3 @@ def test_a_killed_run_goes_on_to_the_same_bytes(sample_corpus, vocab, shards, tm
         run.wait()
     subprocess.run([sys.executable, "-c", script], check=True)
     assert checksums(out) == checksums(shards)
-
-
-def test_datasets_reads_the_shards(shards, tmp_path):
-    """Hugging Face's `datasets` opens the Arrow files as they are."""
-    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
-    files = sorted(str(path) for path in shards.glob("shard-*.arrow"))
-    loaded = datasets.load_dataset("arrow", data_files=files, split="train", cache_dir=str(tmp_path))
-    assert len(loaded) == read_manifest(shards).statistics["rows"]
-    assert loaded[0]["input_ids"] == read_shard(files[0]).input_ids[: len(loaded[0]["input_ids"])].tolist()

@@ -227,6 +227,7 @@ def _encode(out: str | os.PathLike[str], encoding: _Encoding, run: RunOptions, s
             named = {name: (name, slices) for name, slices in zip(names, chosen.tasks, strict=True)}
             sizes = {name: sum(map(bytes_of, slices)) for name, slices in named.values()}
             make = partial(EncodeSlices, encoding.vocab, encoding.text, folder.path, run.cache_memory)
+            folder.agree("encode", named)
             folder.remove_others("part-*.arrow", names)  # of a killed run that cut other slices
             receipts = run_resumable("encode", make, named, sizes, folder, run, say)
             folder.elect()
