@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from wpprep import files
 from wpprep.errors import CorpusError, MissingInputError, OutputError
 from wpprep.files import atomic_write, expand_inputs, open_bytes, read_bytes, write_text
 
@@ -67,3 +68,22 @@ def test_a_write_where_none_is_possible_is_named(tmp_path):
     """The final name is in the message, not the temporary one."""
     with pytest.raises(OutputError, match=r"none/file: cannot be written: No such file"):
         write_text(tmp_path / "none" / "file", "text")
+
+
+def test_a_folder_is_removed_whole_or_not_at_all(tmp_path, monkeypatch):
+    """A run killed while it removes a folder leaves nothing under that name; the rest is cleaned up later."""
+    folder = tmp_path / "out" / "tokens"
+    folder.mkdir(parents=True)
+    (folder / "part-00000.arrow").write_text("rows")
+
+    def die(path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.shutil, "rmtree", die)
+        with pytest.raises(KeyboardInterrupt):
+            files.remove_folder(folder)
+    assert not folder.exists()
+    assert len(list((tmp_path / "out").iterdir())) == 1
+    files.remove_partial(tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())

@@ -1,4 +1,4 @@
-"""Shards in other hands: `datasets` reads both layouts, with a copy and without. (For the Trainer see the README.)"""
+"""Shards in other hands: `datasets` reads both layouts, with a copy and without (the Trainer: README)."""
 
 from __future__ import annotations
 

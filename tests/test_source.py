@@ -77,8 +77,10 @@ def test_what_does_not_fit_the_store_is_refused(
     assert make_shards(vocab=vocab, out=out, from_tokens=tokens, min_chars=200, **SMALL).folder == out
 
 
-def test_a_damaged_store_is_named_before_anything_is_made(tokens: Path, tmp_path: Path) -> None:
-    """One changed byte of one part, which no reader would notice, stops the run."""
+def test_a_damaged_store_is_named_before_anything_is_made(
+    sample_corpus: Path, vocab: Path, tokens: Path, tmp_path: Path
+) -> None:
+    """One changed byte of one part, which no reader would notice, or a part that is gone stops the run."""
     store = Path(shutil.copytree(tokens, tmp_path / "tokens"))
     part = store / "part-00001.arrow"
     data = bytearray(part.read_bytes())
@@ -87,6 +89,9 @@ def test_a_damaged_store_is_named_before_anything_is_made(tokens: Path, tmp_path
     with pytest.raises(ShardError, match=re.escape(f"{part}: damaged: its sha256")):
         make_shards(out=tmp_path / "out", from_tokens=store)
     assert not (tmp_path / "out").exists()
+    part.unlink()
+    with pytest.raises(ShardError, match=re.escape(f"{part}: missing; encode the text anew")):
+        make_shards([sample_corpus / "wiki"], vocab, tmp_path / "out", tokens=store, **SMALL, **READING)
 
 
 def test_an_interrupted_encoding_goes_on_with_other_slices(

@@ -305,8 +305,11 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
 
 def remove_partial(folder: Path) -> None:
     """Remove what killed runs left behind under temporary names, in a folder and all folders inside."""
-    for file in folder.rglob(f".*{_TEMPORARY}-*"):
-        file.unlink(missing_ok=True)
+    for path in list(folder.rglob(f".*{_TEMPORARY}-*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:
@@ -322,6 +325,11 @@ def make_folder(folder: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder and all it holds, if it is there."""
+    """Remove a folder and all it holds, if it is there.
+
+    It loses its name first: a run killed here leaves no half of it that could be taken for the whole.
+    """
     if folder.exists():
-        shutil.rmtree(folder)
+        partial = folder.with_name(f".{folder.name}{_TEMPORARY}-{os.getpid()}")
+        os.replace(folder, partial)
+        shutil.rmtree(partial)

@@ -93,6 +93,7 @@ class OutputFolder:
             remove_folder(folder)
         elif found == plan and (folder / MANIFEST).exists():
             remove_folder(folder / UNFINISHED)
+            remove_partial(folder)
             if not overwrite:
                 return cls(folder, None, is_finished=True)
             remove_folder(folder)

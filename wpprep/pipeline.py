@@ -40,7 +40,7 @@ from wpprep.manifest import Manifest, describe, read_manifest
 from wpprep.output import OutputFolder
 from wpprep.records import Slice
 from wpprep.sentences import sentence_splitter
-from wpprep.source import Source, open_source
+from wpprep.source import Source, open_source, refuse_damage
 from wpprep.tasks import CountChunks, EncodeSlices
 from wpprep.vocab.counts import ChunkCounter, ChunkCounts, count_words
 from wpprep.vocab.normalization import TextRules
@@ -221,7 +221,9 @@ def _encoding(
 def _encode(out: str | os.PathLike[str], encoding: _Encoding, run: RunOptions, say: Progress) -> Source:
     """Do what is left of pass 1."""
     with OutputFolder.claim(out, "tokens", encoding.plan, **run.among_nodes) as folder:
-        if not folder.is_finished:
+        if folder.is_finished:
+            refuse_damage(folder.path, run.workers)
+        else:
             chosen = survey(encoding.tasks, encoding.text, folder, run, say)
             names = [f"part-{i:05}.arrow" for i in range(len(chosen.tasks))]
             named = {name: (name, slices) for name, slices in zip(names, chosen.tasks, strict=True)}

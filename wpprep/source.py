@@ -54,8 +54,7 @@ def open_source(
     """
     folder = Path(store)
     manifest = read_manifest(folder, "tokens")
-    if damage := verify(folder, workers):
-        raise ShardError(f"{damage[0]}; encode the text anew (wpprep encode --overwrite)")
+    refuse_damage(folder, workers)
     if vocab is not None and (found := Vocabulary.from_folder(Path(vocab)).sha256) != manifest.vocabulary:
         raise VocabularyError(
             f"{vocab}: vocabulary {found[:12]}, but the tokens in {folder} are of vocabulary "
@@ -65,6 +64,12 @@ def open_source(
     identity = manifest.corpus["identity"]
     plan = {"options": manifest.options, "vocabulary": manifest.vocabulary, "corpus": identity}
     return Source(folder, manifest.corpus, Vocabulary.from_folder(folder / "vocab")), plan
+
+
+def refuse_damage(store: Path, workers: int | None = None) -> None:
+    """Raise ShardError if a file of a finished token store is damaged, missing or foreign."""
+    if damage := verify(store, workers):
+        raise ShardError(f"{damage[0]}; encode the text anew (wpprep encode --overwrite)")
 
 
 def _refuse_other_text(folder: Path, manifest: Manifest, given: Mapping[str, Any]) -> None:
