@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from counting import PAD, PIECES, make_folder, rewrite
+from counting import CLS, PAD, PIECES, SEP, make_folder, rewrite
 
+from wpprep import rng
 from wpprep.errors import ShardError, WpprepError
-from wpprep.loader import Loader
+from wpprep.loader import Batch, Loader
+from wpprep.masking import mask_batch
 from wpprep.records import InstanceBatch
 from wpprep.rows import ShardFolder
 
@@ -104,6 +106,55 @@ def test_dynamic_masks_leave_the_shards_alone(dynamic: Any) -> None:
             restored.reshape(batch.input_ids.shape), slow_batch(written, batch.rows, None)["input_ids"]
         )
         assert len(batch.mlm_labels) >= len(batch)
+
+
+@pytest.mark.parametrize("policy", ["word", "span"])
+def test_words_and_spans_are_masked_as_shards_would(tmp_path: Path, policy: str) -> None:
+    """The loader masks as `mask_batch` does with the key of (seed, epoch, row): whole words, new each epoch."""
+    folder, written = make_folder(
+        tmp_path / "shards", rows=(40,), longest=40, masking="dynamic", mask_policy=policy
+    )
+    written[0].input_ids[:] = np.where(written[0].input_ids % 3 == 1, PIECES.index("##a"), written[0].input_ids)
+    restore_specials(written[0])
+    rewrite(folder, 0, written[0])
+    loader = Loader(folder, batch_size=8, seed=5, tail="keep")
+    options, roles, masked = loader.folder.options, loader.folder.roles, []
+    for epoch in range(2):
+        for batch in loader:
+            keys = np.array([rng.key(5, rng.DYNAMIC_MASKING, epoch, row) for row in batch.rows], np.uint64)
+            shares = options["masked_lm_prob"], 6, options["mask_share"], options["random_share"]
+            twin = mask_batch(loader.folder.gather(batch.rows), roles, policy, *shares, keys)
+            width = batch.input_ids.shape[1]
+            assert (batch.mlm_positions % width).tolist() == twin.mlm_positions.tolist()
+            assert batch.mlm_labels.tolist() == twin.mlm_labels.tolist()
+            assert batch.input_ids[batch.input_ids != PAD].tolist() == twin.input_ids.tolist()
+            check_whole_words(batch, roles.starts_word)
+            masked.append(
+                set(zip(batch.rows.repeat(np.diff(twin.mlm_offsets)), twin.mlm_positions, strict=True))
+            )
+    first, second = set().union(*masked[:5]), set().union(*masked[5:])
+    assert len(first & second) < len(first) / 2
+
+
+def restore_specials(instances: InstanceBatch) -> None:
+    """Put [CLS] and [SEP] back to their places."""
+    instances.input_ids[instances.offsets[:-1]] = CLS
+    instances.input_ids[instances.offsets[1:] - 1] = SEP
+    instances.input_ids[instances.offsets[:-1] + instances.b_start - 1] = SEP
+
+
+def check_whole_words(batch: Batch, starts_word: Any) -> None:
+    """No word is predicted in part: beside a predicted piece, the word's other pieces are predicted too."""
+    ids = batch.input_ids.reshape(-1).copy()
+    ids[batch.mlm_positions] = batch.mlm_labels
+    predicted = np.zeros(ids.size, np.bool_)
+    predicted[batch.mlm_positions] = True
+    width = batch.input_ids.shape[1]
+    for place in np.flatnonzero(~starts_word[ids]):
+        position = place % width
+        is_first = position == 1 or ids[place - 1] == SEP
+        if not is_first and ids[place] not in {PAD, SEP, CLS}:
+            assert predicted[place] == predicted[place - 1]
 
 
 def test_an_id_out_of_range_names_file_and_row(tmp_path: Path) -> None:

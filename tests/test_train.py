@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from counting import PIECES, WORDS, make_folder
+from counting import FIRST_WORD, PIECES, WORDS, make_folder
 from training import CPU, QUICK, figures, interrupted, one_thread, torch
 
 from wpprep.config import TrainOptions
-from wpprep.errors import OptionError
+from wpprep.errors import OptionError, ShardError
 from wpprep.loader import Loader
 from wpprep.manifest import read_manifest
 from wpprep.rows import ShardFolder
@@ -126,6 +126,20 @@ def test_options_are_checked(shards: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="eval_rows"):
         train(shards, tmp_path / "out", **{**QUICK, "eval_rows": 130})
     assert not (tmp_path / "out").exists()
+
+
+def test_verify_finds_damage_before_training(tmp_path: Path) -> None:
+    """With `verify` a flipped bit that no check of lengths or ids can see is named; nothing is written."""
+    folder = make_folder(tmp_path / "shards")[0]
+    shard = folder / "shard-00002-of-00003.arrow"
+    data = bytearray(shard.read_bytes())
+    place = data.index(bytes([FIRST_WORD + 3, 0, FIRST_WORD + 4, 0]))  # w3 w4 as uint16
+    data[place] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises(ShardError, match=r"shard-00002.*sha256"):
+        train(folder, tmp_path / "out", **QUICK, steps=1, verify=True)
+    assert not (tmp_path / "out").exists()
+    assert train(folder, tmp_path / "out", **QUICK, steps=1).steps == 1
 
 
 def test_biases_and_norms_do_not_decay(shards: Path) -> None:
