@@ -20,6 +20,8 @@ What this module does not do: expand templates from their own pages.
 
 from __future__ import annotations
 
+import bisect
+import collections
 import html
 import re
 from collections.abc import Callable, Iterator
@@ -35,6 +37,8 @@ except ImportError:  # the extra ``wiki`` is not installed
     mwparserfromhell = None  # type: ignore[assignment]
 
 _EMPTY_NOWIKI, _APOSTROPHE = "\ue000", "\ue001"  # private characters that stand for what has been protected
+_MASKED = str.maketrans("{[<", "\ue002\ue003\ue004")  # signs that begin nothing, and must not seem to
+_UNMASKED = str.maketrans("\ue002\ue003\ue004", "{[<")
 _MARKUP = re.compile(r"[\[\]{}|<>*:=_~-]")
 _DROPPED = (
     "gallery|timeline|score|syntaxhighlight|source|pre|imagemap|graph|mapframe|maplink|templatedata|hiero|"
@@ -44,18 +48,22 @@ _DROPPED_TAGS = frozenset(_DROPPED.split("|")) | {"ref", "table", "math"}
 _BLOCKS = frozenset(
     ["p", "div", "blockquote", "li", "ul", "ol", "dl", "dd", "dt", "center", "poem", "tr", "hr", "br"]
 )
-_PROTECTED = re.compile(
-    rf"""<!--.*?(?:-->|\Z)
-    | <nowiki\s*/> | <nowiki>(?P<nowiki>.*?)</nowiki\s*>
-    | <math\b[^>]*(?<!/)>(?P<math>.*?)</math\s*>
-    | <ref(?:\s[^>]*?)?(?:/>|>(?:(?!<ref[\s>/]).)*?</ref\s*>)
-    | <({_DROPPED})\b[^>]*?(?:/>|>.*?</\3\s*>)""",
-    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+_PROTECTING = re.compile(
+    rf"<!--|<(?P<name>nowiki|math|ref|{_DROPPED})(?![\w-])(?P<attributes>[^<>]*)>", re.IGNORECASE
 )
+_CLOSING = re.compile(r"</(?P<name>[a-z][\w-]*)\s*>", re.IGNORECASE)
+_NEVER_ENDING = re.compile(  # a tag without its end, a link to the web without its own
+    r"""<(?=/?[a-z])(?![^<>]*>)
+    | \[(?=(?:https?|ftp):|//|mailto:)(?!(?:[^][\n]|\[\[[^][\n]*\]\])*\])""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_PAIRED = re.compile(r"<(?P<closing>/?)(?P<name>[a-z][a-z0-9]*)\b[^<>]*>", re.IGNORECASE)
+_SINGLE = frozenset(["br", "hr", "wbr", "meta", "link", "img", "li", "dt", "dd", "th", "td", "tr"])
+_REFERENCE = re.compile(r"<ref[\s>/]", re.IGNORECASE)
 _ARGUMENT = re.compile(r"\{\{\{[^{}|]*(?:\|([^{}]*))?\}\}\}")
 _BRACES = re.compile(r"\{\{|\}\}")
 _TABLES = re.compile(
-    r"^[ \t:*#;]*\{\||^[ \t]*\|\}(?!\})|<table\b[^>]*>|</table\s*>", re.MULTILINE | re.IGNORECASE
+    r"^[ \t:*#;]*\{\||^[ \t]*\|\}(?!\})|<table\b[^<>]*>|</table\s*>", re.MULTILINE | re.IGNORECASE
 )
 _LINKS = re.compile(r"\[\[|\]\]")
 _PREFIX = re.compile(r"\[\[([^:|\[\]]*):")
@@ -123,26 +131,61 @@ def to_prose(wikitext: str, site: Site = _ENGLISH) -> str:
         CorpusError: it cannot parse the page.
     """
     require()
-    text = _PROTECTED.sub(_protect, wikitext)
+    text = _protect(wikitext)
     if "{{{" in text:
         text = _ARGUMENT.sub(lambda argument: argument[1] or "", text)
     text = _cut_out(text, _BRACES, "{{", lambda start: _is_unprinted(text, start, site.language))
     text = _cut_out(text, _TABLES, ("{|", "<table"), lambda start: True)
     text = _cut_out(text, _LINKS, "[[", lambda start: _shows_nothing(_PREFIX.match(text, start), site))
+    text = _close(text)
     try:
         parsed = mwparserfromhell.parse(text, skip_style_tags=True)
     except mwparserfromhell.parser.ParserError as error:
         raise CorpusError(f"wikitext that mwparserfromhell cannot parse: {error}") from error
-    return "\n".join(_prose_lines(_print(parsed, site)))
+    return "\n".join(_prose_lines(_print(parsed, site).translate(_UNMASKED)))
 
 
-def _protect(found: re.Match[str]) -> str:
-    """What step 1 puts in the place of an element."""
-    if found["math"] is not None:
-        return formula(found["math"])
-    if found["nowiki"] is not None:
-        return _MARKUP.sub(lambda sign: f"&#{ord(sign[0])};", found["nowiki"]).replace("'", _APOSTROPHE)
-    return _EMPTY_NOWIKI if found[0].startswith("<nowiki") else ""
+def _protect(text: str) -> str:
+    """Step 1: the text without comments and elements that are no prose, with what <nowiki> protects hidden.
+
+    An element that is never closed stays. Ends are looked up in lists of them, so that time is linear
+    in the text however many elements have none.
+    """
+    ends: dict[str, list[tuple[int, int]]] = {}
+    for found in _CLOSING.finditer(text):
+        ends.setdefault(found["name"].lower(), []).append(found.span())
+    kept, position = list[str](), 0
+    for found in _PROTECTING.finditer(text):
+        if found.start() < position:
+            continue
+        content, stop = _element(text, found, ends)
+        if stop >= 0:
+            kept += [text[position : found.start()], content]
+            position = stop
+    return "".join([*kept, text[position:]])
+
+
+def _element(text: str, opening: re.Match[str], ends: dict[str, list[tuple[int, int]]]) -> tuple[str, int]:
+    """What stands for an element or comment, and where that ends: -1 where it never does."""
+    if opening["name"] is None:
+        end = text.find("-->", opening.end())
+        return "", end + 3 if end >= 0 else len(text)
+    name = opening["name"].lower()
+    if opening["attributes"].endswith("/"):
+        return _EMPTY_NOWIKI if name == "nowiki" else "", opening.end()
+    closing = ends.get(name, [])
+    next_ = bisect.bisect_left(closing, (opening.end(), 0))
+    if next_ == len(closing):
+        return "", -1
+    start, stop = closing[next_]
+    if name == "ref" and _REFERENCE.search(text, opening.end(), start):
+        return "", -1  # the end of another one
+    inside = text[opening.end() : start]
+    if name == "math":
+        return formula(inside), stop
+    if name == "nowiki":
+        return _MARKUP.sub(lambda sign: f"&#{ord(sign[0])};", inside).replace("'", _APOSTROPHE), stop
+    return "", stop
 
 
 def _cut_out(
@@ -150,23 +193,54 @@ def _cut_out(
 ) -> str:
     """The text without the outermost bracketed pieces that ``goes`` says so of, by their starts.
 
-    An opening bracket that is never closed has no piece, and hides no other.
+    An opening bracket that is never closed has no piece, and hides no other; it is masked, since the parser
+    would read on to the end of the page to find that out, for each one.
     """
-    open_, pieces = list[int](), list[tuple[int, int]]()
+    open_, pieces = list[tuple[int, int]](), list[tuple[int, int]]()
     for bracket in brackets.finditer(text):
         if bracket[0].lstrip(" \t:*#;").lower().startswith(opening):
-            open_.append(bracket.start())
+            open_.append(bracket.span())
         elif open_:
-            start = open_.pop()
+            start, _ = open_.pop()
             while pieces and pieces[-1][0] > start:
                 pieces.pop()
             pieces.append((start, bracket.end()))
     kept, end = [], 0
-    for start, stop in pieces:
-        if goes(start):
-            kept.append(text[end:start])
+    changes = [(start, stop, "") for start, stop in pieces if goes(start)]
+    changes += [(start, stop, text[start:stop].translate(_MASKED)) for start, stop in open_]
+    for start, stop, replacement in sorted(changes):
+        if start >= end:
+            kept += [text[end:start], replacement]
             end = stop
     return "".join([*kept, text[end:]])
+
+
+def _close(text: str) -> str:
+    """The text without tags that are never closed, or closed only outside of the element they are in.
+
+    The parser would try every one of these to the end of the page. Beginnings of tags and links that are none
+    are masked.
+    """
+    text = _NEVER_ENDING.sub(lambda found: found[0].translate(_MASKED), text)
+    open_, inside, unclosed = (
+        list[tuple[str, tuple[int, int]]](),
+        collections.Counter[str](),
+        set[tuple[int, int]](),
+    )
+    for tag in _PAIRED.finditer(text):
+        name = tag["name"].lower()
+        if name in _SINGLE or tag[0].endswith("/>"):
+            continue
+        if not tag["closing"]:
+            open_.append((name, tag.span()))
+            inside[name] += 1
+        elif inside[name]:
+            while (last := open_.pop())[0] != name:
+                inside[last[0]] -= 1
+                unclosed.add(last[1])
+            inside[name] -= 1
+    unclosed.update(span for _, span in open_)
+    return _PAIRED.sub(lambda tag: "" if tag.span() in unclosed else tag[0], text) if unclosed else text
 
 
 def _is_unprinted(text: str, start: int, language: str) -> bool:
