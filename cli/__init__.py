@@ -23,6 +23,7 @@ _COMMANDS = {
     "plan": "Say what a corpus holds and what the work on it will take.",
     "extract": "Write the clean text of a corpus, to look at, keep or use elsewhere.",
     "train-vocab": "Learn a subword vocabulary from text.",
+    "count-words": "Count words once, for several vocabularies.",
     "make-shards": "Turn text into shards of pretraining instances.",
     "encode": "Encode text once, for several sets of shards.",
     "tokenize": "Filter: lines of text in, lines of pieces out.",

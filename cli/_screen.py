@@ -15,6 +15,7 @@ _STAGES = {
     "survey": "surveying",
     "extract": "extracting",
     "count": "counting words",
+    "merge counts": "merging counts",
     "normalise": "normalising",
     "merge": "merging pieces",
     "encode": "encoding",

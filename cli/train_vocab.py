@@ -6,28 +6,31 @@ from typing import Any
 
 import click
 
-from wpprep.config import CorpusOptions, RunOptions, VocabOptions
+from wpprep.config import CorpusOptions, CountRunOptions, VocabOptions
 
 from . import _screen
 from ._options import common, from_config
 
 
 @click.command()
-@click.argument("corpus", nargs=-1, required=True)
+@click.argument("corpus", nargs=-1)
 @click.option("--out", required=True, help="Folder for the vocabulary.")
-@from_config(VocabOptions, CorpusOptions, RunOptions)
+@click.option("--counts", help="Learn from what count-words wrote, or a .tsv file, instead of a corpus.")
+@from_config(VocabOptions, CorpusOptions, CountRunOptions)
 @common
-def train_vocab(corpus: tuple[str, ...], out: str, quiet: bool, as_json: bool, **options: Any) -> None:
+def train_vocab(
+    corpus: tuple[str, ...], out: str, counts: str | None, quiet: bool, as_json: bool, **options: Any
+) -> None:
     """Learn a subword vocabulary from text: WordPiece, BPE or byte-level BPE.
 
     \b
     Example:
       wpprep train-vocab sample_corpus/wiki --out vocab --vocab-size 2000
     """
-    from wpprep.pipeline import train_vocab
+    from wpprep.learning import train_vocab
 
     with _screen.progress(quiet) as report:
-        summary = train_vocab(corpus, out, progress=report, **options)
+        summary = train_vocab(corpus, out, counts=counts, progress=report, **options)
     statistics, facts = summary.manifest.statistics, summary.manifest.corpus
     lines = [
         f"{summary.folder}: {statistics['entries']:,} entries in {summary.seconds:.1f} s",

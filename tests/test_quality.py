@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from wpprep.config import VocabOptions
+from wpprep.config import CountOptions
 from wpprep.records import Document
 from wpprep.vocab.counts import ChunkCounter
-from wpprep.vocab.normalization import TextRules
+from wpprep.vocab.normalization import counting_rule
 from wpprep.vocab.quality import compare, measure, measure_counts, table
 from wpprep.vocab.vocabulary import Vocabulary
 
@@ -54,8 +54,8 @@ def test_an_empty_text_is_no_error() -> None:
 def test_counted_chunks_give_the_figures_of_the_text(vocab: Path) -> None:
     """Encoding each distinct chunk once, and counting it as often as it occurs, changes no figure."""
     texts = ["The moon pulls the sea, the sea follows.", "Łódź and the moon: 12 kilometres, zzqx!"]
-    rules = TextRules(VocabOptions())
-    counter = ChunkCounter(rules.cut_rule())
-    counter.add_documents([Document(str(i), text) for i, text in enumerate(texts)])
+    counter = ChunkCounter(counting_rule(CountOptions()))
+    counter.add_documents([Document(str(i), text) for i, text in enumerate(texts)], lambda _: True)
     tokenizer = Vocabulary.from_folder(vocab).tokenizer
-    assert measure_counts(tokenizer, counter.result()) == measure(tokenizer, texts)
+    text_bytes = counter.held_out.text_bytes
+    assert measure_counts(tokenizer, [counter.result()], text_bytes) == measure(tokenizer, texts)

@@ -16,6 +16,7 @@ from wpprep.errors import OptionError, VocabularyError
 from wpprep.vocab.normalization import TextRules
 from wpprep.vocab.train import LearnedVocabulary, learn_vocabulary
 from wpprep.vocab.vocabulary import Vocabulary, write_vocabulary
+from wpprep.vocab.words import WordCounts
 
 SAMPLE = Path(__file__).parent.parent / "sample_corpus"
 
@@ -29,7 +30,7 @@ def learn(text: str, **options: Any) -> LearnedVocabulary:
     """A vocabulary of a text."""
     vocab = VocabOptions(**options)
     rules = TextRules(vocab)
-    return learn_vocabulary(Counter(rules.words(text)), vocab, rules)
+    return learn_vocabulary(WordCounts.of(Counter(rules.words(text))), vocab, rules)
 
 
 def tokenizer_of(learned: LearnedVocabulary, folder: Path, **options: Any) -> Any:
@@ -189,6 +190,6 @@ def test_the_order_of_words_changes_nothing() -> None:
     options = VocabOptions(vocab_size=1200)
     rules = TextRules(options)
     words = Counter(rules.words(sample_text()))
-    there = learn_vocabulary(words, options, rules)
-    back = learn_vocabulary(dict(reversed(words.items())), options, rules)
+    there = learn_vocabulary(WordCounts.of(words), options, rules)
+    back = learn_vocabulary(WordCounts.of(dict(reversed(words.items()))), options, rules)
     assert there == back

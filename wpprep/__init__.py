@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "train_vocab": "wpprep.pipeline",
+    "count_words": "wpprep.learning",
+    "train_vocab": "wpprep.learning",
     "encode_corpus": "wpprep.pipeline",
     "extract_corpus": "wpprep.extract",
     "make_shards": "wpprep.pipeline",
@@ -31,6 +32,7 @@ __all__ = [
     "Loader",
     "WpprepError",
     "__version__",
+    "count_words",
     "demo",
     "encode_corpus",
     "extract_corpus",
@@ -45,8 +47,9 @@ if TYPE_CHECKING:
     from wpprep.encode.encoder import Encoder
     from wpprep.errors import WpprepError
     from wpprep.extract import extract_corpus
+    from wpprep.learning import count_words, train_vocab
     from wpprep.loader import Loader
-    from wpprep.pipeline import encode_corpus, make_shards, train_vocab
+    from wpprep.pipeline import encode_corpus, make_shards
     from wpprep.show import show
     from wpprep.train import train
 

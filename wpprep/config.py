@@ -62,6 +62,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "zh": {"lowercase": True, "strip_accents": False, "unicode": "nfkc", "cjk": True},
 }
 
+LEAST_PROCESS_BYTES = 250_000_000  # of its own, of which Python, Numba and the libraries take about 110
+
 Options = TypeVar("Options")
 
 
@@ -161,10 +163,32 @@ class ExtractOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class VocabOptions:
+class CountOptions:
+    """What is counted: all that the counts of a corpus depend on beside its text."""
+
+    algorithm: str = option(
+        "wordpiece", "Kind of subword vocabulary (wordpiece and bpe share their counts).", choices=ALGORITHMS
+    )
+    cjk: bool | None = option(
+        None, "Let every CJK ideograph be a word of its own. [default: cjk]", flags="--cjk/--no-cjk"
+    )
+    holdout: float = option(
+        0.01,
+        "Share of the documents that nothing is learned from, to measure the vocabulary on; 0 for none.",
+    )
+    seed: int = option(12345, "Seed of the choice of held-out documents.")
+
+    def __post_init__(self) -> None:
+        _check_choices(self)
+        _fill(self, "cjk", True)
+        _check(0.0 <= self.holdout < 1.0, f"holdout is {self.holdout}, expected 0 or more and below 1")
+        _check_seed(self.seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VocabOptions(CountOptions):
     """What vocabulary is learned. Fields left at None are filled in by what the algorithm usually takes."""
 
-    algorithm: str = option("wordpiece", "Kind of subword vocabulary.", choices=ALGORITHMS)
     score: str | None = option(
         None, "What a merge is chosen by. [default: likelihood for wordpiece, else frequency]", choices=SCORES
     )
@@ -199,31 +223,22 @@ class VocabOptions:
     unicode: str | None = option(
         None, "Unicode normal form. [default: nfc for wordpiece and bpe, none for bbpe]", choices=UNICODE_FORMS
     )
-    cjk: bool | None = option(
-        None, "Let every CJK ideograph be a word of its own. [default: cjk]", flags="--cjk/--no-cjk"
-    )
     keep_unused: bool = option(
         False,
         "Keep WordPiece entries that greedy encoding of the corpus never uses.",
         flags="--keep-unused/--drop-unused",
     )
-    holdout: float = option(
-        0.0, "Share of the documents that nothing is learned from, to measure the vocabulary on."
-    )
-    seed: int = option(12345, "Seed of the choice of held-out documents.")
 
     def __post_init__(self) -> None:
-        _check_choices(self)
-        byte_level = self.algorithm == "bbpe"
-        _fill(self, "score", "likelihood" if self.algorithm == "wordpiece" else "frequency")
         for name, value in PRESETS.get(self.preset or "", {}).items():
             _fill(self, name, value)
+        super().__post_init__()
+        byte_level = self.algorithm == "bbpe"
+        _fill(self, "score", "likelihood" if self.algorithm == "wordpiece" else "frequency")
         _fill(self, "lowercase", not byte_level)
         _fill(self, "strip_accents", False)
         _fill(self, "unicode", "none" if byte_level else "nfc")
-        _fill(self, "cjk", True)
         _fill(self, "limit_alphabet", max(1, self.vocab_size // 2))
-        _check(0.0 <= self.holdout < 1.0, f"holdout is {self.holdout}, expected 0 or more and below 1")
         _check_special_tokens(self)
         least = len(SPECIAL_TOKENS) + len(self.special_tokens) + (256 if byte_level else 1)
         least += 99 if self.bert_ids else 0
@@ -235,7 +250,6 @@ class VocabOptions:
             _check(
                 not (byte_level and value), f"{name} does not go with the algorithm bbpe, which keeps all bytes"
             )
-        _check_seed(self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -572,6 +586,49 @@ class ShowOptions:
 
 _RANGE = re.compile(r"\d{1,18}(-\d{1,18})?")
 _MOST_ROWS = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountRunOptions(RunOptions):
+    """How counting is done: as all work, and within so much memory."""
+
+    memory: str | None = option(
+        None,
+        "Memory for counting, all processes together, such as 600MB; each needs 250MB, and without WORKERS "
+        "there are as many as fit. [default: 2GB, or 500MB a process]",
+    )
+
+    def __post_init__(self) -> None:
+        if self.workers is None and self.memory is not None:
+            fitting = self.memory_bytes // LEAST_PROCESS_BYTES - 1  # besides the one that hands out the work
+            object.__setattr__(self, "workers", max(1, min(usable_cpus(), fitting)))
+        super().__post_init__()
+        least = self.processes * LEAST_PROCESS_BYTES
+        _check(
+            self.memory_bytes >= least,
+            f"memory is {self.memory}, expected at least {least // 10**6}MB, 250MB for each process "
+            f"({self.processes} with workers {self.workers}); fewer workers need less",
+        )
+
+    @property
+    def processes(self) -> int:
+        """Processes that count: workers, and the one that hands out the work if there are several."""
+        workers = int(self.workers or 1)
+        return workers + 1 if workers > 1 else 1
+
+    @property
+    def memory_bytes(self) -> int:
+        """``memory`` as a number.
+
+        >>> CountRunOptions(memory="1.5GB", workers=2).memory_bytes
+        1500000000
+        """
+        if self.memory is None:
+            return max(2_000_000_000, 2 * self.processes * LEAST_PROCESS_BYTES)
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", self.memory.strip(), re.IGNORECASE)
+        if not found:
+            raise OptionError(f"memory is {self.memory!r}, expected a size such as 500MB or 2GB")
+        return int(float(found[1]) * 1000 ** " KMGT".index(found[2].upper() or " "))
 
 
 def usable_cpus() -> int:

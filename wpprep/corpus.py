@@ -23,11 +23,10 @@ from typing import Any
 from wpprep.config import CorpusOptions, RunOptions
 from wpprep.errors import CorpusError, OptionError
 from wpprep.files import is_compressed, size_of
-from wpprep.filling import Progress, run_resumable
+from wpprep.jobs import Progress, run_resumable
 from wpprep.output import OutputFolder
 from wpprep.readers import plan_slices
 from wpprep.records import Kept, Slice
-from wpprep.survey import Part, SurveySlices, choose
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -105,6 +104,8 @@ def survey(
     """
     if not (text.deduplicate or text.mix or text.max_documents is not None):
         return Chosen(tasks, {})
+    from wpprep.survey import Part, SurveySlices, choose  # noqa: PLC0415 (loads pyarrow)
+
     named = {_TABLE.format(i): (_TABLE.format(i), slices) for i, slices in enumerate(tasks)}
     folder.remove_others("survey-*", named)  # of a killed run that cut other slices
     sizes = {name: sum(map(bytes_of, slices)) for name, slices in named.values()}

@@ -36,7 +36,7 @@ from wpprep.config import RunOptions, build, refuse_unknown
 from wpprep.dense import pad_rows
 from wpprep.errors import OptionError
 from wpprep.files import MANIFEST, atomic_write, sha256_of
-from wpprep.filling import run_resumable
+from wpprep.jobs import run_resumable
 from wpprep.manifest import Manifest, Shard, describe, read_manifest
 from wpprep.output import OutputFolder
 from wpprep.records import InstanceBatch, TokenRoles

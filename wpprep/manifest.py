@@ -31,7 +31,7 @@ from wpprep.errors import MissingInputError, ShardError
 from wpprep.files import MANIFEST, sha256_of, write_text
 
 FORMAT_VERSION = 1
-KINDS = ("vocabulary", "tokens", "shards", "model", "finetuned", "export", "text")
+KINDS = ("vocabulary", "counts", "tokens", "shards", "model", "finetuned", "export", "text")
 
 
 @dataclass(frozen=True)

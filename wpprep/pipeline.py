@@ -1,4 +1,4 @@
-"""The whole flow: raw text to a vocabulary, and to shards of instances.
+"""The whole flow: raw text to a vocabulary (in `learning`), and to shards of instances.
 
     train_vocab    corpus -> tasks: count chunks -> words -> merges -> vocabulary folder
     encode_corpus  corpus -> tasks: encode slices -> token store
@@ -13,104 +13,35 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wpprep import engines
-from wpprep.config import CorpusOptions, RunOptions, ShardOptions, VocabOptions, as_dict, build, refuse_unknown
+from wpprep.config import CorpusOptions, RunOptions, ShardOptions, as_dict, build, refuse_unknown
 from wpprep.corpus import Paths, bytes_of, end_survey, plan_of, refuse_empty, survey, tasks_of
 from wpprep.dealing import split_documents
 from wpprep.errors import OptionError
 from wpprep.files import HOLDOUT, remove_folder
 from wpprep.filling import (
-    Progress,
     fill_folder,
     finish_bins,
     hold_out,
     manifest_of,
     manifest_of_tokens,
-    run_resumable,
     unused,
 )
-from wpprep.filters import Tally
-from wpprep.manifest import Manifest, describe, read_manifest
+from wpprep.jobs import Progress, Summary, run_resumable, silence
+from wpprep.learning import count_words, train_vocab
+from wpprep.manifest import read_manifest
 from wpprep.output import OutputFolder
 from wpprep.records import Slice
 from wpprep.sentences import sentence_splitter
 from wpprep.source import Source, open_source, refuse_damage
-from wpprep.tasks import CountChunks, EncodeSlices
-from wpprep.vocab.counts import ChunkCounter, ChunkCounts, count_words
-from wpprep.vocab.normalization import TextRules
-from wpprep.vocab.quality import measure_counts
-from wpprep.vocab.train import learn_vocabulary
-from wpprep.vocab.vocabulary import Vocabulary, write_vocabulary
+from wpprep.tasks import EncodeSlices
+from wpprep.vocab.vocabulary import Vocabulary
 
-_TASKS_WORTH_A_PROCESS = 6  # counting them takes longer than starting a process does
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a command did: its folder, the manifest in there, and how long it took in seconds."""
-
-    folder: Path
-    manifest: Manifest
-    seconds: float
-
-
-def train_vocab(
-    corpus: Paths, out: str | os.PathLike[str], *, progress: Progress | None = None, **options: Any
-) -> Summary:
-    """Learn a subword vocabulary from text and write it as a vocabulary folder.
-
-    Args:
-        corpus: files and folders of text.
-        out: the folder to write.
-        progress: is told (stage, done, total) now and then.
-        **options: fields of `VocabOptions`, `CorpusOptions` and `RunOptions`.
-
-    Raises:
-        WpprepError: an input, an option or the output is at fault; the message says which and where.
-    """
-    started, say = time.perf_counter(), progress or _silence
-    refuse_unknown(options, VocabOptions, CorpusOptions, RunOptions)
-    vocab, text, run = build(VocabOptions, options), build(CorpusOptions, options), build(RunOptions, options)
-    tasks = tasks_of(corpus, text, run.slice_bytes)
-    plan = plan_of(as_dict(vocab) | as_dict(text), None, tasks)
-    with OutputFolder.claim(out, "vocabulary", plan, **run.among_nodes) as folder:
-        if folder.is_finished:
-            return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
-        rules = TextRules(vocab)
-        chosen = survey(tasks, text, folder, run, say)
-        counts, held_out, tally = _count(chosen.tasks, partial(CountChunks, vocab, text), rules, run, say)
-        if counts.documents == 0:
-            folder.discard()
-        refuse_empty(counts.documents, corpus)
-        say("normalise", 0, 1)
-        words = count_words(counts, rules, vocab.min_word_count)
-        size = vocab.vocab_size
-        learned = learn_vocabulary(words, vocab, rules, lambda n: say("merge", min(n, size), size))
-        names = write_vocabulary(folder.path, learned, vocab)
-        end_survey(folder)
-        folder.finish(
-            Manifest(
-                kind="vocabulary",
-                options=plan["options"],
-                files=[describe(folder.path / name, folder.path) for name in sorted(names)],
-                corpus={"identity": plan["corpus"]} | counts.facts() | tally.facts(text, chosen.dropped),
-                statistics={
-                    "entries": len(learned.pieces),
-                    "distinct_words": len(words),
-                    "words": sum(words.values()),
-                    "dropped_characters": learned.dropped_characters,
-                    "unused_entries": learned.unused,
-                    "held_out": _quality(folder.path, held_out),
-                },
-            )
-        )
-    return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
+__all__ = ["Summary", "count_words", "encode_corpus", "make_shards", "train_vocab"]
 
 
 def encode_corpus(
@@ -133,7 +64,7 @@ def encode_corpus(
     Raises:
         WpprepError: an input, an option or the output is at fault; the message says which and where.
     """
-    started, say = time.perf_counter(), progress or _silence
+    started, say = time.perf_counter(), progress or silence
     refuse_unknown(options, CorpusOptions, RunOptions)
     run = build(RunOptions, options)
     folder = _encode(out, _encoding(corpus, vocab, options, run), run, say).store
@@ -165,7 +96,7 @@ def make_shards(
     Raises:
         WpprepError: an input, an option or the output is at fault; the message says which and where.
     """
-    started, say = time.perf_counter(), progress or _silence
+    started, say = time.perf_counter(), progress or silence
     refuse_unknown(options, ShardOptions, CorpusOptions, RunOptions)
     shard, run = build(ShardOptions, options), build(RunOptions, options)
     if from_tokens is None:
@@ -247,37 +178,3 @@ def _refuse_beside_tokens(**given: object) -> None:
     for name, value in given.items():
         if value:
             raise OptionError(f"{name} does not go with from_tokens, which takes its place; leave one out")
-
-
-def _count(
-    tasks: list[list[Slice]], make: Callable[[], CountChunks], rules: TextRules, run: RunOptions, say: Progress
-) -> tuple[ChunkCounts, ChunkCounts, Tally]:
-    """Count the chunks of all tasks: of documents to learn from and of those held out."""
-    learned, held_out = ChunkCounter(rules.cut_rule()), ChunkCounter(rules.cut_rule())
-    sizes = [sum(map(bytes_of, slices)) for slices in tasks]
-    tallies = [Tally() for _ in tasks]
-    done = 0
-    say("count", done, sum(sizes))
-    workers = min(int(run.workers or 1), 1 + len(tasks) // _TASKS_WORTH_A_PROCESS)
-    for index, (to_learn, to_measure, not_used) in engines.run(make, tasks, replace(run, workers=workers)):
-        learned.add(to_learn)
-        held_out.add(to_measure)
-        tallies[index] = not_used
-        done += sizes[index]
-        say("count", done, sum(sizes))
-    tally = Tally()
-    for of_task in tallies:  # in the order of the corpus
-        tally.add(of_task)
-    return learned.result(), held_out.result(), tally
-
-
-def _quality(vocab: Path, held_out: ChunkCounts) -> dict[str, Any] | None:
-    """The figures of a vocabulary on the documents that nothing was learned from."""
-    if not held_out.documents:
-        return None
-    quality = measure_counts(Vocabulary.from_folder(vocab).tokenizer, held_out)
-    return {"documents": held_out.documents} | asdict(quality)
-
-
-def _silence(stage: str, done: int, total: int) -> None:
-    """Progress that nobody asked for."""

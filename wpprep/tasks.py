@@ -1,4 +1,4 @@
-"""What a worker does with one task: count slices, encode slices, make one shard.
+"""What a worker does with one task: encode slices, make one shard.
 
 Each class is built once in a worker and then called with tasks. A task's result depends on its input
 alone; nothing here knows of other tasks, workers or folders that are not its own.
@@ -7,7 +7,7 @@ alone; nothing here knows of other tasks, workers or folders that are not its ow
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wpprep import rng
-from wpprep.config import CorpusOptions, ShardOptions, VocabOptions, as_dict
+from wpprep.config import CorpusOptions, ShardOptions, as_dict
 from wpprep.dealing import Selection, documents_of
 from wpprep.encode.encoder import Encoder
 from wpprep.encode.tokens import Keys, Spans, TokenStore, write_part
@@ -28,44 +28,9 @@ from wpprep.pairing import make_instances
 from wpprep.records import Document, InstanceBatch, Ints, Slice, TokenizedDocuments, TokenRoles, fingerprint
 from wpprep.sentences import sentence_splitter
 from wpprep.shards import shard_statistics, shuffle_rows, take_rows, write_dense_shard, write_shard
-from wpprep.vocab.counts import ChunkCounter, ChunkCounts
-from wpprep.vocab.normalization import TextRules
 
 FACTS = ("documents", "text_bytes", "replaced", "fingerprint")  # what a manifest says of a corpus
 _BATCH_CHARACTERS = 1 << 22
-
-
-@dataclass(frozen=True)
-class CountChunks:
-    """Counts the chunks of some slices: of the documents to learn from, and of those held out.
-
-    Beside the counts it tells what was not used.
-    """
-
-    vocab: VocabOptions
-    text: CorpusOptions
-
-    @cached_property
-    def _rule(self) -> Any:
-        return TextRules(self.vocab).cut_rule()
-
-    def __call__(self, slices: list[Slice]) -> tuple[ChunkCounts, ChunkCounts, Tally]:
-        learned, held_out, tally = ChunkCounter(self._rule), ChunkCounter(self._rule), Tally()
-        for slice_ in slices:
-            aside: list[Document] = []
-            learned.add_documents(self._not_held_out(used_documents(slice_, self.text, tally), aside))
-            held_out.add_documents(aside)
-        return learned.result(), held_out.result(), tally
-
-    def _not_held_out(self, documents: Iterable[Document], aside: list[Document]) -> Iterator[Document]:
-        """Pass documents on but those held out, which are chosen by a keyed hash of their text."""
-        limit = int(self.vocab.holdout * 2**64)
-        for document in documents:
-            index = fingerprint(document.text.encode()) if limit else 0
-            if limit and int(rng.key(self.vocab.seed, rng.HOLDOUT, 0, np.uint64(index))) < limit:
-                aside.append(document)
-            else:
-                yield document
 
 
 @dataclass(frozen=True)

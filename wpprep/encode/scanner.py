@@ -79,6 +79,7 @@ _LOW, _ALL = np.uint64(0xFFFFFFFF), np.uint64(0xFFFFFFFFFFFFFFFF)
 _ONE, _EIGHT, _AT_ONCE = np.uint64(1), np.uint64(8), np.uint64(64)
 _FOUND_AT_ONCE = 1 << 13  # chunks between `_cut` and `_look_up`: their places stay in the cache
 _ASKED_AT_ONCE = 64  # chunks whose slots are asked for before the first is looked at
+_BLOB_GROWTH = 1 << 18  # bytes beyond a doubling; a longer chunk asks again
 _LOOK_AHEAD = 1 << 16  # bytes in which characters to probe are looked for at once
 _FIRST_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], np.uint64)  # keeps the n first bytes of a load
 
@@ -474,7 +475,8 @@ class ChunkTable:
                 added = _room_in(self._slots) + 1 - len(self.starts)
                 self.starts = np.concatenate([self.starts, np.zeros(added, np.int64)])
             else:
-                self.blob = np.concatenate([self.blob, np.empty(len(self.blob) + len(text), np.uint8)])
+                more = np.empty(len(self.blob) + min(len(text), _BLOB_GROWTH), np.uint8)
+                self.blob = np.concatenate([self.blob, more])
         self._count = int(state[_CHUNKS])
 
     def chunks(self) -> list[str]:

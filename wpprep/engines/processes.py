@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, NoReturn
 
-import multiprocess
-
 from wpprep.errors import WorkerError
 
 
 def run(make: Callable[[], Any], tasks: Iterable[Any], workers: int) -> Iterator[tuple[int, Any]]:
     """Run the tasks in so many processes, as `engines.run` says."""
+    import multiprocess  # noqa: PLC0415 (slow to load, and only several processes need it)
+
     # Forked workers start at once and share what is loaded and built; elsewhere they must be spawned.
     can_fork = sys.platform == "linux"
     context = multiprocess.get_context("fork" if can_fork else "spawn")
@@ -49,6 +49,8 @@ def _as_it_is(function: Any) -> Any:
 
 def _serve(tasks: Iterable[Any], processes: dict[Any, Any]) -> Iterator[tuple[int, Any]]:
     """Hand out tasks, the next one to whoever is free, and yield results."""
+    from multiprocess import connection  # noqa: PLC0415
+
     waiting = iter(enumerate(tasks))
     busy: dict[Any, int] = {}
 
@@ -61,7 +63,7 @@ def _serve(tasks: Iterable[Any], processes: dict[Any, Any]) -> Iterator[tuple[in
     for pipe in processes:
         hand_out(pipe)
     while busy:
-        for pipe in multiprocess.connection.wait(list(busy)):
+        for pipe in connection.wait(list(busy)):
             index = busy.pop(pipe)
             try:
                 is_good, value = pipe.recv()

@@ -7,7 +7,6 @@ that are too rare are dropped, and what stands on their two sides is never glued
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +16,10 @@ from wpprep.config import VocabOptions
 from wpprep.errors import VocabularyError
 from wpprep.vocab.normalization import TextRules
 from wpprep.vocab.segmentation import EDGE, CountedWords, Int32s
+from wpprep.vocab.words import WordCounts
 
 PREFIX = "##"
 SUFFIX = "</w>"
-
-_SEPARATOR = "\n"  # no word holds a line feed; it becomes EDGE
 
 
 @dataclass(frozen=True)
@@ -42,20 +40,21 @@ class Alphabet:
     marks_last: bool
     dropped: int
 
-    def spell(self, words: Mapping[str, int]) -> CountedWords:
+    def spell(self, words: WordCounts) -> CountedWords:
         """Words as ids of single-character pieces."""
-        text = _SEPARATOR + _SEPARATOR.join(words) + _SEPARATOR
-        code_points = _code_points(text)
-        edges = np.flatnonzero(code_points == ord(_SEPARATOR))
-        is_marked = np.full(len(code_points), not self.marks_last)
-        is_marked[edges[1:] - 1 if self.marks_last else edges[:-1] + 1] = self.marks_last
-        characters = np.where(is_marked, self.marked[code_points], self.plain[code_points])
-        characters[edges] = EDGE
-        counts = np.fromiter(words.values(), np.int64, len(words))
-        return CountedWords(characters, edges[1:], counts, len(self.pieces))
+        code_points, lengths = words.code_points(), words.lengths()
+        ends = np.cumsum(lengths + 1)  # where the edge behind each word stands: one stands before the first
+        is_edge = np.zeros(len(code_points) + len(words) + 1, np.bool_)
+        is_edge[0] = is_edge[ends] = True
+        is_marked = np.full(len(is_edge), not self.marks_last)
+        is_marked[ends - 1 if self.marks_last else ends - lengths] = self.marks_last
+        is_marked = is_marked[~is_edge]
+        characters = np.full(len(is_edge), EDGE, np.int32)
+        characters[~is_edge] = np.where(is_marked, self.marked[code_points], self.plain[code_points])
+        return CountedWords(characters, ends, words.counts, len(self.pieces))
 
 
-def choose_alphabet(words: Mapping[str, int], options: VocabOptions, rules: TextRules, room: int) -> Alphabet:
+def choose_alphabet(words: WordCounts, options: VocabOptions, rules: TextRules, room: int) -> Alphabet:
     """The alphabet of counted words: the rarest characters are dropped, ties by code point.
 
     Args:
@@ -90,18 +89,11 @@ def choose_alphabet(words: Mapping[str, int], options: VocabOptions, rules: Text
     return _number(sorted(kept), marked & set(kept), dropped, options.algorithm)
 
 
-def character_counts(words: Mapping[str, int]) -> dict[str, int]:
+def character_counts(words: WordCounts) -> dict[str, int]:
     """How often each character occurs in counted words."""
-    code_points = _code_points("".join(words))
-    lengths = np.fromiter(map(len, words), np.int64, len(words))
-    weights = np.repeat(np.fromiter(words.values(), np.int64, len(words)), lengths)
     totals = np.zeros(0x110000, np.int64)
-    np.add.at(totals, code_points, weights)  # unlike bincount exact above 2**53
+    np.add.at(totals, words.code_points(), np.repeat(words.counts, words.lengths()))  # exact, unlike bincount
     return {chr(code): int(totals[code]) for code in np.flatnonzero(totals).tolist()}
-
-
-def _code_points(text: str) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
 def _number(kept: list[str], marked: set[str], dropped: int, algorithm: str) -> Alphabet:

@@ -1,26 +1,61 @@
-"""Counting: the distinct chunks of a corpus, and the words they make.
+"""Counting: how often each distinct chunk of a corpus occurs.
 
-A chunk is what the scanner cuts, raw; a word is what the tokenizer makes of it. Every distinct chunk is
-normalised once, however often it occurs.
+A chunk is what the scanner cuts, raw; what words it makes is decided later (`words`), so one count of a
+corpus serves vocabularies of any case, accents, alphabet, score and size. Documents held out are counted
+beside the others, in a column of their own: the vocabulary is measured on them.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from wpprep.encode.scanner import ChunkTable, CutRule, tally
-from wpprep.errors import VocabularyError
 from wpprep.records import Bytes, Document, Ints, fingerprint
-from wpprep.vocab.normalization import TextRules
 
 _BATCH_BYTES = 1 << 22
-_NOTICEABLE = 0.01  # share of Hangul and kana in the text
 _NO_WEIGHTS = np.zeros(0, np.int64)
+_LEARNED, _HELD_OUT = range(2)
+
+_Batch = tuple[list[bytes], list[bytes]]  # texts to learn from, and held out
+
+
+@dataclass(frozen=True)
+class CorpusFacts:
+    """What was counted.
+
+    Attributes:
+        documents: documents counted.
+        text_bytes: bytes of text counted.
+        replaced: invalid byte sequences that became U+FFFD.
+        fingerprint: of all documents' text, whatever their order (`records.fingerprint`).
+    """
+
+    documents: int = 0
+    text_bytes: int = 0
+    replaced: int = 0
+    fingerprint: int = 0
+
+    def __add__(self, other: CorpusFacts) -> CorpusFacts:
+        return CorpusFacts(
+            self.documents + other.documents,
+            self.text_bytes + other.text_bytes,
+            self.replaced + other.replaced,
+            (self.fingerprint + other.fingerprint) % 2**64,
+        )
+
+    def for_manifest(self) -> dict[str, Any]:
+        """What a manifest says of the corpus."""
+        return {
+            "documents": self.documents,
+            "text_bytes": self.text_bytes,
+            "replaced": self.replaced,
+            "fingerprint": f"{self.fingerprint:016x}",
+        }
 
 
 @dataclass(frozen=True)
@@ -30,29 +65,29 @@ class ChunkCounts:
     Attributes:
         chunks: ``uint8``, the chunks one after another.
         ends: ``int64[n]``, the end of each in ``chunks``.
-        counts: ``int64[n]``.
-        documents: documents counted.
-        text_bytes: bytes of text counted.
-        replaced: invalid byte sequences that became U+FFFD.
-        fingerprint: of all documents' text, whatever their order (`records.fingerprint`).
+        counts: ``int64[n]``, in the documents to learn from.
+        held_out: ``int64[n]``, in those held out.
     """
 
     chunks: Bytes
     ends: Ints
     counts: Ints
-    documents: int = 0
-    text_bytes: int = 0
-    replaced: int = 0
-    fingerprint: int = 0
+    held_out: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
-    def facts(self) -> dict[str, Any]:
-        """What a manifest says of the corpus."""
-        return {
-            "documents": self.documents,
-            "text_bytes": self.text_bytes,
-            "replaced": self.replaced,
-            "fingerprint": f"{self.fingerprint:016x}",
-        }
+    def __post_init__(self) -> None:
+        if not len(self.held_out):
+            object.__setattr__(self, "held_out", np.zeros(len(self.counts), np.int64))
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def strings(self) -> list[str]:
+        """The chunks as strings."""
+        text, start, made = self.chunks.tobytes(), 0, []
+        for end in self.ends.tolist():
+            made.append(text[start:end].decode())
+            start = end
+        return made
 
 
 class ChunkCounter:
@@ -63,96 +98,102 @@ class ChunkCounter:
     >>> counter.add_documents([Document("1", "to be or not to be")])
     >>> counter.result().counts.tolist()
     [2, 2, 1, 1]
+
+    Args:
+        read_ahead: reads documents while a thread counts those before (the kernels need no interpreter).
+
+    Attributes:
+        learned, held_out: facts of the documents to learn from, and of those held out.
     """
 
-    def __init__(self, rule: CutRule) -> None:
+    def __init__(self, rule: CutRule, *, read_ahead: bool = False) -> None:
         self._table = ChunkTable(rule)
-        self._counts = np.zeros(1 << 15, np.int64)
-        self._documents = self._text_bytes = self._replaced = self._fingerprint = 0
+        self._counts = np.zeros((2, 1 << 15), np.int64)
+        self._read_ahead = read_ahead
+        self.learned = self.held_out = CorpusFacts()
 
-    def add_documents(self, documents: Iterable[Document]) -> None:
-        """Count the chunks of documents."""
-        batch: list[bytes] = []
-        size = 0
+    def add_documents(
+        self,
+        documents: Iterable[Document],
+        is_held_out: Callable[[int], bool] | None = None,
+        after_batch: Callable[[], None] | None = None,
+    ) -> None:
+        """Count the chunks of documents.
+
+        Args:
+            is_held_out: tells by a document's fingerprint whether it is held out; by default none is.
+            after_batch: is called after every few megabytes.
+        """
+        batches = self._batches(documents, is_held_out)
+        if not self._read_ahead:
+            for batch in batches:
+                self._scan(batch)
+                if after_batch is not None:
+                    after_batch()
+            return
+        with ThreadPoolExecutor(1) as pool:
+            waiting: list[Future[None]] = []
+            for batch in batches:
+                for scan in waiting:
+                    scan.result()
+                waiting = [pool.submit(self._scan, batch)]
+            for scan in waiting:
+                scan.result()
+
+    def _batches(
+        self, documents: Iterable[Document], is_held_out: Callable[[int], bool] | None
+    ) -> Iterator[_Batch]:
+        """Texts in batches of a few megabytes; the facts grow with them."""
+        batch: _Batch = ([], [])
+        facts, size = [self.learned, self.held_out], 0
         for document in documents:
             text = document.text.encode()
-            batch.append(text)
+            mark = fingerprint(text)
+            column = _HELD_OUT if is_held_out is not None and is_held_out(mark) else _LEARNED
+            batch[column].append(text)
+            facts[column] += CorpusFacts(1, len(text), document.replaced, mark)
             size += len(text)
-            self._replaced += document.replaced
-            self._fingerprint = (self._fingerprint + fingerprint(text)) % 2**64
             if size >= _BATCH_BYTES:
-                self._scan(batch)
-                batch, size = [], 0
-        self._scan(batch)
+                yield batch
+                batch, size = ([], []), 0
+        self.learned, self.held_out = facts
+        yield batch
 
     def add(self, other: ChunkCounts) -> None:
         """Add the counts of another counter under the same rule."""
-        self._tally(self._table.add(other.chunks, other.ends), other.counts)
-        self._documents += other.documents
-        self._text_bytes += other.text_bytes
-        self._replaced += other.replaced
-        self._fingerprint = (self._fingerprint + other.fingerprint) % 2**64
+        codes = self._table.add(other.chunks, other.ends)
+        self._tally(codes, other.counts, _LEARNED)
+        self._tally(codes, other.held_out, _HELD_OUT)
 
     def result(self) -> ChunkCounts:
         """The counts so far, in the order in which chunks were first seen."""
         n = len(self._table)
         starts = self._table.starts[: n + 1]
-        return ChunkCounts(
-            self._table.blob[: starts[n]].copy(), starts[1:].copy(), self._counts[:n].copy(),
-            self._documents, self._text_bytes, self._replaced, self._fingerprint,
-        )  # fmt: skip
+        learned, held_out = self._counts[:, :n].copy()
+        return ChunkCounts(self._table.blob[: starts[n]].copy(), starts[1:].copy(), learned, held_out)
 
-    def _scan(self, batch: list[bytes]) -> None:
-        text = np.frombuffer(b"".join(batch), np.uint8)
-        codes, _ = self._table.scan(text, np.cumsum([len(document) for document in batch], dtype=np.int64))
-        self._tally(codes, _NO_WEIGHTS)
-        self._documents += len(batch)
-        self._text_bytes += len(text)
+    def clear(self) -> None:
+        """Forget the chunks counted so far, but not the facts."""
+        self._table.clear()
+        self._counts = np.zeros((2, 1 << 15), np.int64)
 
-    def _tally(self, codes: np.ndarray[tuple[int], np.dtype[np.int32]], weights: Ints) -> None:
-        if len(self._table) > len(self._counts):
-            self._counts = np.concatenate([self._counts, np.zeros(2 * len(self._table), np.int64)])
-        tally(codes, weights, self._counts)
+    def __len__(self) -> int:
+        return len(self._table)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory held for chunks and counts, in bytes."""
+        return self._table.nbytes + self._counts.nbytes
 
-def count_words(counts: ChunkCounts, rules: TextRules, min_word_count: int) -> dict[str, int]:
-    """Counts of words, those below ``min_word_count`` left out, in no order that means anything.
+    def _scan(self, batch: _Batch) -> None:
+        for column, texts in enumerate(batch):
+            if texts:
+                ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
+                codes, _ = self._table.scan(np.frombuffer(b"".join(texts), np.uint8), ends)
+                self._tally(codes, _NO_WEIGHTS, column)
 
-    Raises:
-        VocabularyError: the rules strip accents, and the text is Korean or Japanese to a noticeable share.
-    """
-    text = counts.chunks.tobytes()
-    edges = [0, *counts.ends.tolist()]
-    chunks = [text[start:end].decode() for start, end in itertools.pairwise(edges)]
-    if rules.strips_accents:
-        _refuse_loss(chunks, counts.counts)
-    words: dict[str, int] = {}
-    known = words.get
-    for made, count in zip(rules.words_of_each(chunks), counts.counts.tolist(), strict=True):
-        for word in made:
-            words[word] = known(word, 0) + count
-    if min_word_count > 1:
-        words = {word: count for word, count in words.items() if count >= min_word_count}
-    return words
-
-
-def _refuse_loss(chunks: list[str], counts: Ints) -> None:
-    """Stop where stripping accents would take Hangul syllables apart or dakuten away."""
-    code_points = np.frombuffer("".join(chunks).encode("utf-32-le", "surrogatepass"), np.uint32)
-    weights = np.repeat(counts, np.fromiter(map(len, chunks), np.int64, len(chunks)))
-    hangul = int(weights[(code_points >= 0xAC00) & (code_points <= 0xD7A3)].sum())
-    kana = int(weights[(code_points >= 0x3040) & (code_points <= 0x30FF)].sum())
-    share = (hangul + kana) / max(1, int(weights.sum()))
-    if share >= _NOTICEABLE:
-        lost = " and ".join(
-            name
-            for name, count in (
-                ("Hangul syllables would fall apart into their letters", hangul),
-                ("kana would lose their dakuten (\u304c becomes \u304b)", kana),
-            )
-            if count
-        )
-        raise VocabularyError(
-            f"strip_accents on this corpus, of which {share:.1%} are Hangul or kana: {lost}; "
-            "keep_accents (--keep-accents) keeps them, lowercase alone does not touch them"
-        )
+    def _tally(self, codes: np.ndarray[tuple[int], np.dtype[np.int32]], weights: Ints, column: int) -> None:
+        if len(self._table) > self._counts.shape[1]:
+            more = np.zeros((2, 2 * len(self._table) - self._counts.shape[1]), np.int64)
+            self._counts = np.concatenate([self._counts, more], axis=1)
+        tally(codes, weights, self._counts[column])

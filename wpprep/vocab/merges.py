@@ -42,7 +42,7 @@ from wpprep.vocab.segmentation import (
     with_room_for_pieces,
 )
 
-__all__ = ["CountedWords", "Merger"]
+__all__ = ["CountedWords", "Merger", "memory_need"]
 
 _TARGET, _EXHAUSTED, _ROOM, _PAUSED = range(4)  # why the kernel came back
 _MERGES_A_CALL = 1000
@@ -83,6 +83,14 @@ def _merge(
             bound_again(seg, heap, code, b, least)
         offer(seg, heap, code, n_pairs, seg.counters[N_PAIRS])
     return _PAUSED
+
+
+def memory_need(words: CountedWords) -> int:
+    """About how many bytes a `Merger` of these words will take.
+
+    A place has 28 bytes (its row, and three entries of lists); how many pairs there will be nobody knows.
+    """
+    return 64 * len(words.characters)
 
 
 class Merger:

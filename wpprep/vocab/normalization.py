@@ -5,29 +5,32 @@ and a list of chunks is taken through them at a bearable price.
 
 Stripping accents takes Hangul and kana apart, so Korean and Japanese are lowercased with accents kept:
 
-    >>> from wpprep.config import VocabOptions
+    >>> from wpprep.config import CountOptions, VocabOptions
     >>> TextRules(VocabOptions()).words("Déjà Vu, 한글")
     ['déjà', 'vu', ',', '한글']
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from tokenizers import normalizers, pre_tokenizers
 
-from wpprep.config import VocabOptions
+from wpprep.config import CountOptions, VocabOptions
 from wpprep.encode.cuts import bert_rule, byte_level_rule
 from wpprep.encode.scanner import CutRule
 
 _FORMS = {"nfc": normalizers.NFC, "nfkc": normalizers.NFKC, "nfd": normalizers.NFD, "nfkd": normalizers.NFKD}
 
-_BLANK_BYTE = "\u0120"  # the byte 20 in GPT-2's printable form
-_LINE_FEED_BYTE = "\u010a"
+BLANK_BYTE = "\u0120"  # the byte 20 in GPT-2's printable form
+LINE_FEED_BYTE = "\u010a"
 _BLANKS = re.compile(r"\s")
 _MARK = "|"  # punctuation: between blanks it is a word of its own under BERT's rules
 _CHUNKS_AT_ONCE = 200
@@ -45,7 +48,6 @@ class TextRules:
     def __init__(self, options: VocabOptions) -> None:
         self.byte_level = options.algorithm == "bbpe"
         self.strips_accents = bool(options.strip_accents)
-        self.composes = options.unicode in {"nfc", "nfkc"}
         self.normalizer = _normalizer(options)
         self.pre_tokenizer: Any = (
             pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -62,32 +64,14 @@ class TextRules:
         return text if self.normalizer is None else str(self.normalizer.normalize_str(text))
 
     def words_of_each(self, chunks: Sequence[str]) -> Iterator[Sequence[str]]:
-        """The words of every chunk.
-
-        Most chunks are runs of ASCII letters or digits, which the rules change letter by letter and keep in
-        one word; they go through a table of what the tokenizer makes of each letter alone. The others go
-        through the tokenizer, many at once in one text where a mark between them is safe.
-        """
-        others = [chunk for chunk in chunks if not self._is_plain(chunk) and self._is_joinable(chunk)]
+        """The words of every chunk, many at once in one text where a mark between them is safe."""
+        others = list(filter(self._is_joinable, chunks))
         batches = range(0, len(others), _CHUNKS_AT_ONCE)
         found = itertools.chain.from_iterable(
             self._words_of_others(others[first : first + _CHUNKS_AT_ONCE]) for first in batches
         )
-        table, blank = self._letter_table, _BLANK_BYTE
         for chunk in chunks:
-            if not self._is_plain(chunk):
-                yield next(found) if self._is_joinable(chunk) else self.words(chunk)
-            elif chunk[0] == " ":
-                yield (blank + chunk[1:].translate(table),)
-            else:
-                yield (chunk.translate(table),)
-
-    def _is_plain(self, chunk: str) -> bool:
-        """Whether a chunk is ASCII letters or digits; at byte level with one blank before them or none."""
-        if not self.byte_level:
-            return chunk.isascii() and chunk.isalnum()
-        letters = chunk[1:] if chunk[0] == " " else chunk
-        return letters.isascii() and (letters.isalpha() or letters.isdigit())
+            yield next(found) if self._is_joinable(chunk) else self.words(chunk)
 
     def _is_joinable(self, chunk: str) -> bool:
         """Whether other text may stand before and after a chunk, with a mark between, and change nothing.
@@ -103,7 +87,7 @@ class TextRules:
         """The words of each of some joinable chunks, by way of one text."""
         between, mark, after = f" {_MARK} ", _MARK, f" {_MARK}"
         if self.byte_level:
-            between, mark, after = "\n", _LINE_FEED_BYTE, "\n"
+            between, mark, after = "\n", LINE_FEED_BYTE, "\n"
         elif _MARK in self.normalize("".join(chunks)):
             yield from map(self.words, chunks)
             return
@@ -116,13 +100,30 @@ class TextRules:
                 found.append(word)
 
     @functools.cached_property
-    def _letter_table(self) -> dict[int, str]:
-        letters = [chr(code) for code in range(128) if chr(code).isalnum()]
-        return {ord(letter): "".join(self.words(letter)) for letter in letters}
+    def letter_bytes(self) -> npt.NDArray[np.uint8]:
+        """``uint8[256]``: the letter or digit that the rules make of each of ASCII's; 0 for other bytes.
 
-    def cut_rule(self) -> CutRule:
-        """Where text under these rules may be cut into chunks."""
-        return byte_level_rule() if self.byte_level else bert_rule(self.words, self.composes, self.normalize)
+        Every normaliser here makes one letter of one, alone as in any word of such letters.
+        """
+        table = np.zeros(256, np.uint8)
+        for code in range(128):
+            if chr(code).isalnum():
+                (word,) = self.words(chr(code))
+                table[code] = ord(word)
+        return table
+
+
+def counting_rule(options: CountOptions) -> CutRule:
+    """Where text is cut when it is counted: safe for words under any case, accents and Unicode form.
+
+    Which characters stand alone was asked of every such set of options, for all of Unicode: the compatibility
+    forms let the fewest, and all of these stand alone under the others too.
+    """
+    if options.algorithm == "bbpe":
+        return byte_level_rule()
+    rules = TextRules(VocabOptions(unicode="nfkc", cjk=options.cjk))
+    rule = bert_rule(rules.words, True, rules.normalize)
+    return rule if options.cjk else dataclasses.replace(rule, name=f"{rule.name} without cjk")
 
 
 def _normalizer(options: VocabOptions) -> Any:

@@ -8,7 +8,6 @@ per word does (a byte-level tokenizer's words hold their blank).
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -57,11 +56,15 @@ def measure(tokenizer: Tokenizer, texts: Iterable[str]) -> Quality:
     return _measure(tokenizer, ((text, 1) for text in texts), None)
 
 
-def measure_counts(tokenizer: Tokenizer, counts: ChunkCounts) -> Quality:
-    """The same figures from counted chunks, each of which is encoded once."""
-    text = counts.chunks.tobytes()
-    chunks = (text[start:end].decode() for start, end in itertools.pairwise([0, *counts.ends.tolist()]))
-    return _measure(tokenizer, zip(chunks, counts.counts.tolist(), strict=True), counts.text_bytes)
+def measure_counts(tokenizer: Tokenizer, parts: Iterable[ChunkCounts], text_bytes: int) -> Quality:
+    """The same figures from the counted chunks of held-out documents, each of which is encoded once."""
+    chunks = (
+        (chunk, times)
+        for part in parts
+        for chunk, times in zip(part.strings(), part.held_out.tolist(), strict=True)
+        if times
+    )
+    return _measure(tokenizer, chunks, text_bytes)
 
 
 def _measure(tokenizer: Tokenizer, texts: Iterable[tuple[str, int]], text_bytes: int | None) -> Quality:

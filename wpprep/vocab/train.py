@@ -6,7 +6,7 @@ dropped, and merging goes on until every slot is in use.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +16,11 @@ from wpprep.config import SPECIAL_TOKENS, VocabOptions
 from wpprep.errors import VocabularyError
 from wpprep.vocab.alphabet import PREFIX, choose_alphabet
 from wpprep.vocab.greedy import count_usage
-from wpprep.vocab.merges import Merger
+from wpprep.vocab.merges import Merger, memory_need
 from wpprep.vocab.normalization import TextRules
 from wpprep.vocab.scores import SCORES
 from wpprep.vocab.segmentation import CountedWords, Int32s
+from wpprep.vocab.words import WordCounts
 
 _MOST_ROUNDS = 50
 _BERT_UNUSED = 99  # [unused0] to [unused98] stand between [PAD] = 0 and [UNK] = 100
@@ -47,23 +48,30 @@ class LearnedVocabulary:
 
 
 def learn_vocabulary(
-    words: Mapping[str, int], options: VocabOptions, rules: TextRules, progress: Progress | None = None
+    words: WordCounts,
+    options: VocabOptions,
+    rules: TextRules,
+    progress: Progress | None = None,
+    tell_need: Callable[[int, int], None] | None = None,
 ) -> LearnedVocabulary:
     """Learn a vocabulary from counts of words.
 
     Args:
-        words: words as `TextRules.words` makes them, with counts; their order changes nothing.
+        words: words as `TextRules.words` makes them; their order changes nothing.
         progress: is told the number of pieces so far.
+        tell_need: is told, before merging starts, about how many bytes it will take, and the number of words.
 
     Raises:
         VocabularyError: there are no words, or too few for the vocabulary size.
     """
-    if not words:
+    if not len(words):
         raise VocabularyError("the corpus holds no words to learn a vocabulary from")
     first = _first_entries(options)
     room = options.vocab_size - len(first)
     alphabet = choose_alphabet(words, options, rules, room)
     counted = alphabet.spell(words)
+    if tell_need is not None:
+        tell_need(memory_need(counted), len(words))
     merger = Merger(counted, SCORES[str(options.score)], _least_count(options))
     is_full = merger.run(room, progress)
     chosen: npt.NDArray[np.bool_] = np.ones(merger.piece_count, np.bool_)

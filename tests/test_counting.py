@@ -1,0 +1,369 @@
+"""Counting as a stage: runs on disk, resumed and merged, give the same counts and vocabulary as memory."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import ipc
+
+from wpprep import counting, learning
+from wpprep.config import CorpusOptions, CountOptions, CountRunOptions
+from wpprep.counting import CountSlices
+from wpprep.errors import CorpusError, MissingInputError, OptionError, VocabularyError
+from wpprep.files import sha256_of
+from wpprep.learning import count_words, train_vocab
+from wpprep.manifest import read_manifest, verify
+from wpprep.readers import plan_slices
+from wpprep.vocab.counts import ChunkCounts
+from wpprep.vocab.counts_file import open_counts, write_tsv
+from wpprep.vocab.runs import BATCH_ROWS, Spill, chunk_counts, merged, sorted_table, write_run
+from wpprep.vocab.words import WordCounts
+from wpprep.vocab.words import count_words as words_of
+
+Rows = dict[str, tuple[int, int]]
+
+
+def counts_of(rows: Rows) -> ChunkCounts:
+    """Chunks with their two counts."""
+    words = WordCounts.of({chunk: count for chunk, (count, _) in rows.items()})
+    held_out = np.array([count for _, count in rows.values()], np.int64)
+    return ChunkCounts(words.text, words.ends, words.counts, held_out)
+
+
+def rows_of(parts: list[ChunkCounts]) -> Rows:
+    """The same back, where no chunk may come twice."""
+    found = [
+        (chunk, pair)
+        for part in parts
+        for chunk, pair in zip(
+            part.strings(), zip(part.counts.tolist(), part.held_out.tolist(), strict=True), strict=True
+        )
+    ]
+    assert len(dict(found)) == len(found)
+    return dict(found)
+
+
+ROWS = st.dictionaries(
+    st.text(st.sampled_from("a\u00e9\u4e2d\U0001f600b"), max_size=4),
+    st.tuples(st.integers(0, 9), st.integers(0, 9)),
+    max_size=20,
+)
+
+
+@given(runs=st.lists(ROWS, max_size=6), rows_at_once=st.integers(1, 30), batch_rows=st.integers(1, 5))
+def test_merging_runs_adds_their_counts_in_order(
+    tmp_path_factory: pytest.TempPathFactory, runs: list[Rows], rows_at_once: int, batch_rows: int
+) -> None:
+    """Whatever is read at once, each chunk comes once, with its sums, in the order of its bytes."""
+    folder = tmp_path_factory.mktemp("runs")
+    expected: dict[str, list[int]] = {}
+    for i, rows in enumerate(runs):
+        table = sorted_table(counts_of(rows))
+        write_run(folder / f"{i}", [table.slice(k, batch_rows) for k in range(0, len(table), batch_rows)])
+        for chunk, pair in rows.items():
+            sums = expected.setdefault(chunk, [0, 0])
+            sums[0], sums[1] = sums[0] + pair[0], sums[1] + pair[1]
+    parts = [chunk_counts(table) for table in merged([folder / f"{i}" for i in range(len(runs))], rows_at_once)]
+    found = rows_of(parts)
+    assert {chunk: list(pair) for chunk, pair in found.items()} == expected
+    assert list(found) == sorted(expected, key=str.encode)
+
+
+def test_runs_longer_than_a_batch_are_merged(tmp_path: Path) -> None:
+    """Runs of many batches, of unequal lengths and ranges, come out as one sorted row of chunks."""
+    ranges = [(0, 5 * BATCH_ROWS), (3 * BATCH_ROWS, 4 * BATCH_ROWS), (9 * BATCH_ROWS, 9 * BATCH_ROWS + 1)]
+    for i, (first, last) in enumerate(ranges):
+        write_run(tmp_path / f"{i}", [sorted_table(counts_of({f"{n:08}": (1, 2) for n in range(first, last)}))])
+    tables = list(merged([tmp_path / f"{i}" for i in range(3)], 1000))
+    assert len(tables) > 3
+    found = rows_of([chunk_counts(table) for table in tables])
+    assert list(found) == sorted(found)
+    assert len(found) == 5 * BATCH_ROWS + 1
+    assert found[f"{3 * BATCH_ROWS:08}"] == (2, 4)
+
+
+def test_more_runs_than_can_be_open_are_merged_in_rounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a fan-in of 2, seven runs and what others wrote add up; nothing temporary is left."""
+    monkeypatch.setattr("wpprep.vocab.runs.FAN_IN", 2)
+    write_run(tmp_path / "theirs", [sorted_table(counts_of({"a": (1, 0), "z": (5, 0)}))])
+    spill = Spill(tmp_path, "ours", 1)
+    spill.take_in([tmp_path / "theirs"])
+    for i in range(7):
+        spill.put_aside(counts_of({"a": (1, 1), f"b{i}": (2**40, 0)}))
+    found = rows_of(list(spill.merged_counts()))
+    assert found == {"a": (8, 7), "z": (5, 0)} | {f"b{i}": (2**40, 0) for i in range(7)}
+    assert [path.name for path in tmp_path.iterdir()] == ["theirs"]
+
+
+@pytest.mark.parametrize("table_bytes", [0, 10**9])
+def test_a_task_writes_the_run_of_its_slices(sample_corpus: Path, tmp_path: Path, table_bytes: int) -> None:
+    """Put aside after every batch or not at all, the run and its receipt are the same bytes and facts."""
+    options = CountOptions(holdout=0.2)
+    slices = plan_slices([sample_corpus / "wiki"], CorpusOptions(), 10**9)
+    receipts = []
+    for name, size in (("one", table_bytes), ("two", 10**8)):
+        (tmp_path / name).mkdir()
+        task = CountSlices(options, CorpusOptions(), tmp_path / name, size)
+        receipts.append(task(("run-00000.arrow", slices)))
+    assert receipts[0] == receipts[1]
+    assert receipts[0]["held_out"]["documents"] > 0
+    assert [path.name for path in (tmp_path / "one").iterdir()] == ["run-00000.arrow"]
+
+
+@pytest.fixture(scope="module")
+def counts(sample_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The counts of the sample corpus, a tenth held out."""
+    out = tmp_path_factory.mktemp("module") / "counts"
+    return count_words([sample_corpus / "wiki"], out, workers=1, holdout=0.1).folder
+
+
+def test_workers_slices_and_memory_change_no_byte(sample_corpus: Path, counts: Path, tmp_path: Path) -> None:
+    """Many small tasks in three processes give the counts of one task, and the same manifest."""
+    corpus = [sample_corpus / "wiki"]
+    for workers, slice_bytes in ((1, 5_000), (3, 20_000)):
+        out = tmp_path / f"{workers}"
+        count_words(corpus, out, workers=workers, slice_bytes=slice_bytes, memory="1.1GB", holdout=0.1)
+        assert sorted(path.name for path in out.iterdir()) == ["counts.arrow", "manifest.json"]
+        for name in ("counts.arrow", "manifest.json"):
+            assert (out / name).read_bytes() == (counts / name).read_bytes()
+    assert verify(counts) == []
+
+
+def test_one_count_gives_the_vocabularies_of_the_corpus(
+    sample_corpus: Path, counts: Path, tmp_path: Path
+) -> None:
+    """Case, accents, size, score and alphabet can all vary: every file is that of a run over the text."""
+    for i, options in enumerate(
+        (
+            {"vocab_size": 1500},
+            {"vocab_size": 1200, "lowercase": False, "score": "frequency"},
+            {"vocab_size": 900, "preset": "bert-uncased", "algorithm": "bpe", "limit_alphabet": 30},
+        )
+    ):
+        made = train_vocab(None, tmp_path / f"counts-{i}", counts=counts, **options).folder
+        told = train_vocab([sample_corpus / "wiki"], tmp_path / f"text-{i}", holdout=0.1, workers=1, **options)
+        assert told.manifest.statistics["held_out"]["documents"] > 0
+        assert {file.name for file in made.iterdir()} == {file.name for file in told.folder.iterdir()}
+        for file in made.iterdir():
+            assert file.read_bytes() == (told.folder / file.name).read_bytes(), file.name
+
+
+def test_a_vocabulary_counted_on_disk_is_the_one_counted_in_memory(
+    sample_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A corpus too large for memory, and words too many for it, are put aside: the files are the same."""
+    corpus, how = [sample_corpus / "wiki"], {"vocab_size": 1500, "workers": 1, "slice_bytes": 20_000}
+    at_hand = train_vocab(corpus, tmp_path / "hand", **how).folder
+    monkeypatch.setattr(learning, "fits_in_memory", lambda *_: False)
+    monkeypatch.setattr(learning, "table_bytes", lambda _: 0)
+    monkeypatch.setattr("wpprep.vocab.counts_file._BATCHES_AT_ONCE", 1)
+    on_disk = train_vocab(corpus, tmp_path / "disk", **how).folder
+    assert {file.name: sha256_of(file) for file in on_disk.iterdir()} == {
+        file.name: sha256_of(file) for file in at_hand.iterdir()
+    }
+
+
+def test_finished_tasks_are_not_counted_again(
+    sample_corpus: Path, counts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that stops after three tasks goes on with the fourth; one that has merged only finishes."""
+    corpus, how = [sample_corpus / "wiki"], {"workers": 1, "slice_bytes": 15_000, "holdout": 0.1}
+    counted: list[str] = []
+    real = CountSlices.__call__
+
+    def call(self: CountSlices, task: Any) -> Any:
+        if len(counted) == 3:
+            counted.clear()
+            raise CorpusError("stopped")
+        counted.append(task[0])
+        return real(self, task)
+
+    monkeypatch.setattr(CountSlices, "__call__", call)
+    with pytest.raises(CorpusError, match="stopped"):
+        count_words(corpus, tmp_path / "out", **how)
+    monkeypatch.setattr(
+        learning.OutputFolder, "finish", lambda *_: (_ for _ in ()).throw(CorpusError("killed"))
+    )
+    with pytest.raises(CorpusError, match="killed"):
+        count_words(corpus, tmp_path / "out", **how)
+    assert counted[0] == "run-00003.arrow"
+    monkeypatch.undo()
+    monkeypatch.setattr(counting, "run_resumable", lambda *_: pytest.fail("counted again"))
+    count_words(corpus, tmp_path / "out", **how)
+    assert (tmp_path / "out" / "counts.arrow").read_bytes() == (counts / "counts.arrow").read_bytes()
+
+
+def test_the_file_says_how_and_what_was_counted(counts: Path) -> None:
+    """Schema metadata hold the rule, the options and the corpus; the columns are those documented."""
+    reader = ipc.open_file(pa.OSFile(str(counts / "counts.arrow")))
+    facts = json.loads(reader.schema.metadata[b"wpprep"])
+    assert (facts["format_version"], facts["rule"], facts["options"]["holdout"]) == (1, "bert", 0.1)
+    manifest = read_manifest(counts, "counts")
+    both = facts["learned"]["fingerprint"] + facts["held_out"]["fingerprint"]
+    assert f"{both % 2**64:016x}" == manifest.corpus["fingerprint"]
+    assert reader.schema.names == ["chunk", "count", "held_out"]
+    assert reader.read_all().num_rows == manifest.statistics["chunks"]
+
+
+def test_counts_of_another_rule_are_refused(counts: Path, tmp_path: Path) -> None:
+    """Byte-level BPE and whole ideographs need text cut in another way; the message names both rules."""
+    with pytest.raises(VocabularyError, match="cut by the rule 'bert', this vocabulary needs 'byte-level'"):
+        train_vocab(None, tmp_path / "v", counts=counts, algorithm="bbpe")
+    with pytest.raises(OptionError, match="cjk is False, but .* was counted with True"):
+        train_vocab(None, tmp_path / "v", counts=counts, cjk=False)
+    with pytest.raises(OptionError, match=r"holdout is 0\.3, but .* was counted with 0\.1"):
+        train_vocab(None, tmp_path / "v", counts=counts, holdout=0.3)
+    with pytest.raises(OptionError, match="expected a corpus, or counts"):
+        train_vocab(["corpus"], tmp_path / "v", counts=counts)
+    assert not (tmp_path / "v").exists()
+
+
+def test_damaged_counts_are_one_line(counts: Path, tmp_path: Path) -> None:
+    """A missing, a cut and a foreign file are named."""
+    with pytest.raises(MissingInputError, match="no counts; expected a folder of count-words"):
+        train_vocab(None, tmp_path / "v", counts=tmp_path / "nothing")
+    (tmp_path / "cut.arrow").write_bytes((counts / "counts.arrow").read_bytes()[:5000])
+    with pytest.raises(VocabularyError, match=r"cut\.arrow: damaged, or no counts"):
+        train_vocab(None, tmp_path / "v", counts=tmp_path / "cut.arrow")
+    with ipc.new_file(tmp_path / "foreign.arrow", pa.schema([("a", pa.int64())])) as writer:
+        writer.write_table(pa.table({"a": [1]}))
+    with pytest.raises(VocabularyError, match=r"foreign\.arrow: damaged, or no counts"):
+        train_vocab(None, tmp_path / "v", counts=tmp_path / "foreign.arrow")
+
+
+def test_tsv_in_and_out(sample_corpus: Path, counts: Path, tmp_path: Path) -> None:
+    """Counts written as TSV give the same entries; blanks and backslashes of byte-level chunks come back."""
+    write_tsv(tmp_path / "counts.tsv", open_counts(counts).parts())
+    made = train_vocab(None, tmp_path / "tsv", counts=tmp_path / "counts.tsv", vocab_size=1500).folder
+    told = train_vocab(None, tmp_path / "counts", counts=counts, vocab_size=1500).folder
+    assert (made / "vocab.txt").read_bytes() == (told / "vocab.txt").read_bytes()
+    rows: Rows = {" a": (3, 0), "\n\tb": (2, 0), "c\\n": (1, 0), "\r": (1, 0)}
+    write_tsv(tmp_path / "odd.tsv", [counts_of(rows)])
+    assert rows_of(list(open_counts(tmp_path / "odd.tsv").parts())) == rows
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("word", "expected a number"),
+        ("word\t-1", "expected a number"),
+        ("\t3", "no word"),
+        (f"a\t{2**63}", "below"),
+    ],
+)
+def test_bad_lines_of_tsv_are_named(line: str, message: str, tmp_path: Path) -> None:
+    """Path and line number stand in front."""
+    (tmp_path / "bad.tsv").write_text(f"good\t1\n{line}\n")
+    with pytest.raises(VocabularyError, match=rf"bad\.tsv:2: .*{message}"):
+        train_vocab(None, tmp_path / "v", counts=tmp_path / "bad.tsv")
+
+
+def test_what_was_left_out_is_listed(tmp_path: Path) -> None:
+    """skip_bad's list is in the manifests of counts and vocabulary, in memory and by way of counts alike."""
+    good = [json.dumps({"text": f"all good words come again {i}"}) for i in range(50)]
+    (tmp_path / "a.jsonl").write_text("\n".join([*good, '{"text": 7}']) + "\n")
+    how: dict[str, Any] = {"skip_bad": True, "workers": 1}
+    counts = count_words([tmp_path / "a.jsonl"], tmp_path / "counts", **how)
+    at_hand = train_vocab([tmp_path / "a.jsonl"], tmp_path / "one", vocab_size=50, **how)
+    by_counts = train_vocab(None, tmp_path / "two", counts=counts.folder, vocab_size=50)
+    assert counts.manifest.corpus["left_out"]["count"] == 1
+    assert "line 51" in counts.manifest.corpus["left_out"]["first"][0]
+    assert at_hand.manifest == by_counts.manifest
+    assert at_hand.manifest.corpus == counts.manifest.corpus
+
+
+def test_memory_has_a_floor() -> None:
+    """250 MB for each process, the one that hands out the work included; sizes are read with their unit."""
+    assert CountRunOptions(memory="250MB", workers=1).memory_bytes == 250_000_000
+    assert CountRunOptions(memory="0.75 gb", workers=2).processes == 3
+    assert CountRunOptions(memory="300MB").workers == 1
+    assert CountRunOptions(workers=1).memory_bytes == 2_000_000_000
+    assert CountRunOptions(workers=63).memory_bytes == 64 * 500_000_000
+    with pytest.raises(OptionError, match="memory is 749MB, expected at least 750MB"):
+        CountRunOptions(memory="749MB", workers=2)
+    with pytest.raises(OptionError, match="memory is 'much', expected a size such as"):
+        CountRunOptions(memory="much")
+
+
+def test_a_corpus_all_held_out_is_learned_from(tmp_path: Path) -> None:
+    """Where chance holds out the only document, the vocabulary is learned from it and not measured."""
+    (tmp_path / "one.txt").write_text("to be or not to be, that is the question\n" * 5)
+    how: dict[str, Any] = {"vocab_size": 40, "workers": 1}
+    held = train_vocab([tmp_path / "one.txt"], tmp_path / "held", holdout=1 - 1e-9, **how)
+    plain = train_vocab([tmp_path / "one.txt"], tmp_path / "plain", holdout=0.0, **how)
+    assert (held.folder / "vocab.txt").read_bytes() == (plain.folder / "vocab.txt").read_bytes()
+    assert held.manifest.statistics == plain.manifest.statistics
+    assert held.manifest.corpus["documents"] == 1
+
+
+def test_rare_words_put_aside_are_dropped_at_the_end(tmp_path: Path) -> None:
+    """A word that is rare in every part but not in all is kept."""
+    from wpprep.config import VocabOptions
+    from wpprep.vocab.normalization import TextRules
+
+    parts = [counts_of({"the": (1, 0), f"word{i}": (1, 0)}) for i in range(3)]
+    spill = Spill(tmp_path, "words", 0)
+    words = words_of(parts, TextRules(VocabOptions()), 2, spill)
+    assert words.as_dict() == {"the": 3}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_need_of_merging_is_told_before(
+    sample_corpus: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line says how much; it is a warning where that is much."""
+    monkeypatch.setattr(learning, "_WORTH_A_LINE", 1000)
+    with caplog.at_level(logging.WARNING):
+        train_vocab([sample_corpus / "wiki"], tmp_path / "v", vocab_size=1000, workers=1)
+    assert any("distinct words takes about 0.0" in record.message for record in caplog.records)
+
+
+def most_of_its_own(pid: int, of: dict[int, int]) -> None:
+    """Note the most memory of their own that a process and its children were seen with, in bytes."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    for process in (pid, *map(int, children)):
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{process}/status").read_text()
+            if found := re.search(r"RssAnon:\s+(\d+) kB", status):
+                of[process] = max(of.get(process, 0), 1024 * int(found[1]))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read in /proc")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_at_its_floor_memory_changes_nothing(data: Path, tmp_path: Path, workers: int) -> None:
+    """With the least memory that is allowed text spills, stays within it, and gives the same vocabulary."""
+    script = "import sys; from wpprep.learning import count_words; count_words([sys.argv[1]], sys.argv[2], "
+    script += "workers=int(sys.argv[3]), memory=sys.argv[4])"
+    processes = workers + (workers > 1)
+    count_words(
+        [Path(__file__).parent.parent / "sample_corpus" / "wiki"], tmp_path / "compiled", workers=workers
+    )
+    words = [str(data / "wiki-en"), str(tmp_path / "low"), str(workers), f"{250 * processes}MB"]
+    run = subprocess.Popen([sys.executable, "-c", script, *words])
+    most: dict[int, int] = {}
+    while run.poll() is None:
+        with contextlib.suppress(OSError):
+            most_of_its_own(run.pid, most)
+        time.sleep(0.005)
+    assert run.returncode == 0
+    assert len(most) == processes
+    assert max(most.values()) <= 250_000_000
+    whole = train_vocab([data / "wiki-en"], tmp_path / "whole", workers=workers, memory="4GB")
+    low = train_vocab(None, tmp_path / "vocab", counts=tmp_path / "low")
+    assert low.manifest == whole.manifest

@@ -1,0 +1,258 @@
+"""Counting a corpus: in memory where it is small, else in tasks that write sorted runs, merged afterwards.
+
+    slices -> CountSlices -> runs/run-00000.arrow, ... -> merged -> counts.arrow
+
+A task is a function of its slices alone and writes its run under its own name, so tasks may run in any
+process that sees the folder, and a task whose run is there with its receipt is not done again. The merge
+comes when all are there.
+
+Memory is what processes hold of their own; the files of the libraries, some 150 MB, are mapped once for all of
+them. Python and Numba take about 110 MB of a process; the text at hand, sorting and slack 100. What ``memory``
+gives beyond that goes to the table of chunks, which is put aside on disk (`vocab.runs`) when it has had its
+share. A corpus that could not outgrow its share even if no chunk came twice is counted in this process.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wpprep import rng
+from wpprep.config import CorpusOptions, CountOptions, CountRunOptions, as_dict
+from wpprep.corpus import Chosen, bytes_of
+from wpprep.encode.scanner import CutRule
+from wpprep.files import make_folder, remove_folder, remove_partial, sha256_of
+from wpprep.filters import Tally, tally_from, used_documents
+from wpprep.jobs import Progress, run_resumable
+from wpprep.manifest import Shard
+from wpprep.output import OutputFolder
+from wpprep.records import Document, Slice
+from wpprep.vocab.counts import ChunkCounter, ChunkCounts, CorpusFacts
+from wpprep.vocab.normalization import counting_rule
+
+RUNS = "runs"
+MERGED = "counts.arrow"
+
+_OF_PROCESS = 210_000_000  # bytes of a process beside its table: the program's own, some text, slack
+_GROWTH = 3  # a table that doubles is there twice, the new one being twice as large
+_MOST_AT_HAND = 100_000_000  # bytes of text that one process counts sooner than several start
+_TABLE_BYTES = 12  # of memory for a byte of text, were all chunks distinct
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What counting found.
+
+    Attributes:
+        parts: gives the counts, each chunk once in all parts together.
+        learned, held_out: facts of the documents to learn from, and of those held out.
+        unused: what a manifest says of what was not used, and why.
+        chunks: how many distinct chunks there are, 0 if that was not asked.
+        is_at_hand: whether all of them are in memory, as one part.
+    """
+
+    parts: Callable[[], Iterator[ChunkCounts]]
+    learned: CorpusFacts
+    held_out: CorpusFacts
+    unused: dict[str, Any]
+    chunks: int = 0
+    is_at_hand: bool = False
+
+    def for_manifest(self) -> dict[str, Any]:
+        """What a manifest says of the corpus, documents held out included."""
+        return (self.learned + self.held_out).for_manifest() | self.unused
+
+    @property
+    def documents(self) -> int:
+        """Documents counted."""
+        return self.learned.documents + self.held_out.documents
+
+    def with_something_to_learn(self) -> Counted:
+        """The same counts, but where chance has held out every document, all of them to learn from."""
+        if self.learned.documents:
+            return self
+        parts = (ChunkCounts(part.chunks, part.ends, part.held_out) for part in self.parts())
+        return replace(self, parts=lambda: parts, learned=self.held_out, held_out=CorpusFacts())
+
+
+def table_bytes(run: CountRunOptions) -> int:
+    """Memory for the table of one process."""
+    return (run.memory_bytes // run.processes - _OF_PROCESS) // _GROWTH
+
+
+def fits_in_memory(tasks: list[list[Slice]], run: CountRunOptions) -> bool:
+    """Whether this process counts all alone, with nothing on disk."""
+    size = sum(bytes_of(slice_) for slices in tasks for slice_ in slices)
+    return size <= _MOST_AT_HAND and size * _TABLE_BYTES <= run.memory_bytes - _OF_PROCESS
+
+
+def count_at_hand(
+    chosen: Chosen, options: CountOptions, text: CorpusOptions, run: CountRunOptions, say: Progress
+) -> Counted:
+    """Count a corpus that fits in memory."""
+    counter, tally = ChunkCounter(counting_rule(options), read_ahead=int(run.workers or 1) > 1), Tally()
+    slices = [slice_ for slices in chosen.tasks for slice_ in slices]
+    total = sum(map(bytes_of, slices))
+    say("count", 0, total)
+    _count(slices, options, text, counter, tally, after_slice=lambda done: say("count", done, total))
+    counts = counter.result()
+    unused = tally.facts(text, chosen.dropped)
+    return Counted(
+        lambda: iter([counts]), counter.learned, counter.held_out, unused, len(counts), is_at_hand=True
+    )
+
+
+def count_in_runs(
+    chosen: Chosen,
+    identity: str,
+    folder: OutputFolder,
+    options: CountOptions,
+    text: CorpusOptions,
+    run: CountRunOptions,
+    say: Progress,
+) -> Counted:
+    """Count a corpus of any size into a folder, where the merged counts stay as ``counts.arrow``."""
+    from wpprep.vocab.counts_file import SavedCounts, write_counts  # noqa: PLC0415 (loads pyarrow)
+    from wpprep.vocab.runs import Spill  # noqa: PLC0415
+
+    runs = folder.path / RUNS
+    merge = folder.receipt(MERGED, "merge")
+    if merge is None:
+        make_folder(runs)
+        if folder.claims is None:
+            remove_partial(runs)
+        named = {f"run-{i:05}.arrow": (f"run-{i:05}.arrow", slices) for i, slices in enumerate(chosen.tasks)}
+        sizes = {name: sum(map(bytes_of, slices)) for name, slices in named.values()}
+        make = partial(CountSlices, options, text, runs, table_bytes(run))
+        receipts = run_resumable("count", make, named, sizes, folder, run, say)
+        folder.elect()
+        merge = _facts_of(receipts)
+        unused = tally_from(merge["tally"]).facts(text, chosen.dropped)
+        spill = Spill(runs, "merge", run.memory_bytes - _OF_PROCESS)
+        spill.take_in(runs / name for name in named)
+        rule = counting_rule(options)
+        facts = {
+            "rule": rule.name,
+            "rule_sha256": rule.identity,
+            "options": as_dict(options) | as_dict(text),
+            "corpus_identity": identity,
+            "learned": merge["learned"],
+            "held_out": merge["held_out"],
+            "unused": unused,
+        }
+        rows = write_counts(folder.path / MERGED, _told(spill.merged(), say), facts)
+        merge["shard"] = _entry(folder.path / MERGED, MERGED, rows)
+        folder.note(MERGED, "merge", merge)
+    remove_folder(runs)
+    learned, held_out = CorpusFacts(**merge["learned"]), CorpusFacts(**merge["held_out"])
+    unused = tally_from(merge["tally"]).facts(text, chosen.dropped)
+    parts = SavedCounts(folder.path / MERGED, {}).parts
+    return Counted(parts, learned, held_out, unused, merge["shard"]["rows"])
+
+
+@dataclass(frozen=True)
+class CountSlices:
+    """Counts the chunks of some slices into one sorted run.
+
+    Attributes:
+        folder: where runs go.
+        table_bytes: memory that the table of chunks may hold.
+    """
+
+    options: CountOptions
+    text: CorpusOptions
+    folder: Path
+    table_bytes: int
+
+    def __post_init__(self) -> None:
+        ChunkCounter(self._rule).add_documents(
+            [Document("", "a")]
+        )  # loads the kernels before workers are forked
+
+    @cached_property
+    def _rule(self) -> CutRule:
+        return counting_rule(self.options)
+
+    def __call__(self, task: tuple[str, list[Slice]]) -> dict[str, Any]:
+        """Write the run; returns its receipt."""
+        from wpprep.vocab.runs import Spill, sorted_table, write_run  # noqa: PLC0415 (loads pyarrow)
+
+        name, slices = task
+        counter, tally = ChunkCounter(self._rule), Tally()
+        spill = Spill(self.folder, f"{name}-{os.getpid()}-{secrets.token_hex(4)}", self.table_bytes)
+
+        def put_aside_if_large() -> None:
+            if counter.nbytes > self.table_bytes:
+                spill.put_aside(counter.result())
+                counter.clear()
+
+        _count(slices, self.options, self.text, counter, tally, put_aside_if_large)
+        if len(spill):
+            spill.put_aside(counter.result())
+            rows = write_run(self.folder / name, spill.merged())
+        else:
+            rows = write_run(self.folder / name, [sorted_table(counter.result())])
+        return {
+            "shards": [_entry(self.folder / name, f"{RUNS}/{name}", rows)],
+            "learned": asdict(counter.learned),
+            "held_out": asdict(counter.held_out),
+            "tally": asdict(tally),
+        }
+
+
+def _count(
+    slices: list[Slice],
+    options: CountOptions,
+    text: CorpusOptions,
+    counter: ChunkCounter,
+    tally: Tally,
+    after_batch: Callable[[], None] | None = None,
+    after_slice: Callable[[int], None] | None = None,
+) -> None:
+    """Count the chunks of some slices; documents are held out by a keyed hash of their text.
+
+    ``after_slice`` is told how many bytes have been read.
+    """
+    limit = int(options.holdout * 2**64)
+
+    def is_held_out(mark: int) -> bool:
+        return int(rng.key(options.seed, rng.HOLDOUT, 0, np.uint64(mark))) < limit
+
+    def documents() -> Iterator[Document]:
+        done = 0
+        for slice_ in slices:
+            yield from used_documents(slice_, text, tally)
+            done += bytes_of(slice_)
+            if after_slice is not None:
+                after_slice(done)
+
+    counter.add_documents(documents(), is_held_out if limit else None, after_batch)
+
+
+def _facts_of(receipts: list[dict[str, Any]]) -> dict[str, Any]:
+    """What all tasks found, in the order of the corpus."""
+    learned, held_out, tally = CorpusFacts(), CorpusFacts(), Tally()
+    for receipt in receipts:
+        learned += CorpusFacts(**receipt["learned"])
+        held_out += CorpusFacts(**receipt["held_out"])
+        tally.add(tally_from(receipt["tally"]))
+    return {"learned": asdict(learned), "held_out": asdict(held_out), "tally": asdict(tally)}
+
+
+def _told(tables: Iterator[Any], say: Progress) -> Iterator[Any]:
+    rows = 0
+    for table in tables:
+        yield table
+        rows += len(table)
+        say("merge counts", rows, rows)
+
+
+def _entry(path: Path, name: str, rows: int) -> dict[str, Any]:
+    return asdict(Shard(name, rows, 0, os.path.getsize(path), sha256_of(path)))

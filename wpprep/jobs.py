@@ -1,0 +1,96 @@
+"""Jobs: the tasks of a stage, run so that none is done twice, and what a command gives back.
+
+Finished tasks have left a receipt (`output`) and are not done again; of several nodes that fill a folder, each
+does what it can claim.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wpprep import engines
+from wpprep.config import RunOptions
+from wpprep.manifest import Manifest
+from wpprep.output import OutputFolder
+
+Progress = Callable[[str, int, int], None]  # stage, done, total: bytes of text, entries, or shards
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a command did: its folder, the manifest in there, and how long it took in seconds."""
+
+    folder: Path
+    manifest: Manifest
+    seconds: float
+
+
+def silence(stage: str, done: int, total: int) -> None:
+    """Progress that nobody asked for."""
+
+
+def run_resumable(
+    stage: str,
+    make: Callable[[], Callable[[Any], dict[str, Any]]],
+    tasks: dict[str, Any],
+    sizes: dict[str, int],
+    folder: OutputFolder,
+    run: RunOptions,
+    say: Progress,
+) -> list[dict[str, Any]]:
+    """Run the tasks, named by the files they write, that have no receipt yet; returns all receipts in order.
+
+    Of several nodes that fill the folder, this one does what it can claim; it waits for what others have begun.
+
+    Raises:
+        FinishedElsewhere: another node has finished the folder.
+    """
+    receipts: dict[str, dict[str, Any]] = {}
+    total, done = sum(sizes.values()), 0
+
+    def collect(name: str, receipt: dict[str, Any] | None) -> None:
+        nonlocal done
+        if receipt is not None and name not in receipts:
+            receipts[name] = receipt
+            done += sizes[name]
+
+    folder.agree(stage, tasks)
+    for name in folder.own(tasks):
+        collect(name, folder.receipt(name, tasks[name]))
+    say(stage, done, total)
+    while missing := [name for name in tasks if name not in receipts]:
+        begun: list[str] = []
+        for index, receipt in engines.run(make, _begin(missing, tasks, folder, begun), run):
+            name = begun[index]
+            folder.note(name, tasks[name], receipt)
+            collect(name, receipt)
+            say(stage, done, total)
+        if folder.claims is not None:
+            for name in missing:
+                collect(name, folder.receipt(name, tasks[name], is_trusted=True))
+            say(stage, done, total)
+    return [receipts[name] for name in tasks]
+
+
+def _begin(missing: list[str], tasks: dict[str, Any], folder: OutputFolder, begun: list[str]) -> Iterable[Any]:
+    """The tasks to do here, whose names are put into ``begun`` in the same order."""
+    if folder.claims is None:
+        begun.extend(missing)
+        return [tasks[name] for name in missing]
+    share = _claim(missing, tasks, folder, begun)
+    for first in share:
+        return itertools.chain([first], share)
+    folder.wait()
+    return []
+
+
+def _claim(missing: list[str], tasks: dict[str, Any], folder: OutputFolder, begun: list[str]) -> Iterator[Any]:
+    """Tasks that no other node has done or begun, each claimed when a worker is free for it."""
+    for name in folder.share(missing):
+        if folder.receipt(name, tasks[name], is_trusted=True) is None:
+            begun.append(name)
+            yield tasks[name]

@@ -1,0 +1,257 @@
+"""From text to a vocabulary folder, by way of counts that can be kept.
+
+    count_words   corpus -> counts of chunks (`counting`) -> counts folder
+    train_vocab   corpus or counts folder -> words -> merges -> vocabulary folder
+
+Each distinct chunk of the corpus is looked at once, so that a vocabulary from kept counts takes seconds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from wpprep.config import (
+    CorpusOptions,
+    CountOptions,
+    CountRunOptions,
+    VocabOptions,
+    as_dict,
+    build,
+    refuse_unknown,
+)
+from wpprep.corpus import Paths, end_survey, plan_of, refuse_empty, survey, tasks_of
+from wpprep.counting import MERGED, Counted, count_at_hand, count_in_runs, fits_in_memory, table_bytes
+from wpprep.errors import OptionError
+from wpprep.files import remove_folder
+from wpprep.jobs import Progress, Summary, silence
+from wpprep.manifest import Manifest, describe, read_manifest
+from wpprep.output import OutputFolder
+from wpprep.vocab.counts import CorpusFacts
+from wpprep.vocab.normalization import TextRules, counting_rule
+from wpprep.vocab.quality import measure_counts
+from wpprep.vocab.train import learn_vocabulary
+from wpprep.vocab.vocabulary import Vocabulary, write_vocabulary
+from wpprep.vocab.words import WordCounts
+from wpprep.vocab.words import count_words as words_of
+
+_log = logging.getLogger(__name__)
+
+_COUNTS = "counts"  # the folder, inside an unfinished vocabulary, of its counts
+_WORTH_A_LINE = 1 << 30  # bytes that merging takes
+_OF_COUNTS = ("cjk", "holdout", "seed")  # options that counts have settled
+
+
+def count_words(
+    corpus: Paths,
+    out: str | os.PathLike[str],
+    *,
+    tsv: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Summary:
+    """Count the words of a corpus once, for any number of vocabularies.
+
+    Args:
+        corpus: files and folders of text.
+        out: the folder to write; `train_vocab` takes it as ``counts``.
+        tsv: a file to write the counts to as lines of piece of text, tab, count.
+        progress: is told (stage, done, total) now and then.
+        **options: fields of `CountOptions`, `CorpusOptions` and `CountRunOptions`.
+
+    Raises:
+        WpprepError: an input, an option or the output is at fault; the message says which and where.
+    """
+    from wpprep.vocab.counts_file import open_counts, write_tsv  # noqa: PLC0415 (loads pyarrow)
+
+    started, say = time.perf_counter(), progress or silence
+    refuse_unknown(options, CountOptions, CorpusOptions, CountRunOptions)
+    count, text = build(CountOptions, options), build(CorpusOptions, options)
+    run = build(CountRunOptions, options)
+    tasks = tasks_of(corpus, text, run.slice_bytes)
+    plan = plan_of(as_dict(count) | as_dict(text), None, tasks)
+    with OutputFolder.claim(out, "counts", plan, **run.among_nodes) as folder:
+        if not folder.is_finished:
+            chosen = survey(tasks, text, folder, run, say)
+            counted = count_in_runs(chosen, plan["corpus"], folder, count, text, run, say)
+            if not counted.documents:
+                folder.discard()
+            refuse_empty(counted.documents, corpus)
+            end_survey(folder)
+            folder.finish(
+                Manifest(
+                    kind="counts",
+                    options=plan["options"],
+                    files=[describe(folder.path / MERGED, folder.path)],
+                    corpus={"identity": plan["corpus"]} | counted.for_manifest(),
+                    statistics={"held_out": counted.held_out.for_manifest(), "chunks": counted.chunks},
+                )
+            )
+    if tsv is not None:
+        write_tsv(Path(tsv), open_counts(folder.path).parts())
+    return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
+
+
+def train_vocab(
+    corpus: Paths | None,
+    out: str | os.PathLike[str],
+    *,
+    counts: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Summary:
+    """Learn a subword vocabulary from text and write it as a vocabulary folder.
+
+    Args:
+        corpus: files and folders of text; None or none with ``counts``.
+        out: the folder to write.
+        counts: what `count_words` wrote, or a TSV file of words and counts, instead of a corpus.
+        progress: is told (stage, done, total) now and then.
+        **options: fields of `VocabOptions`, `CorpusOptions` and `CountRunOptions`; those that counting has
+            settled (how text is read, cjk, holdout, seed) come with ``counts``.
+
+    Raises:
+        WpprepError: an input, an option or the output is at fault; the message says which and where.
+    """
+    started, say = time.perf_counter(), progress or silence
+    refuse_unknown(options, VocabOptions, CorpusOptions, CountRunOptions)
+    if (counts is None) == (not corpus):
+        raise OptionError("expected a corpus, or counts (--counts) in its place")
+    run = build(CountRunOptions, options)
+    source = _Corpus(corpus, options, run) if counts is None else _Counts(counts, options)
+    vocab, plan = source.vocab, source.plan
+    with OutputFolder.claim(out, "vocabulary", plan, **run.among_nodes) as folder:
+        if folder.is_finished:
+            return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
+        counted = source.count(folder, say)
+        if counted.held_out.documents:
+            counted = counted.with_something_to_learn()
+        say("normalise", 0, 1)
+        rules = TextRules(vocab)
+        words = _words(counted, rules, vocab, folder, run)
+        size = vocab.vocab_size
+        learned = learn_vocabulary(words, vocab, rules, lambda n: say("merge", min(n, size), size), _tell_need)
+        names = write_vocabulary(folder.path, learned, vocab)
+        manifest = Manifest(
+            kind="vocabulary",
+            options=plan["options"],
+            files=[describe(folder.path / name, folder.path) for name in sorted(names)],
+            corpus={"identity": plan["corpus"]} | counted.for_manifest(),
+            statistics={
+                "entries": len(learned.pieces),
+                "distinct_words": len(words),
+                "words": int(words.counts.sum()),
+                "dropped_characters": learned.dropped_characters,
+                "unused_entries": learned.unused,
+                "held_out": _quality(folder.path, counted),
+            },
+        )
+        remove_folder(folder.path / _COUNTS)
+        end_survey(folder)
+        folder.finish(manifest)
+    return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
+
+
+class _Corpus:
+    """A vocabulary's text: counted at hand if it is small, else by `count_words`, which can be resumed."""
+
+    def __init__(self, corpus: Paths | None, options: dict[str, Any], run: CountRunOptions) -> None:
+        self._corpus, self._options, self._run = corpus or [], options, run
+        self.vocab, self._text = build(VocabOptions, options), build(CorpusOptions, options)
+        self._tasks = tasks_of(self._corpus, self._text, run.slice_bytes)
+        self.plan = plan_of(as_dict(self.vocab) | as_dict(self._text), None, self._tasks)
+
+    def count(self, folder: OutputFolder, say: Progress) -> Counted:
+        """The counts; ``folder`` holds them until the vocabulary is finished, where they need disk."""
+        if fits_in_memory(self._tasks, self._run):
+            chosen = survey(self._tasks, self._text, folder, self._run, say)
+            folder.elect()
+            counted = count_at_hand(chosen, self.vocab, self._text, self._run, say)
+            if not counted.documents:
+                folder.discard()
+            refuse_empty(counted.documents, self._corpus)
+            return counted
+        counting = build(CountOptions, as_dict(self.vocab))
+        run = {field.name: getattr(self._run, field.name) for field in dataclasses.fields(self._run)}
+        options = as_dict(counting) | as_dict(self._text) | run | {"overwrite": False}
+        count_words(self._corpus, folder.path / _COUNTS, progress=say, **options)
+        return _Counts(folder.path / _COUNTS, {}).count(folder, say)
+
+
+class _Counts:
+    """A vocabulary's counts, which were made before."""
+
+    def __init__(self, path: str | os.PathLike[str], options: dict[str, Any]) -> None:
+        from wpprep.vocab.counts_file import identity_of, open_counts  # noqa: PLC0415 (loads pyarrow)
+
+        self._saved = open_counts(Path(path))
+        settled = self._saved.facts.get("options", {})
+        _refuse_settled(self._saved.path, settled, options)
+        known = {name: settled[name] for name in _OF_COUNTS if name in settled} or {"holdout": 0.0}
+        self.vocab = build(VocabOptions, options | known)
+        self._saved.refuse_other_rule(counting_rule(self.vocab))
+        text = build(CorpusOptions, settled)
+        self.plan: dict[str, Any] = {
+            "options": as_dict(self.vocab) | as_dict(text),
+            "vocabulary": None,
+            "corpus": identity_of(self._saved),
+        }
+
+    def count(self, folder: OutputFolder, say: Progress) -> Counted:
+        """The counts."""
+        folder.elect()
+        facts = self._saved.facts
+        return Counted(
+            self._saved.parts,
+            CorpusFacts(**facts.get("learned", {})),
+            CorpusFacts(**facts.get("held_out", {})),
+            facts.get("unused", {}),
+        )
+
+
+def _refuse_settled(path: Path, settled: dict[str, Any], options: dict[str, Any]) -> None:
+    """Stop where an option asks for something else than was counted."""
+    reading = {field.name for field in dataclasses.fields(CorpusOptions)}
+    for name, value in options.items():
+        if value is not None and name in {*reading, *_OF_COUNTS} and value != settled.get(name):
+            found = f"was counted with {settled[name]!r}" if name in settled else "is of words alone"
+            raise OptionError(
+                f"{name} is {value!r}, but {path} {found}; leave {name} away, or count the corpus again"
+            )
+
+
+def _words(
+    counted: Counted, rules: TextRules, vocab: VocabOptions, folder: OutputFolder, run: CountRunOptions
+) -> WordCounts:
+    """The words of counted chunks, put aside in the folder where they outgrow memory."""
+    aside = None
+    if not counted.is_at_hand:
+        from wpprep.vocab.runs import Spill  # noqa: PLC0415 (loads pyarrow)
+
+        aside = Spill(folder.path, "words", table_bytes(run))
+    return words_of(counted.parts(), rules, vocab.min_word_count, aside)
+
+
+def _tell_need(need: int, words: int) -> None:
+    """Say how much memory merging will take, before it starts."""
+    has = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
+    level = logging.WARNING if need > _WORTH_A_LINE else logging.INFO
+    of = f" of the {has / 1e9:,.1f} GB here" if has else ""
+    hint = "; min_word_count lowers it" if level == logging.WARNING else ""
+    _log.log(
+        level, "merging %s distinct words takes about %s GB%s%s", f"{words:,}", f"{need / 1e9:,.2f}", of, hint
+    )
+
+
+def _quality(vocab: Path, counted: Counted) -> dict[str, Any] | None:
+    """The figures of a vocabulary on the documents that nothing was learned from."""
+    if not counted.held_out.documents:
+        return None
+    tokenizer = Vocabulary.from_folder(vocab).tokenizer
+    quality = measure_counts(tokenizer, counted.parts(), counted.held_out.text_bytes)
+    return {"documents": counted.held_out.documents} | asdict(quality)
