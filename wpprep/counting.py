@@ -78,8 +78,11 @@ class Counted:
         """The same counts, but where chance has held out every document, all of them to learn from."""
         if self.learned.documents:
             return self
-        parts = (ChunkCounts(part.chunks, part.ends, part.held_out) for part in self.parts())
-        return replace(self, parts=lambda: parts, learned=self.held_out, held_out=CorpusFacts())
+
+        def parts() -> Iterator[ChunkCounts]:
+            return (ChunkCounts(part.chunks, part.ends, part.held_out) for part in self.parts())
+
+        return replace(self, parts=parts, learned=self.held_out, held_out=CorpusFacts())
 
 
 def table_bytes(run: CountRunOptions) -> int:
