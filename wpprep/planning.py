@@ -216,7 +216,8 @@ def _shard(corpus: Path, folder: Path, options: dict[str, Any]) -> dict[str, Any
 
 def _learn(corpus: Path, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Learn as large a vocabulary as the text gives, up to the one that is asked for."""
-    size, run = options["vocab_size"], {"workers": 1, "overwrite": True}
+    size = options["vocab_size"]
+    run: dict[str, Any] = {"workers": 1, "overwrite": True}
     while True:
         started, stages = time.process_time(), dict[str, float]()
 
