@@ -32,6 +32,8 @@ _COMMANDS = {
     "fill-mask": "Ask a model what stands in a blank.",
     "finetune": "Fine-tune a BERT on labelled examples.",
     "predict": "Predict on new text with a fine-tuned model.",
+    "embed": "Vectors of text, from any layer of a model.",
+    "attention": "Draw what every head of a model looks at.",
     "show": "Look at instances, a vocabulary or a model.",
     "verify": "Find every damaged, missing or foreign file.",
 }

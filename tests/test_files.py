@@ -87,3 +87,10 @@ def test_a_folder_is_removed_whole_or_not_at_all(tmp_path, monkeypatch):
     assert len(list((tmp_path / "out").iterdir())) == 1
     files.remove_partial(tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_an_input_that_is_missing_stays_so_while_something_is_written(tmp_path):
+    """What goes wrong in reading is not said to be wrong with the file that was being written."""
+    with pytest.raises(MissingInputError, match="input"), atomic_write(tmp_path / "out"):
+        raise MissingInputError("input: no such file")
+    assert not list(tmp_path.iterdir())

@@ -239,3 +239,50 @@ def _style() -> Any:
 
         return mpl.rc_context(_STYLE)
     raise MissingExtraError("charts need matplotlib: pip install 'wpprep[report]'")
+
+
+def panels(
+    images: npt.NDArray[Any], *, rows: list[str], columns: list[str], title: str = "", note: str = ""
+) -> Any:
+    """Pictures in rows and columns, each painted from white (0) to the first colour (1).
+
+    Args:
+        images: ``float[rows, columns, height, width]``, between 0 and 1.
+        rows: what is written before each row.
+        columns: what is written over each column.
+        title: over all of it; left out if the font cannot write it.
+        note: below all of it.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    with _style():
+        from matplotlib.colors import LinearSegmentedColormap  # noqa: PLC0415 (optional)
+        from matplotlib.figure import Figure  # noqa: PLC0415 (optional)
+
+        down, across = images.shape[:2]
+        side = 1.2 if across > 6 else 2.0  # inches
+        size = (max(5.0, side * across + 0.9), side * down + 1.1)
+        figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
+        shades = LinearSegmentedColormap.from_list("shades", ["#ffffff", _COLOURS[0]])
+        grid: Any = figure.subplots(down, across, squeeze=False)
+        for row, column in np.ndindex(down, across):
+            axes = grid[row, column]
+            axes.imshow(images[row, column], cmap=shades, vmin=0, vmax=1, interpolation="nearest")
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set(visible=True, color=_GRID)
+            if row == 0:
+                axes.set_title(columns[column], fontsize=9)
+            if column == 0:
+                axes.set_ylabel(rows[row], fontsize=9)
+        figure.suptitle(title if is_drawable(title) else "", fontsize=10, x=0.01, ha="left")
+        figure.supxlabel(note, fontsize=9)
+    return figure
+
+
+def is_drawable(text: str) -> bool:
+    """Whether the font of charts has every character of a text; it has no Han, kana or Hangul."""
+    from matplotlib import font_manager  # noqa: PLC0415 (optional)
+
+    known = font_manager.get_font(font_manager.findfont("DejaVu Sans")).get_charmap()
+    return all(ord(char) in known for char in text)

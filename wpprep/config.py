@@ -50,6 +50,7 @@ FINAL_WEIGHTS = ("last", "best")
 PIECE_ORDERS = ("id", "longest", "rarest", "commonest")
 ENGINES = ("serial", "local", "dask")
 USES = ("classify", "regress", "pair", "pair-regress", "choice", "tag", "qa")  # what a BERT is fine-tuned for
+POOLINGS = ("tokens", "cls", "mean")
 LABELLED_FORMATS = ("auto", "tsv", "jsonl", "conll", "squad")
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # What a language or a well-known model wants done to text; options given beside a preset win.
@@ -469,6 +470,32 @@ class FinetuneOptions:
         _check(0 <= self.warmup_share <= 1, f"warmup_share is {self.warmup_share}, expected between 0 and 1")
         _check(0 < self.dev_share < 1, f"dev_share is {self.dev_share}, expected between 0 and 1")
         _check_seed(self.seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedOptions:
+    """Which vectors of a model are taken."""
+
+    pooling: str = option(
+        "mean", "A vector for every token, that of [CLS], or the mean over the tokens.", choices=POOLINGS
+    )
+    layers: str = option(
+        "last", "Layers: last, all, or numbers such as 0,-1; 0 is the embeddings, -1 the last layer."
+    )
+    max_seq_length: int | None = option(
+        None, "Longest text in tokens; longer ones are cut. [default: what the model takes]"
+    )
+    batch_size: int = option(32, "Texts that are forwarded together.")
+
+    def __post_init__(self) -> None:
+        _check_choices(self)
+        _check_least(self, "batch_size", 1)
+        if self.max_seq_length is not None:
+            _check_least(self, "max_seq_length", 3)
+        _check(
+            re.fullmatch(r"last|all|-?\d+(,-?\d+)*", self.layers) is not None,
+            f"layers is {self.layers!r}, expected last, all, or numbers such as 0,-1",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ from typing import IO, Any
 from uuid import uuid4
 
 from wpprep.cache import fetch_file
-from wpprep.errors import CorpusError, MissingInputError, OutputError
+from wpprep.errors import CorpusError, MissingInputError, OutputError, WpprepError
 from wpprep.remote import (
     forget,
     glob_remote,
@@ -273,6 +273,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         os.replace(partial, final)
         sync_folder(final.parent)
+    except WpprepError:  # an input that is missing is an OSError too, and not of this file
+        raise
     except OSError as error:
         raise OutputError(f"{final}: cannot be written: {error.strerror or error}") from error
     finally:

@@ -29,17 +29,11 @@ from wpprep.files import MANIFEST, atomic_write, remove_folder, sha256_of, write
 from wpprep.manifest import Manifest, describe
 from wpprep.output import UNFINISHED, OutputFolder
 from wpprep.train.checkpoint import copy_tokenizer
+from wpprep.train.folders import read_config, read_vocabulary
 from wpprep.train.model import no_progress_bar
 from wpprep.tune.examples import Example, choose, hold_out
 from wpprep.tune.fitting import Fit, Report, judge
-from wpprep.tune.heads import (
-    RESULTS,
-    describe_setup,
-    make_model,
-    read_config,
-    read_vocabulary,
-    write_json,
-)
+from wpprep.tune.heads import RESULTS, describe_setup, make_model, write_json
 from wpprep.tune.labelled import find_splits, read_examples
 from wpprep.tune.measures import mean_and_deviation
 from wpprep.tune.predict import to_line

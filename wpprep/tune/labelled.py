@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from wpprep.config import LabelledOptions
-from wpprep.errors import CorpusError, MissingInputError, OptionError, TextDecodeError
+from wpprep.errors import CorpusError, MissingInputError, OptionError
 from wpprep.files import open_bytes, read_block
+from wpprep.train.lines import decode, read_lines
 from wpprep.tune import conll, squad
 from wpprep.tune.examples import Example
 
@@ -87,10 +88,10 @@ def read_examples(path: Path, task: str, options: LabelledOptions, *, labelled: 
     """
     format_ = _format_of(path, task, options.format)
     if format_ == "conll":
-        examples = conll.read(path, _lines(path), options.word_prefix, labelled=labelled)
+        examples = conll.read(path, read_lines(path), options.word_prefix, labelled=labelled)
     elif format_ == "squad":
         with open_bytes(path) as file:
-            examples = squad.read(path, _decode(read_block(file, path, -1), f"{path}"), labelled=labelled)
+            examples = squad.read(path, decode(read_block(file, path, -1), f"{path}"), labelled=labelled)
     else:
         records = _tsv(path) if format_ == "tsv" else _jsonl(path)
         examples = _from_records(records, task, options, labelled=labelled)
@@ -125,7 +126,7 @@ def _format_of(path: Path, task: str, format_: str) -> str:
 
 def _guess(path: Path, possible: tuple[str, ...]) -> str:
     """JSON lines where the first line is a JSON object on its own, but not SQuAD's."""
-    first = next((line for _, line in _lines(path) if line.strip()), "")
+    first = next((line for _, line in read_lines(path) if line.strip()), "")
     try:
         found = json.loads(first)
     except ValueError:
@@ -133,29 +134,9 @@ def _guess(path: Path, possible: tuple[str, ...]) -> str:
     return "jsonl" if isinstance(found, dict) and "data" not in found else possible[0]
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines with their numbers, from 1, without their ends."""
-    with open_bytes(path) as file:
-        try:
-            for number, line in enumerate(file, 1):
-                text = _decode(line, f"{path}:{number}").removesuffix("\n").removesuffix("\r")
-                yield number, text.removeprefix("\ufeff") if number == 1 else text
-        except (EOFError, OSError) as error:
-            raise CorpusError(f"{path}: damaged compressed data: {error}") from error
-
-
-def _decode(data: bytes, place: str) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise TextDecodeError(
-            f"{place}: invalid UTF-8 at byte {error.start}; convert the file first"
-        ) from error
-
-
 def _tsv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     names: list[str] = []
-    for number, line in _lines(path):
+    for number, line in read_lines(path):
         fields = line.split("\t")
         if not names:
             names = fields
@@ -167,7 +148,7 @@ def _tsv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, line in _lines(path):
+    for number, line in read_lines(path):
         if not line.strip():
             continue
         try:

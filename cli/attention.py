@@ -1,0 +1,30 @@
+"""wpprep attention."""
+
+from __future__ import annotations
+
+import click
+
+from . import _screen
+from ._options import common
+
+
+@click.command()
+@click.argument("model")
+@click.argument("text")
+@click.argument("second", required=False)
+@click.option(
+    "--out", default="attention.html", show_default=True, help="Page; a .png of this name comes with it."
+)
+@common
+def attention(model: str, text: str, second: str | None, out: str, quiet: bool, as_json: bool) -> None:
+    """Draw what every head of a model looks at, over one text or two, as a page and as a picture.
+
+    \b
+    Example:
+      wpprep attention model "The keeper lit the lamp." "It could be seen from far." --out attention.html
+    """
+    from wpprep.train.attention import draw_attention
+
+    done = draw_attention(model, text, second, out=out)
+    line = f"{done.page}, {done.picture}: {done.layers} layers of {done.heads} heads over {done.tokens} tokens"
+    _screen.finish(done, [line], quiet=quiet, as_json=as_json)

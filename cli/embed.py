@@ -1,0 +1,51 @@
+"""wpprep embed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from wpprep.config import EmbedOptions
+
+from . import _screen
+from ._options import common, from_config
+
+
+@click.command()
+@click.argument("model")
+@click.argument("text", nargs=-1, required=True)
+@click.option("--out", help="File for the vectors, .parquet or .npy.")
+@click.option(
+    "--similarity", is_flag=True, help="Print the cosine of each line of one TEXT and that of another."
+)
+@from_config(EmbedOptions)
+@common
+def embed(
+    model: str,
+    text: tuple[str, ...],
+    out: str | None,
+    similarity: bool,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Vectors of text, a text a line: of every token, of [CLS], or their mean, from any layer.
+
+    \b
+    Example:
+      wpprep embed model sentences.txt --out vectors.parquet
+      wpprep embed model --similarity sentences.txt others.txt
+    """
+    from wpprep.train import embed as embedding
+
+    if len(text) != 1 + similarity or (out is None) != similarity:
+        raise click.UsageError("give one TEXT and --out, or --similarity and two TEXTs")
+    if similarity:
+        for value in embedding.similarity(model, *text, **options):
+            click.echo(f"{value:.4f}")
+        return
+    done = embedding.embed(model, text[0], str(out), **options)
+    cut = f", {done.cut:,} of them cut" if done.cut else ""
+    line = f"{done.path}: {done.vectors:,} vectors of {done.texts:,} texts{cut}, layers {done.layers}"
+    _screen.finish(done, [line], quiet=quiet, as_json=as_json)
