@@ -115,14 +115,37 @@ def test_tables_and_records_keep_ids_and_text(tmp_path: Path, write: Writer) -> 
 
 @pytest.mark.parametrize("write", WRITERS)
 def test_documents_without_id_are_named_by_their_place(tmp_path: Path, write: Writer) -> None:
-    """A corpus with a text field alone, as BookCorpus has, names documents by file and byte or row."""
-    path = write(tmp_path / "books", [{"text": f"Sentence {i} of a book."} for i in range(30)])
+    """A corpus with a text field alone names documents by file and byte or row."""
+    path = write(tmp_path / "books", [{"text": f"Sentence {i}. It is of a book."} for i in range(30)])
     whole = read(path)
     places = [int(document.id.removeprefix("books:")) for document in whole]
     assert places == sorted(set(places))
     if write is not write_jsonl:
         assert places == list(range(30))
     assert read(path, 50) == whole
+
+
+@pytest.mark.parametrize("write", WRITERS[1:])
+def test_rows_of_bookcorpus_are_put_together(tmp_path: Path, write: Writer) -> None:
+    """A table of text alone, a sentence a row: 1,000 rows are a document, or as many as the option says.
+
+    Row groups and record batches have 7 rows here; with 3 rows a document each gives 3, of 3, 3 and 1 rows.
+    """
+    rows: list[dict[str, Any]] = [{"text": f"sentence {i} of a book , said x ."} for i in range(20)]
+    path = write(tmp_path / "books", [*rows, {"text": None}])
+    whole = read(path)
+    assert [d.id for d in whole] == ["books:0", "books:7", "books:14"]
+    assert whole[0].text.split("\n") == [row["text"] for row in rows[:7]]
+    assert [d.text.count("\n") for d in whole] == [6, 6, 5]
+    threes = read(path, rows_per_document=3)
+    assert [d.id for d in threes] == [f"books:{row}" for row in (0, 3, 6, 7, 10, 13, 14, 17)]
+    for target_bytes in (1, 300):
+        assert read(path, target_bytes) == whole
+        assert read(path, target_bytes, rows_per_document=3) == threes
+    assert len(read(write(tmp_path / "one", rows), rows_per_document=1)) == 20
+    with_ids = write(tmp_path / "ids", [{"id": str(i), "text": f"Sentence {i}."} for i in range(20)])
+    assert len(read(with_ids)) == 20
+    assert [d.id for d in read(with_ids, rows_per_document=5)] == ["0", "5", "7", "12", "14", "19"]
 
 
 @pytest.mark.parametrize("write", WRITERS)

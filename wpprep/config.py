@@ -84,6 +84,11 @@ class CorpusOptions:
     id_field: str | None = option(
         None, "Field or column that names the document. [default: id if there is one, else file and place]"
     )
+    rows_per_document: int | None = option(
+        None,
+        "Rows of a table (parquet, arrow) that make a document. [default: 1, but 1000 where a table has "
+        "text alone, a sentence a row, as BookCorpus has]",
+    )
     namespaces: str = option("0", "Namespaces read from a dump, as numbers with commas between, or all.")
     language: str = option("en", "Language of the text (en, ko, zh, ...), which sentence rules follow.")
     sentences: str = option(
@@ -124,6 +129,8 @@ class CorpusOptions:
         _check_least(self, "min_chars", 0)
         _check_least(self, "min_sentences", 0)
         _check(0 < self.sample <= 1, f"sample is {self.sample}, expected above 0 and at most 1")
+        if self.rows_per_document is not None:
+            _check_least(self, "rows_per_document", 1)
         if self.max_documents is not None:
             _check_least(self, "max_documents", 1)
         _check_mix(self)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, MissingInputError
 from wpprep.files import local_copy, size_of
-from wpprep.readers.columns import columns_of, documents_of, pack, refuse_compressed
+from wpprep.readers.columns import columns_of, documents_of, pack, refuse_compressed, rows_of_a_document
 from wpprep.readers.outcome import Outcomes
 from wpprep.records import Slice
 
@@ -45,12 +45,14 @@ def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
     Raises:
         CorpusError: the file is damaged, or a column is not as it should be.
     """
+    rows = 0
     for batch in _batches(slice_.path):
         if 0 <= slice_.stop <= batch.start:
             return
+        columns = columns_of(batch.data.schema, slice_.path, options)
+        rows = rows or rows_of_a_document(batch.data, batch.data.schema.names, columns, options)
         if batch.start >= slice_.start:
-            columns = columns_of(batch.data.schema, slice_.path, options)
-            yield from documents_of(batch.data, columns, batch.row, slice_.path, options)
+            yield from documents_of(batch.data, columns, batch.row, slice_.path, options, rows)
 
 
 def _batches(path: str) -> Iterator[_Batch]:

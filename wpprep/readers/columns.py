@@ -5,6 +5,10 @@ column ``id`` (or what ``--id-field`` says), or, where there is none, file and r
 ``title``, if there is one. Other columns are not read. Tables are cut between row groups or record batches;
 slices count their sizes one after another.
 
+A table that has nothing but text, a sentence a row, is BookCorpus as the hub has it: books one after another,
+with nothing to tell where one ends. There 1,000 rows in a row are a document (``--rows-per-document`` says how
+many otherwise), counted anew in every row group or record batch, so that slices change nothing.
+
 What this module does not do: open files.
 """
 
@@ -21,10 +25,12 @@ from wpprep.errors import CorpusError
 from wpprep.files import compression
 from wpprep.readers.cutting import LONGEST, tidy_lines
 from wpprep.readers.decoding import RawDocument, clean, decode
+from wpprep.readers.lines import is_one_sentence
 from wpprep.readers.outcome import Outcomes, attempt
 from wpprep.records import Document, Slice
 
 BATCH_BYTES = 1 << 22
+SENTENCES = 1000  # rows of BookCorpus that are taken as a document: some ten pages of a novel
 
 
 def pack(path: str, format: str, offsets: Sequence[int], target_bytes: int) -> list[Slice]:
@@ -75,6 +81,18 @@ def columns_of(schema: Any, path: str, options: CorpusOptions) -> Columns:
     return wanted
 
 
+def rows_of_a_document(first: Any, names: Sequence[str], columns: Columns, options: CorpusOptions) -> int:
+    """How many rows make a document; ``first`` is a record batch from the beginning of the table.
+
+    It is `SENTENCES` where the text is the only column and two rows of three hold exactly one sentence.
+    """
+    if options.rows_per_document is not None or list(names) != [columns.text]:
+        return options.rows_per_document or 1
+    texts = [text for text in _texts(first.column(columns.text).slice(0, SENTENCES)) if isinstance(text, str)]
+    sentences = sum(1 for text in texts if is_one_sentence(text.strip()))
+    return SENTENCES if len(texts) > 1 and 3 * sentences >= 2 * len(texts) else 1
+
+
 def is_text_type(kind: Any) -> bool:
     """Whether a column of this Arrow type holds strings."""
     if pa.types.is_dictionary(kind):
@@ -82,10 +100,12 @@ def is_text_type(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def documents_of(batch: Any, columns: Columns, first_row: int, path: str, options: CorpusOptions) -> Outcomes:
-    """The documents of a record batch whose first row is row ``first_row`` of the file.
+def documents_of(
+    batch: Any, columns: Columns, first_row: int, path: str, options: CorpusOptions, rows: int = 1
+) -> Outcomes:
+    """The documents, of ``rows`` rows each, of a record batch whose first row is row ``first_row`` of the file.
 
-    A row that has no text, or too much, or no id, is unreadable.
+    A row that has no text, or too much, or no id, is unreadable; of several in a document some may be null.
     """
     name, texts = Path(path).name, _texts(batch.column(columns.text))
     ids = batch.column(columns.id).to_pylist() if columns.id else None
@@ -93,14 +113,27 @@ def documents_of(batch: Any, columns: Columns, first_row: int, path: str, option
 
     def make(row: int) -> Document | None:
         place, i = f"{path}: row {row}", row - first_row
-        text, replaced = _checked(texts[i], place, options)
+        if rows > 1:
+            text, replaced = _joined(texts, range(i, min(i + rows, len(texts))), first_row, path, options)
+        else:
+            text, replaced = _checked(texts[i], place, options)
         if not (text := tidy_lines(text)):
             return None
         if ids and ids[i] is None:
             raise CorpusError(f"{place}: {columns.id} is null, expected an id")
         return Document(str(ids[i]) if ids else f"{name}:{row}", text, replaced, _title(titles, i))
 
-    return attempt(make, range(first_row, first_row + len(texts)))
+    return attempt(make, range(first_row, first_row + len(texts), rows))
+
+
+def _joined(
+    texts: list[Any], chosen: Sequence[int], first_row: int, path: str, options: CorpusOptions
+) -> tuple[str, int]:
+    """The text of several rows, one after another, and how much in it was replaced."""
+    found = [
+        _checked(texts[i], f"{path}: row {first_row + i}", options) for i in chosen if texts[i] is not None
+    ]
+    return "\n".join(text for text, _ in found), sum(replaced for _, replaced in found)
 
 
 def _title(titles: list[Any] | None, i: int) -> str:

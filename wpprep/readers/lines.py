@@ -47,6 +47,15 @@ def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
     return attempt(make, raw_documents(slice_, boundaries, options))
 
 
+def is_one_sentence(line: str) -> bool:
+    """Whether a line ends as a sentence does, and no other sentence ends in it.
+
+    >>> is_one_sentence("He was late ."), is_one_sentence("He was. She was not."), is_one_sentence("He was")
+    (True, False, False)
+    """
+    return _ONE_SENTENCE.fullmatch(line) is not None
+
+
 def recognises(head: bytes) -> bool:
     """Whether blocks have two lines or more on average, and two lines of three are exactly one sentence.
 
@@ -64,5 +73,5 @@ def recognises(head: bytes) -> bool:
     text = tidy_lines(head.decode(errors="replace"))
     lines = text.split("\n")
     blocks = 1 + sum(1 for _ in boundaries(head.strip()))
-    sentences = sum(1 for line in lines if _ONE_SENTENCE.fullmatch(line))
+    sentences = sum(map(is_one_sentence, lines))
     return len(lines) >= 2 * blocks and 3 * sentences >= 2 * len(lines)

@@ -15,7 +15,16 @@ import pyarrow.parquet as pq
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, MissingInputError
 from wpprep.files import open_raw
-from wpprep.readers.columns import BATCH_BYTES, Columns, columns_of, documents_of, pack, refuse_compressed
+from wpprep.readers.columns import (
+    BATCH_BYTES,
+    SENTENCES,
+    Columns,
+    columns_of,
+    documents_of,
+    pack,
+    refuse_compressed,
+    rows_of_a_document,
+)
 from wpprep.readers.outcome import Outcomes, Unreadable
 from wpprep.records import Slice
 from wpprep.remote import is_url
@@ -37,17 +46,18 @@ def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
     row = 0
     with _open(slice_.path) as file:
         columns = columns_of(file.schema_arrow, slice_.path, options)
+        rows = _rows(file, columns, options)
         for group, offset in enumerate(_offsets(file.metadata)[:-1]):
             if slice_.start <= offset < slice_.stop:
-                yield from _read_group(file, group, columns, row, slice_.path, options)
+                yield from _read_group(file, group, columns, row, slice_.path, options, rows)
             row += file.metadata.row_group(group).num_rows
 
 
 def _read_group(
-    file: Any, group: int, columns: Columns, row: int, path: str, options: CorpusOptions
+    file: Any, group: int, columns: Columns, row: int, path: str, options: CorpusOptions, rows: int
 ) -> Outcomes:
     about = file.metadata.row_group(group)
-    size = max(1, BATCH_BYTES * about.num_rows // max(1, about.total_byte_size))
+    size = max(1, BATCH_BYTES * about.num_rows // max(1, about.total_byte_size) // rows) * rows
     batches = file.iter_batches(size, [group], list(filter(None, columns)), use_threads=False)
     while True:
         try:
@@ -59,8 +69,19 @@ def _read_group(
             return
         if batch is None:
             return
-        yield from documents_of(batch, columns, row, path, options)
+        yield from documents_of(batch, columns, row, path, options, rows)
         row += batch.num_rows
+
+
+def _rows(file: Any, columns: Columns, options: CorpusOptions) -> int:
+    """How many rows make a document of a file; of one that is damaged at its beginning, one."""
+    try:
+        first = next(file.iter_batches(SENTENCES, [0], [columns.text], use_threads=False), None)
+    except (pa.ArrowException, OSError, IndexError):
+        first = None
+    if first is None:
+        return options.rows_per_document or 1
+    return rows_of_a_document(first, file.schema_arrow.names, columns, options)
 
 
 def _offsets(metadata: Any) -> list[int]:
