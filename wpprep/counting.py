@@ -239,7 +239,7 @@ def _count(
     counter.add_documents(documents(), is_held_out if limit else None, after_batch)
 
 
-def _facts_of(receipts: list[dict[str, Any]]) -> dict[str, Any]:
+def _facts_of(receipts: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """What all tasks found, in the order of the corpus."""
     learned, held_out, tally = CorpusFacts(), CorpusFacts(), Tally()
     for receipt in receipts:

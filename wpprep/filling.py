@@ -1,4 +1,4 @@
-"""Filling folders: run the tasks that have no receipt, and say in manifests what came of them.
+"""Filling folders: from which tasks they come, and what their manifests say of these.
 
 `pipeline` knows the order of the whole job; this room knows how a folder of shards comes about: the tasks of
 its shards, the documents held out, a folder for each bin, the copy of the vocabulary.
@@ -7,7 +7,8 @@ its shards, the documents held out, a folder for each bin, the copy of the vocab
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from wpprep.dealing import Selection, share_out
 from wpprep.encode.tokens import read_token_counts, write_index
 from wpprep.files import MANIFEST, make_folder
 from wpprep.filters import Tally, tally_from
-from wpprep.jobs import Progress, run_resumable
+from wpprep.jobs import Progress, Receipts, run_resumable
 from wpprep.manifest import File, Manifest, Shard, describe, write_manifest
 from wpprep.output import OutputFolder
 from wpprep.records import token_dtype
@@ -27,12 +28,12 @@ from wpprep.tasks import FACTS, MakeShard, bins_of
 from wpprep.vocab.vocabulary import Vocabulary, copy_vocabulary
 
 
-def shards_in(receipts: list[dict[str, Any]]) -> list[File | Shard]:
+def shards_in(receipts: Iterable[dict[str, Any]]) -> list[File | Shard]:
     entries = [entry for receipt in receipts for entry in receipt.get("shards") or [receipt["shard"]]]
     return [Shard(**entry) for entry in entries]
 
 
-def sum_statistics(receipts: list[dict[str, Any]]) -> dict[str, Any]:
+def sum_statistics(receipts: Iterable[dict[str, Any]]) -> dict[str, Any]:
     total: dict[str, Any] = {}
     for receipt in receipts:
         total = add_statistics(total, receipt["statistics"])
@@ -54,7 +55,7 @@ def fill_folder(
     shard: ShardOptions,
     run: RunOptions,
     say: Progress,
-) -> list[dict[str, Any]]:
+) -> Receipts:
     """Make the shards of some documents; returns all receipts."""
     for bin_ in bins_of(shard):
         make_folder(folder.path / bin_.folder)
@@ -92,31 +93,37 @@ def hold_out(
 
 
 def finish_bins(
-    folder: Path, source: Source, receipts: list[dict[str, Any]], shard: ShardOptions
+    folder: Path, source: Source, receipts: Iterable[dict[str, Any]], shard: ShardOptions
 ) -> list[File | Shard]:
     """Declare the folder of every bin finished; returns their entries."""
     entries: list[File | Shard] = []
     for number, bin_ in enumerate(bins_of(shard)):
         if bin_.folder:
-            own = [
-                {
-                    "shard": receipt["shards"][number] | {"name": name},
-                    "statistics": receipt["of_bins"][number],
-                }
-                for receipt in receipts
-                for name in [os.path.basename(receipt["shards"][number]["name"])]
-            ]
             path = folder / bin_.folder
-            write_manifest(path, manifest_of(path, source, bin_.options, own, []))
+            write_manifest(path, manifest_of(path, source, bin_.options, _OfBin(receipts, number), []))
             entries.append(describe(path / MANIFEST, folder))
     return entries
+
+
+@dataclass(frozen=True)
+class _OfBin:
+    """What the receipts of shards say of one bin, read again each time."""
+
+    receipts: Iterable[dict[str, Any]]
+    number: int
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for receipt in self.receipts:
+            shard = receipt["shards"][self.number]
+            name = os.path.basename(shard["name"])
+            yield {"shard": shard | {"name": name}, "statistics": receipt["of_bins"][self.number]}
 
 
 def manifest_of(
     folder: Path,
     source: Source,
     options: dict[str, Any],
-    receipts: list[dict[str, Any]],
+    receipts: Iterable[dict[str, Any]],
     inside: list[File | Shard],
 ) -> Manifest:
     """The manifest of a shard folder, into which the vocabulary is copied; ``inside`` are folders in it."""
@@ -134,7 +141,7 @@ def manifest_of_tokens(
     folder: Path,
     plan: dict[str, Any],
     vocabulary: Vocabulary,
-    receipts: list[dict[str, Any]],
+    receipts: Iterable[dict[str, Any]],
     not_used: dict[str, Any],
 ) -> Manifest:
     """The manifest of a token store, into which the vocabulary is copied: with it the store explains itself."""
@@ -158,7 +165,7 @@ def take_facts(total: dict[str, Any]) -> dict[str, Any]:
     return facts | {"fingerprint": f"{facts['fingerprint'] % 2**64:016x}"}
 
 
-def unused(receipts: list[dict[str, Any]], text: CorpusOptions, dropped: dict[str, Any]) -> dict[str, Any]:
+def unused(receipts: Iterable[dict[str, Any]], text: CorpusOptions, dropped: dict[str, Any]) -> dict[str, Any]:
     """What a manifest says of documents that were not used; ``dropped`` is what the survey says of them."""
     total = Tally()
     for receipt in receipts:

@@ -1,7 +1,10 @@
 """Jobs: the tasks of a stage, run so that none is done twice, and what a command gives back.
 
-Finished tasks have left a receipt (`output`) and are not done again; of several nodes that fill a folder, each
-does what it can claim.
+    receipts = run_resumable("encode", make, tasks, sizes, folder, run, say)
+
+A task is known by the file it writes. Finished ones have left a receipt (`output`) and are not done again; of
+several nodes that fill a folder, each does what it can claim. Receipts lie in the folder and are read when they
+are asked for: of a hundred thousand shards no statistics are kept in memory.
 """
 
 from __future__ import annotations
@@ -33,6 +36,22 @@ def silence(stage: str, done: int, total: int) -> None:
     """Progress that nobody asked for."""
 
 
+class Receipts:
+    """What the tasks of a stage have noted, in their order; may be read more than once."""
+
+    def __init__(self, folder: OutputFolder, tasks: dict[str, Any]) -> None:
+        self._folder, self._tasks = folder, tasks
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for name, task in self._tasks.items():
+            receipt = self._folder.receipt(name, task, is_trusted=True)
+            assert receipt is not None, name
+            yield receipt
+
+
 def run_resumable(
     stage: str,
     make: Callable[[], Callable[[Any], dict[str, Any]]],
@@ -41,7 +60,7 @@ def run_resumable(
     folder: OutputFolder,
     run: RunOptions,
     say: Progress,
-) -> list[dict[str, Any]]:
+) -> Receipts:
     """Run the tasks, named by the files they write, that have no receipt yet; returns all receipts in order.
 
     Of several nodes that fill the folder, this one does what it can claim; it waits for what others have begun.
@@ -49,20 +68,20 @@ def run_resumable(
     Raises:
         FinishedElsewhere: another node has finished the folder.
     """
-    receipts: dict[str, dict[str, Any]] = {}
+    finished: set[str] = set()
     total, done = sum(sizes.values()), 0
 
     def collect(name: str, receipt: dict[str, Any] | None) -> None:
         nonlocal done
-        if receipt is not None and name not in receipts:
-            receipts[name] = receipt
+        if receipt is not None and name not in finished:
+            finished.add(name)
             done += sizes[name]
 
     folder.agree(stage, tasks)
     for name in folder.own(tasks):
         collect(name, folder.receipt(name, tasks[name]))
     say(stage, done, total)
-    while missing := [name for name in tasks if name not in receipts]:
+    while missing := [name for name in tasks if name not in finished]:
         begun: list[str] = []
         for index, receipt in engines.run(make, _begin(missing, tasks, folder, begun), run):
             name = begun[index]
@@ -73,7 +92,7 @@ def run_resumable(
             for name in missing:
                 collect(name, folder.receipt(name, tasks[name], is_trusted=True))
             say(stage, done, total)
-    return [receipts[name] for name in tasks]
+    return Receipts(folder, tasks)
 
 
 def _begin(missing: list[str], tasks: dict[str, Any], folder: OutputFolder, begun: list[str]) -> Iterable[Any]:
