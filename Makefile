@@ -28,11 +28,11 @@ bench: $(VENV)/test.stamp  ## every benchmark; peers that are missing are named
 $(VENV)/train.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --constraint constraints.txt torch==2.13.0
-	$(PIP) install --constraint constraints.txt --editable '.[train,wiki]'
+	$(PIP) install --constraint constraints.txt --editable '.[train,wiki,report]'
 	touch $@
 
 $(VENV)/test.stamp: $(VENV)/train.stamp
-	$(PIP) install --constraint constraints.txt --editable '.[train,wiki,test,lint]'
+	$(PIP) install --constraint constraints.txt --editable '.[train,wiki,report,test,lint]'
 	touch $@
 
 clean:

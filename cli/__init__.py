@@ -35,6 +35,7 @@ _COMMANDS = {
     "embed": "Vectors of text, from any layer of a model.",
     "attention": "Draw what every head of a model looks at.",
     "show": "Look at instances, a vocabulary or a model.",
+    "report": "Write a page about vocabularies, shards and training.",
     "verify": "Find every damaged, missing or foreign file.",
 }
 

@@ -71,3 +71,22 @@ def s3(s3_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
     with s3_server.in_environment():
         yield s3_server
     remote._close_connections()
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A vocabulary, shards, a token store and a training run of a corpus that holds markup."""
+    from pages import write_folders
+
+    root = tmp_path_factory.mktemp("folders")
+    write_folders(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def html(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of all of them, vocabularies measured on the corpus."""
+    from pages import SHARDS
+
+    from wpprep.report import report
+
+    out = tmp_path_factory.mktemp("page") / "page.html"
+    names = ["vocab", SHARDS, "run", "tokens"]
+    return report([folders / name for name in names], out, text=[str(folders / "corpus.txt")]).path

@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import sys
 
 import pytest
 
@@ -19,10 +20,22 @@ def test_the_demo_does_the_whole_job(tmp_path, monkeypatch):
     result = module.demo(tmp_path / "demo", workers=1, say=lines.append)
     said = [line.split()[2] for line in lines if line.startswith("$ wpprep ")]
     assert said[:4] == ["train-vocab", "make-shards", "show", "train"]
-    assert set(said[4:]) == {"fill-mask"}
+    assert said[4:] == ["fill-mask", "fill-mask", "fill-mask", "report"]
     assert read_manifest(result.vocab).kind == "vocabulary"
     assert read_manifest(result.shards).statistics["rows"] > 1000
     assert (result.model / "config.json").exists()
     # An untrained model finds every entry about as likely: the loss is near ln(2500) = 7.8.
     assert abs(result.loss_before - math.log(2500)) < 0.5
     assert math.isfinite(result.loss_after)
+    page = result.page.read_text()
+    assert all(f">{folder}<" in page for folder in (result.vocab, result.shards, result.model))
+
+
+def test_without_the_packages_for_it_the_demo_ends_without_a_report(tmp_path, monkeypatch):
+    """One line says what to install; the rest of the demo stands."""
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    for name in [name for name in sys.modules if name.startswith("wpprep.report")]:
+        monkeypatch.delitem(sys.modules, name)
+    lines = []
+    assert module._report([tmp_path], tmp_path / "report.html", lines.append) is None
+    assert lines[-1] == "left out: the report needs extra packages: pip install 'wpprep[report]'"

@@ -22,6 +22,7 @@ _HOMES = {
     "train": "wpprep.train",
     "demo": "wpprep.demo",
     "show": "wpprep.show",
+    "report": "wpprep.report",
     "Encoder": "wpprep.encode.encoder",
     "Loader": "wpprep.loader",
     "WpprepError": "wpprep.errors",
@@ -37,6 +38,7 @@ __all__ = [
     "encode_corpus",
     "extract_corpus",
     "make_shards",
+    "report",
     "show",
     "train",
     "train_vocab",
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from wpprep.learning import count_words, train_vocab
     from wpprep.loader import Loader
     from wpprep.pipeline import encode_corpus, make_shards
+    from wpprep.report import report
     from wpprep.show import show
     from wpprep.train import train
 

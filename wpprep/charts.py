@@ -93,7 +93,8 @@ def lines(
         for i, (name, (x, y)) in enumerate(series.items()):
             marker = "o" if np.size(x) < 3 else None
             dashes = _DASHES[i % len(_DASHES)]
-            axes.plot(x, y, label=name, color=_COLOURS[i % len(_COLOURS)], linestyle=dashes, marker=marker)
+            look = {"color": _COLOURS[i % len(_COLOURS)], "linestyle": dashes, "marker": marker}
+            axes.plot(x, y, label=name, clip_on=marker is None, **look)
         _scale(axes.xaxis, axes.set_xscale, is_log=log_x, percent=False)
         _scale(axes.yaxis, axes.set_yscale, is_log=log_y, percent=percent)
         if from_zero:
@@ -216,15 +217,13 @@ def _scale(axis: Any, set_scale: Any, *, is_log: bool, percent: bool) -> None:
 def short(value: float, _place: int | None = None) -> str:
     """A number as an axis wants it.
 
-    >>> [short(value) for value in (0, 0.0004, 0.25, 950, 12_000, 3_500_000)]
-    ['0', '4e-04', '0.25', '950', '12k', '3.5M']
+    >>> [short(value) for value in (0, 0.00004, 0.25, 0.1 + 0.2, 950, 12_000, 3_500_000)]
+    ['0', '4e-05', '0.25', '0.3', '950', '12k', '3.5M']
     """
-    if value and abs(value) < 0.001:
-        return f"{value:.0e}"
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:g}{letter}"
-    return f"{value:.3g}"
+    return f"{value:.6g}"
 
 
 def _finish(axes: Any, names: int) -> None:

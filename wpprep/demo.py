@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import wpprep
-from wpprep.errors import MissingInputError
+from wpprep.errors import MissingExtraError, MissingInputError
 from wpprep.pipeline import make_shards, train_vocab
 from wpprep.show import show
 
@@ -39,13 +39,17 @@ _BLANKS = (
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo made: the folders, and the held-out MLM loss before and after training, in nats."""
+    """What the demo made: the folders, the held-out MLM loss before and after training in nats, the report.
+
+    ``page`` is None where the packages for a report are not installed.
+    """
 
     vocab: Path
     shards: Path
     model: Path
     loss_before: float
     loss_after: float
+    page: Path | None
 
 
 def demo(
@@ -85,7 +89,21 @@ def demo(
         say(_command("fill-mask", [model, text]))
         guesses = [f"{guess.piece} {guess.probability:.0%}" for guess in training.fill_mask(model, text)[0]]
         say("  ".join(guesses) + "\n")
-    return DemoResult(vocab, shards, model, before, after)
+    page = _report([vocab, shards, model], Path(out) / "report.html", say)
+    return DemoResult(vocab, shards, model, before, after, page)
+
+
+def _report(folders: list[Path], out: Path, say: Callable[[str], None]) -> Path | None:
+    """End with a page about all of it, if the packages for one are installed."""
+    say("All of it on one page, to look at in a browser:\n")
+    say(_command("report", folders, out=out))
+    try:
+        made = importlib.import_module("wpprep.report").report(folders, out)
+    except MissingExtraError as error:
+        say(f"left out: {error}")
+        return None
+    say(f"{made.path}: {made.bytes / 1000:,.0f} kB")
+    return out
 
 
 def sample_corpus() -> Path:

@@ -42,6 +42,7 @@ from wpprep.remote import (
 Place = Path | str  # a local path, or a URL
 
 MANIFEST = "manifest.json"
+METRICS = "metrics.jsonl"  # the log in the folder of a training run
 HOLDOUT = "holdout"  # the folder, inside a shard folder, of the documents held out
 _TEMPORARY = ".partial"
 _OF_DATASETS = ("dataset_info.json", "dataset_dict.json", "state.json")

@@ -17,10 +17,9 @@ from typing import Any
 
 from wpprep.charts import lines, save
 from wpprep.errors import MissingExtraError
-from wpprep.files import write_text
+from wpprep.files import METRICS, write_text
 from wpprep.train.events import append_event, rewind_events
 
-METRICS = "metrics.jsonl"
 EVENTS = "metrics.tfevents"
 _KINDS = {"train": "training", "held_out": "held out"}
 _CURVES = {

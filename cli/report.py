@@ -1,0 +1,27 @@
+"""wpprep report."""
+
+from __future__ import annotations
+
+import click
+
+from . import _screen
+from ._options import common
+
+
+@click.command()
+@click.argument("folder", nargs=-1, required=True)
+@click.option("--out", required=True, help="HTML file to write.")
+@click.option("--text", multiple=True, help="Text to measure vocabularies on; may be given several times.")
+@common
+def report(folder: tuple[str, ...], out: str, text: tuple[str, ...], quiet: bool, as_json: bool) -> None:
+    """Write one HTML page about vocabularies, shards and training runs, to look at in a browser.
+
+    \b
+    Example:
+      wpprep report vocab shards model --out page.html
+    """
+    from wpprep.report import report
+
+    made = report(folder, out, text=text)
+    line = f"{made.path}: {made.bytes / 1000:,.0f} kB, {len(made.sections)} sections"
+    _screen.finish(made, [line], quiet=quiet, as_json=as_json)

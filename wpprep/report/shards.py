@@ -1,0 +1,262 @@
+"""What there is to say of shards: lengths, padding, labels, masks, documents, and twenty instances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wpprep import rng
+from wpprep.census import Census, padding_shares
+from wpprep.encode.tokens import TokenStore, read_part
+from wpprep.files import HOLDOUT, MANIFEST
+from wpprep.instances import OpenShards, by_number
+from wpprep.manifest import Shard, read_manifest
+from wpprep.records import Ints
+from wpprep.report.parts import Chart, Section, Table, columns, curves, histogram, percent, zipf
+
+INSTANCES = 20
+_SEED = 12345
+_LARGEST = 10  # documents and sources that are named
+_PLACES = 64  # points of a curve over positions
+
+
+def describe(shards: OpenShards, census: Census, store: Path | None, *, has_vocabulary: bool) -> Section:
+    """What is in a shard folder.
+
+    Args:
+        census: of these shards.
+        store: the token store they were made from, which knows the documents' names.
+        has_vocabulary: whether the page has a section on their vocabulary, which then shows how often pieces
+            occur.
+    """
+    charts = [_lengths(census), _padding(census)]
+    if shards.manifest.options["objective"] != "single":
+        charts.append(_labels(shards, census))
+    if census.predicted.any():
+        charts += [_masks(census), _corruption(shards, census)]
+    if census.documents.any():
+        charts.append(_documents(census))
+    if not has_vocabulary:
+        used = int((census.pieces > 0).sum())
+        label = (
+            f"How often pieces occur, by rank: {used:,} of {len(census.pieces):,} do, both axes logarithmic."
+        )
+        charts.append(zipf("How often pieces occur (Zipf)", label, {"pieces": census.pieces}))
+    return Section(
+        kind="shards",
+        title=str(shards.path),
+        facts=_facts(shards, census),
+        notes=_notes(shards, census),
+        charts=charts,
+        tables=_tables(shards, census, store),
+        instances=by_number(shards, _chosen(shards.rows)),
+        options=shards.manifest.options,
+    )
+
+
+def _chosen(rows: int) -> list[int]:
+    """Twenty rows, or all there are, in a keyed choice: rising numbers, none twice."""
+    key = rng.key(_SEED, rng.SAMPLING, 0, 2)
+    return sorted(int(rng.permuted(i, rows, key)) for i in range(min(INSTANCES, rows)))
+
+
+def _facts(shards: OpenShards, census: Census) -> list[tuple[str, str]]:
+    options, total = shards.manifest.options, shards.manifest.statistics
+    size = sum(file.bytes for file in shards.files) / 1e6
+    rows, tokens = max(1, total["rows"]), max(1, total["tokens"])
+    facts = [
+        ("instances", f"{total['rows']:,}"),
+        ("tokens", f"{total['tokens']:,}, {tokens / rows:.1f} an instance"),
+        ("shards", f"{_number(len(shards.files), 'file')}, {size:,.1f} MB, layout {options['layout']}"),
+        ("longest instance allowed", f"{options['max_seq_length']:,} tokens"),
+        ("objective", f"{options['objective']}, label 1 on {percent(total['random_next'] / rows, 2)}"),
+        ("masking", f"{options['masking']}, policy {options['mask_policy']}"),
+        ("predicted", f"{total['predictions']:,}, {percent(total['predictions'] / tokens, 2)} of the tokens"),
+        ("passes over the text", f"{options['dupe_factor']:,}"),
+        ("documents", f"{shards.manifest.corpus['documents']:,}"),
+        ("tokens cut off", f"{total['truncated_tokens']:,}, {total['dropped_tokens']:,} more dropped"),
+        ("vocabulary", f"{len(census.pieces):,} entries, {shards.vocabulary.sha256[:16]}"),
+    ]
+    apart = shards.folder / HOLDOUT
+    if (apart / MANIFEST).is_file():
+        facts.append(("held out", f"{read_manifest(apart).statistics['rows']:,} instances, in {HOLDOUT}/"))
+    return facts
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _notes(shards: OpenShards, census: Census) -> list[str]:
+    notes = []
+    if census.counted < len(shards.files):
+        notes.append(
+            f"Charts are of {census.counted:,} of {len(shards.files):,} shards, chosen by a fixed seed: "
+            f"{census.rows:,} instances, {percent(census.rows / max(1, shards.rows))} of all."
+        )
+    if shards.manifest.options["masking"] == "dynamic":
+        notes.append("Masks are left to the loader, which draws them anew each epoch: there are none to show.")
+    if shards.manifest.options["layout"] == "dense":
+        notes.append("Rows of the layout dense do not say which document they are of.")
+    return notes
+
+
+def _lengths(census: Census) -> Chart:
+    longest = len(census.lengths) - 1
+    full = percent(census.lengths[-1] / max(1, census.rows))
+    label = (
+        f"Lengths reach to {longest} tokens; {full} of the instances have just that, special tokens included."
+    )
+    counts = {"instances": census.lengths[1:]}
+    return histogram("Lengths", label, counts, first=1, x="tokens", y="instances")
+
+
+def _padding(census: Census) -> Chart:
+    shares = padding_shares(census.lengths)
+    said = ", ".join(f"{percent(share)} {way}" for way, share in shares.items())
+    label = f"Share of padding in batches of 256, by what rows are padded to: {said}."
+    names = {"to the full length": "full length", "to the longest of a batch": "longest in\nits batch"}
+    written = [names.get(way, "sorted in\n64 batches") for way in shares]
+    heights = {"padding": list(shares.values())}
+    return columns("Padding", label, heights, written, y="share of padding", percent=True)
+
+
+def _labels(shards: OpenShards, census: Census) -> Chart:
+    """The share of label 1 by length: a length that gives the label away would be seen."""
+    size = len(census.lengths)
+    width = max(1, -(-size // _PLACES))
+    starts = np.arange(0, size, width)
+    rows, ones = (np.add.reduceat(values, starts) for values in (census.lengths, census.random_next))
+    enough = rows >= 20
+    points = (starts[enough] + width / 2, ones[enough] / rows[enough])
+    least, most = (percent(function(census.label_shares), 2) for function in (np.min, np.max))
+    what = "swapped" if shards.manifest.options["objective"] == "sop" else "random"
+    overall = percent(census.random_next.sum() / max(1, census.rows), 2)
+    label = f"B is {what} in {overall} of all, and between {least} and {most} in each shard."
+    label += " Lengths of fewer than 20 instances are left out."
+    series = {f"B is {what}": points}
+    return curves(
+        "Labels by length", label, series, x="tokens", y="share of label 1", percent=True, from_zero=True
+    )
+
+
+def _masks(census: Census) -> Chart:
+    size = len(census.predicted)
+    width = max(1, -(-size // _PLACES))
+    starts = np.arange(0, size, width)
+    candidates, predicted, masked = (
+        np.add.reduceat(values, starts) for values in (census.candidates, census.predicted, census.masked)
+    )
+    some = candidates > 0
+    places = starts[some] + (width - 1) / 2
+    overall = percent(census.predicted.sum() / max(1, census.candidates.sum()), 2)
+    shares = predicted[some] / candidates[some]
+    label = (
+        f"Of the tokens that can be predicted (all but [CLS] and [SEP]) {overall} are; by position, from "
+        f"{percent(shares.min())} to {percent(shares.max())}."
+    )
+    series = {"predicted": (places, shares)}
+    series["of these [MASK]"] = (places, masked[some] / candidates[some])
+    return curves(
+        "Masks by position", label, series, x="position", y="share of tokens", percent=True, from_zero=True
+    )
+
+
+def _corruption(shards: OpenShards, census: Census) -> Chart:
+    options, total = shards.manifest.options, max(1, int(census.predicted.sum()))
+    masked, kept = int(census.masked.sum()), int(census.kept.sum())
+    found = [masked / total, (total - masked - kept) / total, kept / total]
+    wanted = [options["mask_share"], options["random_share"]]
+    wanted.append(1 - sum(wanted))
+    names = ["[MASK]", "a random token", "kept"]
+    said = ", ".join(f"{name} {percent(share, 2)}" for name, share in zip(names, found, strict=True))
+    heights = {"found": found, "asked for": wanted}
+    return columns(
+        "What predicted tokens became", f"{said}.", heights, names, y="share of predicted tokens", percent=True
+    )
+
+
+def _documents(census: Census) -> Chart:
+    counts = census.documents[census.documents > 0]
+    powers = np.bincount(np.log2(counts).astype(np.int64))
+    first = int(powers.nonzero()[0][0])
+    names = [f"{2**i:,}" for i in range(first, len(powers))]
+    label = (
+        f"{len(counts):,} documents have instances, {np.median(counts):,.0f} in the median; "
+        f"the largest has {counts.max():,}, {percent(counts.max() / counts.sum())} of all."
+    )
+    heights = {"documents": powers[first:].astype(float).tolist()}
+    x = "instances: so many, or up to twice"
+    return columns("Instances a document", label, heights, names, y="documents", x=x)
+
+
+def _tables(shards: OpenShards, census: Census, store: Path | None) -> list[Table]:
+    tables = []
+    mix = shards.manifest.corpus.get("mix")
+    if isinstance(mix, Mapping):
+        tables.append(_mix(mix))
+    if store is not None:
+        tables.append(_sources(store, census.documents))
+    if census.documents.any():
+        order = np.argsort(-census.documents, kind="stable")[:_LARGEST]
+        order = order[census.documents[order] > 0]
+        named = _names(store, order) if store else {}
+        rows = [
+            [f"{document:,}", *([named[document]] if named else []), f"{census.documents[document]:,}"]
+            for document in order.tolist()
+        ]
+        head = ["document", *(["id"] if named else []), "instances"]
+        tables.append(Table("Documents of the most instances", head, rows))
+    return tables
+
+
+def _mix(mix: Mapping[str, Any]) -> Table:
+    """The named corpora of a mix, whatever is said of each."""
+    columns_ = sorted({name for about in mix.values() if isinstance(about, Mapping) for name in about})
+    rows = [
+        [name, *(str(about.get(column, "")) for column in columns_)]
+        if isinstance(about, Mapping)
+        else [name, str(about)]
+        for name, about in mix.items()
+    ]
+    return Table("Sources", ["corpus", *(columns_ or ["share"])], rows)
+
+
+def _names(store: Path, documents: Ints) -> dict[int, str]:
+    """The ids of some documents, by their global index."""
+    found: dict[int, str] = {}
+    first = 0
+    for file in _parts(store):
+        mine = documents[(documents >= first) & (documents < first + file.rows)].tolist()
+        ids = read_part(store / file.name).ids if mine else []
+        found |= {document: str(ids[document - first]) for document in mine}
+        first += file.rows
+    return found
+
+
+def _sources(store: Path, rows_of: Ints) -> Table:
+    """Documents, tokens and instances by the file a document is of, where its id says so."""
+    total: dict[str, list[int]] = {}
+    first = 0
+    tokens = TokenStore.open(store).token_counts
+    for file in _parts(store):
+        for i, id_ in enumerate(read_part(store / file.name).ids.to_pylist(), first):
+            name, colon, place = id_.rpartition(":")
+            sums = total.setdefault(name if colon and place.isdigit() else "(ids that name no file)", [0, 0, 0])
+            sums[0] += 1
+            sums[1] += int(tokens[i])
+            sums[2] += int(rows_of[i]) if i < len(rows_of) else 0
+        first += file.rows
+    largest = sorted(total.items(), key=lambda item: (-item[1][1], item[0]))
+    rows = [[name, *(f"{value:,}" for value in sums)] for name, sums in largest[:_LARGEST]]
+    if len(largest) > _LARGEST:
+        rest = np.sum([sums for _, sums in largest[_LARGEST:]], axis=0).tolist()
+        rows.append([f"{len(largest) - _LARGEST:,} more", *(f"{value:,}" for value in rest)])
+    return Table("Sources", ["file", "documents", "tokens", "instances"], rows)
+
+
+def _parts(store: Path) -> list[Shard]:
+    return [file for file in read_manifest(store, "tokens").files if isinstance(file, Shard)]

@@ -1,0 +1,123 @@
+"""What there is to say of a training run: its log as curves, finished or not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wpprep.errors import TrainingError
+from wpprep.files import MANIFEST, METRICS
+from wpprep.report.parts import Chart, Section, curves, percent, short_name
+
+_TRAINING = "training.json"
+_CURVES = {  # of the log: title, axis, share or not
+    "mlm_loss": ("Loss of masked tokens", "loss (nats)", False),
+    "mlm_accuracy": ("Accuracy at masked tokens", "accuracy", True),
+    "nsp_loss": ("Loss of the pair's label", "loss (nats)", False),
+    "nsp_accuracy": ("Accuracy of the pair's label", "accuracy", True),
+    "learning_rate": ("Learning rate", "learning rate", False),
+    "tokens_per_second": ("Speed", "tokens a second", False),
+}
+_NAMES = {"train": "training", "held_out": "held out"}
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run's log; a last line that is being written is left out.
+
+    Raises:
+        TrainingError: another line is none.
+    """
+    lines = (folder / METRICS).read_text().split("\n")
+    found = []
+    for number, line in enumerate(lines[:-1], 1):
+        try:
+            found.append(json.loads(line))
+            found[-1]["kind"], found[-1]["step"] = str(found[-1]["kind"]), int(found[-1]["step"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise TrainingError(
+                f"{folder / METRICS}:{number}: not a line of a training log: {error!r}"
+            ) from error
+    return found
+
+
+def describe(folder: Path) -> Section:
+    """The curves of one run."""
+    log = read_log(folder)
+    training = json.loads((folder / _TRAINING).read_text()) if (folder / _TRAINING).is_file() else {}
+    run, results = training.get("run", {}), training.get("results")
+    last = max((line["step"] for line in log), default=0)
+    notes = []
+    if not (folder / MANIFEST).is_file():
+        notes.append(f"The run is not finished: it has come to step {last:,} of {run.get('steps', 0):,}.")
+    if not log:
+        notes.append("The log is empty so far.")
+    charts = [_curve(log, name) for name in _CURVES if any(_has(line, name) for line in log)]
+    return Section(
+        kind="training run",
+        title=str(folder),
+        facts=_facts(run, results, log, last),
+        notes=notes,
+        charts=charts,
+        options=run,
+    )
+
+
+def compare(folders: Sequence[Path]) -> Section:
+    """The held-out losses of several runs in one chart."""
+    series = {short_name(str(folder)): _points(read_log(folder), "held_out", "mlm_loss") for folder in folders}
+    series = {name: points for name, points in series.items() if len(points[0])}
+    label = "; ".join(f"{name} ends at {values[-1]:.3f}" for name, (_, values) in series.items()) + "."
+    chart = curves("Held-out loss of masked tokens", label, series, x="step", y="loss (nats)")
+    return Section("comparison", "Training runs", [], charts=[chart] if series else [])
+
+
+def _has(line: dict[str, Any], name: str) -> bool:
+    return isinstance(line.get(name), (int, float))
+
+
+def _points(log: list[dict[str, Any]], kind: str, name: str) -> tuple[Any, Any]:
+    lines = [line for line in log if line["kind"] == kind and _has(line, name)]
+    return np.array([line["step"] for line in lines]), np.array([float(line[name]) for line in lines])
+
+
+def _curve(log: list[dict[str, Any]], name: str) -> Chart:
+    title, y, is_share = _CURVES[name]
+    series = {said: _points(log, kind, name) for kind, said in _NAMES.items()}
+    series = {said: points for said, points in series.items() if len(points[0])}
+    said = "; ".join(f"{said}: {_course(*points, is_share)}" for said, points in series.items())
+    from_zero = is_share or name in {"learning_rate", "tokens_per_second"}
+    return curves(title, said + ".", series, x="step", y=y, percent=is_share, from_zero=from_zero)
+
+
+def _course(places: Any, values: Any, is_share: bool) -> str:
+    """Where a curve begins and ends, in words."""
+    first, last = (f"{_written(values[i], is_share)} at step {places[i]:,}" for i in (0, -1))
+    return first if len(places) == 1 else f"from {first} to {last}"
+
+
+def _written(value: float, is_share: bool) -> str:
+    return percent(value) if is_share else f"{value:.4g}"
+
+
+def _facts(
+    run: dict[str, Any], results: dict[str, Any] | None, log: list[dict[str, Any]], last: int
+) -> list[tuple[str, str]]:
+    facts = [("steps", f"{last:,} of {run['steps']:,}" if run.get("steps") else f"{last:,}")]
+    if run:
+        facts += [("batch", f"{run['batch_size']:,} instances"), ("size", str(run["size"]))]
+        facts.append(("learning rate", f"{run['learning_rate']:g}, {run['warmup_steps']:,} steps of warm-up"))
+    if results:
+        facts += [
+            ("parameters", f"{results['parameters']:,}"),
+            ("trained on", f"{results['rows']:,} instances, judged by {results['held_out_rows']:,} held out"),
+            ("took", f"{results['seconds']:,.0f} s, {results['tokens_per_second']:,.0f} tokens a second"),
+        ]
+    judged = [line for line in log if line["kind"] == "held_out" and _has(line, "mlm_loss")]
+    if judged:
+        best = min(judged, key=lambda line: float(line["mlm_loss"]))
+        facts.append(("best held-out loss", f"{best['mlm_loss']:.3f} at step {best['step']:,}"))
+    return facts
