@@ -71,6 +71,9 @@ def s3(s3_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
     with s3_server.in_environment():
         yield s3_server
     remote._close_connections()
+
+
+@pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A vocabulary, shards, a token store and a training run of a corpus that holds markup."""
     from pages import write_folders

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from wpprep import rng
 from wpprep.census import Census, padding_shares
-from wpprep.encode.tokens import TokenStore, read_part
+from wpprep.encode.tokens import read_part, read_token_counts
 from wpprep.files import HOLDOUT, MANIFEST
 from wpprep.instances import OpenShards, by_number
 from wpprep.manifest import Shard, read_manifest
@@ -20,6 +21,8 @@ from wpprep.report.parts import Chart, Section, Table, columns, curves, histogra
 INSTANCES = 20
 _SEED = 12345
 _LARGEST = 10  # documents and sources that are named
+_FILE_AND_PLACE = r"^.+:\d+$"  # ids of documents, where the format gives none
+_NO_FILE = "(ids that name no file)"
 _PLACES = 64  # points of a curve over positions
 
 
@@ -240,15 +243,18 @@ def _names(store: Path, documents: Ints) -> dict[int, str]:
 def _sources(store: Path, rows_of: Ints) -> Table:
     """Documents, tokens and instances by the file a document is of, where its id says so."""
     total: dict[str, list[int]] = {}
-    first = 0
-    tokens = TokenStore.open(store).token_counts
+    tokens, first = read_token_counts(store), 0
     for file in _parts(store):
-        for i, id_ in enumerate(read_part(store / file.name).ids.to_pylist(), first):
-            name, colon, place = id_.rpartition(":")
-            sums = total.setdefault(name if colon and place.isdigit() else "(ids that name no file)", [0, 0, 0])
-            sums[0] += 1
-            sums[1] += int(tokens[i])
-            sums[2] += int(rows_of[i]) if i < len(rows_of) else 0
+        ids = read_part(store / file.name).ids
+        named = pc.if_else(pc.match_substring_regex(ids, _FILE_AND_PLACE), ids, f"{_NO_FILE}:0")
+        encoded = pc.replace_substring_regex(named, r":\d+$", "").dictionary_encode()
+        which, names = encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
+        mine = slice(first, first + file.rows)
+        counts: list[Any] = [np.ones(file.rows), tokens[mine], rows_of[mine]]
+        for column, values in enumerate(counts):
+            sums = np.bincount(which[: len(values)], values, minlength=len(names))
+            for name, value in zip(names, sums.tolist(), strict=True):
+                total.setdefault(name, [0, 0, 0])[column] += int(value)
         first += file.rows
     largest = sorted(total.items(), key=lambda item: (-item[1][1], item[0]))
     rows = [[name, *(f"{value:,}" for value in sums)] for name, sums in largest[:_LARGEST]]
