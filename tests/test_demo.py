@@ -28,7 +28,7 @@ def test_the_demo_does_the_whole_job(tmp_path, monkeypatch):
     assert abs(result.loss_before - math.log(2500)) < 0.5
     assert math.isfinite(result.loss_after)
     page = result.page.read_text()
-    assert all(f">{folder}<" in page for folder in (result.vocab, result.shards, result.model))
+    assert all(f"</span> {folder}</h2>" in page for folder in (result.vocab, result.shards, result.model))
 
 
 def test_without_the_packages_for_it_the_demo_ends_without_a_report(tmp_path, monkeypatch):
