@@ -24,6 +24,7 @@ _COMMANDS = {
     "extract": "Write the clean text of a corpus, to look at, keep or use elsewhere.",
     "train-vocab": "Learn a subword vocabulary from text.",
     "count-words": "Count words once, for several vocabularies.",
+    "compare-vocabs": "Measure vocabularies side by side.",
     "make-shards": "Turn text into shards of pretraining instances.",
     "encode": "Encode text once, for several sets of shards.",
     "tokenize": "Filter: lines of text in, lines of pieces out.",

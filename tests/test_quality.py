@@ -12,7 +12,7 @@ from wpprep.config import CountOptions
 from wpprep.records import Document
 from wpprep.vocab.counts import ChunkCounter
 from wpprep.vocab.normalization import counting_rule
-from wpprep.vocab.quality import compare, measure, measure_counts, table
+from wpprep.vocab.quality import compare, measure, measure_counts, subject_of, table
 from wpprep.vocab.vocabulary import Vocabulary
 
 
@@ -39,7 +39,11 @@ def test_figures_are_those_counted_by_hand() -> None:
 
 def test_tables_have_a_line_for_each_tokenizer() -> None:
     """compare measures each on the same texts, and table shows them side by side."""
-    qualities = compare({"one": small(), "another": small()}, iter(["ab acb"]))
+    subjects = {"one": subject_of(small()), "another": subject_of(small())}
+    measured = compare(subjects, iter(["ab acb"]))
+    qualities = {name: each.quality() for name, each in measured.items()}
+    assert measured["one"].counts.tolist() == [0, 1, 1, 1, 1, 0]
+    assert measured["one"].lengths.tolist()[:4] == [0, 3, 1, 0]
     assert qualities["one"] == qualities["another"]
     lines = table(qualities)
     assert [line.split()[0] for line in lines[1:]] == ["one", "another"]

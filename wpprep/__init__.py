@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "compare_vocabs": "wpprep.comparing",
     "count_words": "wpprep.learning",
     "train_vocab": "wpprep.learning",
     "encode_corpus": "wpprep.pipeline",
@@ -33,6 +34,7 @@ __all__ = [
     "Loader",
     "WpprepError",
     "__version__",
+    "compare_vocabs",
     "count_words",
     "demo",
     "encode_corpus",
@@ -45,6 +47,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from wpprep.comparing import compare_vocabs
     from wpprep.demo import demo
     from wpprep.encode.encoder import Encoder
     from wpprep.errors import WpprepError

@@ -8,13 +8,17 @@ per word does (a byte-level tokenizer's words hold their blank).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from tokenizers import Tokenizer
 
+from wpprep.records import Ints
 from wpprep.vocab.counts import ChunkCounts
+
+LONGEST = 20  # characters of a token, for its histogram
 
 _BATCH = 256  # texts encoded at once
 
@@ -46,6 +50,82 @@ class Quality:
     unused: int
 
 
+class Encoded(NamedTuple):
+    """A text as a tokenizer sees it.
+
+    Attributes:
+        ids: ``int64[tokens]``.
+        starts: numbers of the tokens that begin a word.
+        spans: where in the text each token stands, in characters.
+    """
+
+    ids: Ints
+    starts: Ints
+    spans: Sequence[tuple[int, int]]
+
+
+class Subject(NamedTuple):
+    """A tokenizer that is measured.
+
+    Attributes:
+        entries: size of the vocabulary.
+        unk: id of the unknown token, -1 where there is none.
+        encode: makes tokens of texts, without special ones.
+    """
+
+    entries: int
+    unk: int
+    encode: Callable[[Sequence[str]], Iterable[Encoded]]
+
+
+class Measured:
+    """Figures of a tokenizer that grow text by text.
+
+    Attributes:
+        counts: ``int64[entries]``, how often each entry was used.
+        lengths: ``int64[LONGEST + 1]``, tokens by their characters; the last place has the longer ones too.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self.counts = np.zeros(subject.entries, np.int64)
+        self.lengths = np.zeros(LONGEST + 1, np.int64)
+        self._words = self._whole = self._text_bytes = self._lost_bytes = 0
+
+    def add(self, texts: Sequence[tuple[str, int]]) -> None:
+        """Measure texts that occur so many times."""
+        unk = self._subject.unk
+        encoded = self._subject.encode([text for text, _ in texts])
+        for (text, times), (ids, starts, spans) in zip(texts, encoded, strict=True):
+            self._text_bytes += times * len(text.encode())
+            np.add.at(self.counts, ids, times)
+            characters = np.diff(np.array(spans, np.int64).reshape(-1, 2)).ravel()
+            np.add.at(self.lengths, np.minimum(characters, LONGEST), times)
+            lengths = np.diff(starts, append=len(ids))
+            self._words += times * len(starts)
+            self._whole += times * int(((lengths == 1) & (ids[starts] != unk)).sum())
+            unknown = np.flatnonzero(ids == unk).tolist()
+            self._lost_bytes += times * sum(len(text[slice(*spans[i])].encode()) for i in unknown)
+
+    def quality(self, text_bytes: int | None = None) -> Quality:
+        """The figures; ``text_bytes`` where the texts lacked the blanks between them."""
+        size = text_bytes or self._text_bytes
+        return _figures(self.counts, self._words, self._whole, size, self._lost_bytes, self._subject.unk)
+
+
+def subject_of(tokenizer: Tokenizer) -> Subject:
+    """A tokenizer of the library."""
+
+    def encode(texts: Sequence[str]) -> Iterator[Encoded]:
+        for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False):
+            of_word = np.array([-1 if word is None else word for word in encoding.word_ids], np.int64)
+            starts = np.flatnonzero(np.diff(of_word, prepend=-1))
+            yield Encoded(np.array(encoding.ids, np.int64), starts, encoding.offsets)
+
+    entries = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
+    return Subject(entries, _unknown_id(tokenizer), encode)
+
+
 def measure(tokenizer: Tokenizer, texts: Iterable[str]) -> Quality:
     """Encode texts and take the figures.
 
@@ -53,7 +133,10 @@ def measure(tokenizer: Tokenizer, texts: Iterable[str]) -> Quality:
         tokenizer: any tokenizer of the library; special tokens are not added.
         texts: documents that the vocabulary was not learned from.
     """
-    return _measure(tokenizer, ((text, 1) for text in texts), None)
+    measured = Measured(subject_of(tokenizer))
+    for batch in _batches((text, 1) for text in texts):
+        measured.add(batch)
+    return measured.quality()
 
 
 def measure_counts(tokenizer: Tokenizer, parts: Iterable[ChunkCounts], text_bytes: int) -> Quality:
@@ -64,33 +147,19 @@ def measure_counts(tokenizer: Tokenizer, parts: Iterable[ChunkCounts], text_byte
         for chunk, times in zip(part.strings(), part.held_out.tolist(), strict=True)
         if times
     )
-    return _measure(tokenizer, chunks, text_bytes)
+    measured = Measured(subject_of(tokenizer))
+    for batch in _batches(chunks):
+        measured.add(batch)
+    return measured.quality(text_bytes)
 
 
-def _measure(tokenizer: Tokenizer, texts: Iterable[tuple[str, int]], text_bytes: int | None) -> Quality:
-    """Figures of texts that occur so many times; ``text_bytes`` if they lack the blanks between them."""
-    counts = np.zeros(tokenizer.get_vocab_size(with_added_tokens=True), np.int64)
-    unk = _unknown_id(tokenizer)
-    words = whole = seen_bytes = lost_bytes = 0
-    for batch in _batches(texts):
-        encodings = tokenizer.encode_batch([text for text, _ in batch], add_special_tokens=False)
-        for (text, times), encoding in zip(batch, encodings, strict=True):
-            ids, of_word = np.array(encoding.ids, np.int64), encoding.word_ids
-            seen_bytes += times * len(text.encode())
-            np.add.at(counts, ids, times)
-            starts = np.flatnonzero(np.diff(np.array(of_word, np.int64), prepend=-1))
-            lengths = np.diff(starts, append=len(ids))
-            words += times * len(starts)
-            whole += times * int(((lengths == 1) & (ids[starts] != unk)).sum())
-            unknown = np.flatnonzero(ids == unk).tolist()
-            lost_bytes += times * sum(len(text[slice(*encoding.offsets[i])].encode()) for i in unknown)
-    return _figures(counts, words, whole, text_bytes or seen_bytes, lost_bytes, unk)
-
-
-def compare(tokenizers: Mapping[str, Tokenizer], texts: Iterable[str]) -> dict[str, Quality]:
-    """The figures of several tokenizers on the same texts, by name."""
-    kept = list(texts)
-    return {name: measure(tokenizer, kept) for name, tokenizer in tokenizers.items()}
+def compare(subjects: Mapping[str, Subject], texts: Iterable[str]) -> dict[str, Measured]:
+    """Several tokenizers on the same texts, by name."""
+    measured = {name: Measured(subject) for name, subject in subjects.items()}
+    for batch in _batches((text, 1) for text in texts):
+        for each in measured.values():
+            each.add(batch)
+    return measured
 
 
 def table(qualities: Mapping[str, Quality]) -> list[str]:

@@ -1,0 +1,100 @@
+"""Vocabularies side by side, on text that none of them was learned from.
+
+    compare_vocabs(["vocab", "bert-base-uncased"], "held-out.txt", out="comparison")
+
+    comparison/
+      zipf.png       how often each entry is used, by rank, both axes logarithmic
+      lengths.png    share of the tokens by their length in characters
+      quality.json   the figures (`vocab.quality.Quality`) of each
+
+Charts need matplotlib (`pip install 'wpprep[report]'`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wpprep.charts import bars, lines, save
+from wpprep.config import CorpusOptions, build, refuse_unknown
+from wpprep.corpus import Paths, refuse_empty, tasks_of
+from wpprep.errors import OptionError
+from wpprep.files import make_folder, write_text
+from wpprep.filters import used_documents
+from wpprep.vocab.quality import LONGEST, Measured, Quality, compare
+from wpprep.vocab.subjects import open_subject
+
+_SLICE_BYTES = 16_000_000
+_MOST_POINTS = 400  # of a curve: ranks are thinned evenly on the logarithmic axis
+
+
+def compare_vocabs(
+    vocabs: Sequence[str | os.PathLike[str]],
+    text: Paths,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> dict[str, Quality]:
+    """Measure tokenizers on the same text.
+
+    Args:
+        vocabs: our folders, any tokenizer.json, any folder that AutoTokenizer loads, sentencepiece's .model.
+        text: files and folders of text; the figures mean something if nothing was learned from it.
+        out: a folder for charts and figures; they need matplotlib.
+        **options: fields of `CorpusOptions`.
+
+    Returns:
+        The figures of each, by the path as it was given.
+
+    Raises:
+        WpprepError: a tokenizer or the text cannot be read, or a package is missing.
+    """
+    refuse_unknown(options, CorpusOptions)
+    corpus = build(CorpusOptions, options)
+    if not vocabs:
+        raise OptionError("no vocabulary to compare: give one or more folders")
+    subjects = {os.fspath(path): open_subject(Path(path)) for path in vocabs}
+    measured = compare(subjects, _texts(text, corpus))
+    qualities = {name: each.quality() for name, each in measured.items()}
+    refuse_empty(next(iter(qualities.values())).text_bytes, text)
+    if out is not None:
+        _draw(measured, Path(out))
+        write_text(
+            Path(out) / "quality.json", json.dumps({n: asdict(q) for n, q in qualities.items()}, indent=2)
+        )
+    return qualities
+
+
+def _texts(text: Paths, corpus: CorpusOptions) -> Iterator[str]:
+    for slices in tasks_of(text, corpus, _SLICE_BYTES):
+        for slice_ in slices:
+            for document in used_documents(slice_, corpus):
+                yield document.text
+
+
+def _draw(measured: dict[str, Measured], out: Path) -> None:
+    make_folder(out)
+    names = [Path(name).name for name in measured]
+    labels = names if len(set(names)) == len(names) else list(measured)
+    curves = {label: _by_rank(each) for label, each in zip(labels, measured.values(), strict=True)}
+    chart = lines(curves, title="Entries by rank", x_label="rank", y_label="count", log_x=True, log_y=True)
+    save(chart, out / "zipf.png")
+    lengths = {
+        label: each.lengths[1:] / max(1, int(each.lengths.sum()))
+        for label, each in zip(labels, measured.values(), strict=True)
+    }
+    places = np.arange(1, LONGEST + 1)
+    chart = bars(lengths, places, title="Tokens by length", x_label="characters", y_label="share of tokens")
+    save(chart, out / "lengths.png")
+
+
+def _by_rank(measured: Measured) -> tuple[Any, Any]:
+    counts = np.sort(measured.counts[measured.counts > 0])[::-1]
+    ranks = np.unique(np.geomspace(1, max(1, len(counts)), _MOST_POINTS).astype(np.int64))[: len(counts)]
+    return ranks, counts[ranks - 1]

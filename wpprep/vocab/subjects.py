@@ -1,0 +1,80 @@
+"""Tokenizers of any making, to be measured side by side.
+
+    vocabulary folder or file, tokenizer.json   read as everywhere (`Vocabulary.from_folder`)
+    any folder that AutoTokenizer loads         with transformers
+    a .model file                               with sentencepiece
+
+Nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wpprep.errors import MissingExtraError, MissingInputError, VocabularyError
+from wpprep.records import offsets_of
+from wpprep.vocab.quality import Encoded, Subject, subject_of
+from wpprep.vocab.vocabulary import Vocabulary
+
+_BLANK = "\u2581"  # what sentencepiece puts for a blank: a word begins there
+
+
+def open_subject(path: str | Path) -> Subject:
+    """A tokenizer to measure.
+
+    Raises:
+        MissingInputError: there is nothing at ``path``.
+        MissingExtraError: a package that reads it is not installed.
+        VocabularyError: it is no tokenizer.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MissingInputError(f"{path}: no such tokenizer; expected a folder, a tokenizer.json or a .model")
+    if path.suffix == ".model":
+        return _of_sentencepiece(path)
+    try:
+        return subject_of(Vocabulary.from_folder(path).tokenizer)
+    except VocabularyError as error:
+        if path.is_file() or not any(path.glob("*token*")):
+            raise
+        return _of_transformers(path, error)
+
+
+def _of_sentencepiece(path: Path) -> Subject:
+    try:
+        package: Any = importlib.import_module("sentencepiece")
+    except ImportError as error:
+        raise MissingExtraError(f"{path}: needs sentencepiece: pip install sentencepiece") from error
+    try:
+        processor = package.SentencePieceProcessor(model_file=str(path))
+    except (OSError, RuntimeError) as error:
+        raise VocabularyError(f"{path}: not a model of sentencepiece: {error}") from error
+
+    def encode(texts: Sequence[str]) -> Iterator[Encoded]:
+        for text in texts:
+            pieces = processor.encode(text, return_type="proto").pieces
+            ids = np.array([piece.id for piece in pieces], np.int64)
+            starts = [i for i, piece in enumerate(pieces) if i == 0 or piece.piece.startswith(_BLANK)]
+            is_character = (np.frombuffer(text.encode(), np.uint8) & 0xC0) != 0x80
+            places = offsets_of(is_character)  # pieces are told by bytes
+            spans = [(int(places[piece.begin]), int(places[piece.end])) for piece in pieces]
+            yield Encoded(ids, np.array(starts, np.int64), spans)
+
+    return Subject(processor.get_piece_size(), processor.unk_id(), encode)
+
+
+def _of_transformers(path: Path, error: VocabularyError) -> Subject:
+    try:
+        package: Any = importlib.import_module("transformers")
+    except ImportError:
+        raise error from None
+    try:
+        loaded = package.AutoTokenizer.from_pretrained(str(path), local_files_only=True)
+        return subject_of(loaded.backend_tokenizer)
+    except (OSError, ValueError, KeyError, AttributeError, ImportError) as failure:
+        raise VocabularyError(f"{path}: AutoTokenizer cannot load it: {failure}") from failure
