@@ -171,7 +171,8 @@ def test_a_vocabulary_is_measured_on_documents_it_was_not_learned_from(sample_co
         options = {"vocab_size": 1500, "holdout": 0.2, "seed": seed}
         manifest = train_vocab([sample_corpus / "wiki"], tmp_path / str(seed), workers=1, **options).manifest
         held_out = manifest.statistics["held_out"]
-        assert held_out["documents"] + manifest.corpus["documents"] == 44
+        assert manifest.corpus["documents"] == 44
+        assert 0 < held_out["documents"] < 44
         assert 1.0 < held_out["tokens_per_word"] < 3.0
         assert 0.0 <= held_out["unk_share"] < 0.05
         figures.append(held_out)
