@@ -1,4 +1,4 @@
-"""Quality of vocabularies on held-out documents: our scores, `tokenizers` and sentencepiece, one table a language.
+"""Quality of vocabularies on held-out documents: our scores, `tokenizers`, sentencepiece; a table a language.
 
     python benchmarks/quality.py [--cases en ko]
 
