@@ -3,9 +3,9 @@
     python benchmarks/load.py                   # makes its shards from the sample corpus, then a table
     python benchmarks/load.py --shards shards   # or measures a shard folder of your own
 
-One process each, every batch padded to its longest row, real tokens (no padding) a second, the best of five
-rounds. The peer reads the same rows from a memory-mapped dataset; where its collator masks, so does our
-loader (`dynamic`).
+One process, every batch padded to its longest row, real tokens (no padding) a second, the best of five rounds
+that the readers take in turns. The peer reads the same rows from a memory-mapped dataset; where its collator
+masks, so does our loader (`dynamic`).
 """
 
 from __future__ import annotations
@@ -29,19 +29,22 @@ def main() -> None:
     parser.add_argument("--shards", help="a shard folder; by default some are made")
     parser.add_argument("--max-seq-length", type=int, default=512)
     parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--seconds", type=float, default=5.0, help="time for each line")
+    parser.add_argument("--seconds", type=float, default=5.0, help="time for each reader")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folders = [Path(options.shards)] if options.shards else made(Path(scratch), options.max_seq_length)
-        print("| masks | reader | million tokens a second | batches a second |")
-        print("|---|---|---:|---:|")
+        print("| masks | reader | million tokens a second | times | batches a second |")
+        print("|---|---|---:|---:|---:|")
         for folder in folders:
             masking = ShardFolder(folder).options["masking"]
             loader = wpprep.Loader(folder, batch_size=options.batch_size)
-            report(masking, "wpprep.Loader", ours(loader), options.seconds)
-            with_tensors = ours_as_tensors(loader)
-            report(masking, "wpprep, PyTorch tensors", with_tensors, options.seconds)
-            report(masking, "datasets + collator", theirs(folder, options.batch_size, masking), options.seconds)
+            with_tensors = wpprep.Loader(folder, batch_size=options.batch_size)
+            readers = {
+                "wpprep.Loader": ours(loader),
+                "wpprep, PyTorch tensors": ours_as_tensors(with_tensors),
+                "datasets + collator": theirs(folder, options.batch_size, masking),
+            }
+            report(masking, readers, options.seconds)
 
 
 def made(scratch: Path, max_seq_length: int) -> list[Path]:
@@ -62,16 +65,24 @@ def made(scratch: Path, max_seq_length: int) -> list[Path]:
     return folders
 
 
-def report(masking: str, name: str, batches: Iterator[int], seconds: float) -> None:
-    """Read for five rounds after one batch of warming up, and print the line of the best."""
-    next(batches)
-    best = (0.0, 0.0)
+def report(masking: str, readers: dict[str, Iterator[int]], seconds: float) -> None:
+    """Read with each in turn, for five rounds after one batch of warming up, and print the best of each."""
+    best = dict.fromkeys(readers, (0.0, 0.0))
+    for batches in readers.values():
+        next(batches)
     for _ in range(5):
-        started, tokens, count = time.perf_counter(), 0, 0
-        while (passed := time.perf_counter() - started) < seconds / 5:
-            tokens, count = tokens + next(batches), count + 1
-        best = max(best, (tokens / passed, count / passed))
-    print(f"| {masking} | {name} | {best[0] / 1e6:,.2f} | {best[1]:,.1f} |", flush=True)
+        for name, batches in readers.items():
+            started, tokens, count = time.perf_counter(), 0, 0
+            while (passed := time.perf_counter() - started) < seconds / 5:
+                tokens, count = tokens + next(batches), count + 1
+            best[name] = max(best[name], (tokens / passed, count / passed))
+    peer = best["datasets + collator"][0]
+    for name, (tokens_a_second, batches_a_second) in best.items():
+        times = f"{tokens_a_second / peer:,.0f}"
+        print(
+            f"| {masking} | {name} | {tokens_a_second / 1e6:,.2f} | {times} | {batches_a_second:,.1f} |",
+            flush=True,
+        )
 
 
 def ours(loader: wpprep.Loader) -> Iterator[int]:
