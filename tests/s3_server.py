@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import threading
+import time
 
 SECRETS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -21,6 +22,8 @@ class S3Server:
     Attributes:
         sent: the size of each answer to a GET of an object's bytes.
         asked: method and path of every request.
+        slow_puts: PUTs of what has this in its name take two seconds.
+        refuse_puts: PUTs of what has this in its name fail.
     """
 
     def __init__(self):
@@ -38,6 +41,7 @@ class S3Server:
                 pass
 
         self.sent, self.asked = [], []
+        self.slow_puts, self.refuse_puts = "", ""
         self._failures, self._how, self._buckets = 0, "", 0
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=Quiet)
@@ -76,6 +80,11 @@ class S3Server:
     def _answer(self, environ, start_response):
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         self.asked.append((method, path))
+        if method == "PUT" and self.slow_puts and self.slow_puts in path:
+            time.sleep(2)
+        if method == "PUT" and self.refuse_puts and self.refuse_puts in path:
+            start_response("500 Failing", [("Content-Length", "0")])
+            return []
         how, is_object = self._how, method == "GET" and path.count("/") > 1
         if self._failures > 0 and (how != "cut" or is_object):
             self._failures -= 1

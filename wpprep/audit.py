@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from wpprep.cache import fetch_folder
 from wpprep.errors import WpprepError
 from wpprep.files import MANIFEST
 from wpprep.manifest import Manifest, Shard, read_manifest
@@ -47,7 +48,7 @@ _TEXT, _LABELS, _REPLACES = 1, 2, 4
 def find_faults(folder: str | os.PathLike[str]) -> list[str]:
     """Every rule that rows of a shard folder, or of one inside it, break, one line each."""
     faults = []
-    for path in sorted(Path(folder).rglob(MANIFEST)):
+    for path in sorted(fetch_folder(folder).rglob(MANIFEST)):
         try:
             manifest = read_manifest(path.parent)
             if manifest.kind == "shards":

@@ -100,9 +100,7 @@ def _fetch_listed(url: str, manifest: bytes, folder: Path) -> None:
         raise ShardError(f"{url}/{MANIFEST}: not a manifest of wpprep, or damaged: {error!r}") from error
 
     def fetch(file: dict[str, Any]) -> None:
-        path = folder / file["name"]
-        if not (path.exists() and path.stat().st_size == file["bytes"]):
-            _fetch(f"{url}/{file['name']}", path, file)
+        fetch_entry(f"{url}/{file['name']}", folder / file["name"], file)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         list(pool.map(fetch, files.values()))
@@ -111,6 +109,16 @@ def _fetch_listed(url: str, manifest: bytes, folder: Path) -> None:
         if last == MANIFEST and inner != "vocab":
             _fetch_listed(f"{url}/{inner}", (folder / name).read_bytes(), folder / inner)
     _put(folder / MANIFEST, manifest)
+
+
+def fetch_entry(url: str, path: Path, entry: dict[str, Any]) -> None:
+    """Have a file of a finished folder or task at ``path``; ``entry`` has its size and checksum.
+
+    Raises:
+        ShardError: it is not what the entry says.
+    """
+    if not (path.exists() and path.stat().st_size == entry["bytes"]):
+        _fetch(url, path, entry)
 
 
 def _fetch_some(url: str, names: Sequence[str]) -> Path:

@@ -32,6 +32,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from wpprep.cache import fetch_folder
 from wpprep.config import RunOptions, build, refuse_unknown
 from wpprep.dense import pad_rows
 from wpprep.errors import OptionError
@@ -70,7 +71,7 @@ def export_shards(
         WpprepError: the shards, an option or the output is at fault; the message says which and where.
     """
     refuse_unknown(options, RunOptions)
-    run, folder = build(RunOptions, options), Path(shards)
+    run, folder = build(RunOptions, options), fetch_folder(shards)
     manifest = read_manifest(folder, "shards")
     _refuse(to, manifest.options)
     shards_of = {_name_of(file.name, to): file.name for file in manifest.files if isinstance(file, Shard)}

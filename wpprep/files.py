@@ -22,27 +22,28 @@ import shutil
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 from uuid import uuid4
 
 from wpprep.cache import fetch_file
 from wpprep.errors import CorpusError, MissingInputError, OutputError, WpprepError
+from wpprep.ranges import open_remote, serves_ranges
 from wpprep.remote import (
     forget,
     glob_remote,
     info_of,
     is_url,
     list_remote,
-    open_remote,
     read_remote,
     remote_size,
-    serves_ranges,
 )
 
 Place = Path | str  # a local path, or a URL
 
+
 MANIFEST = "manifest.json"
 METRICS = "metrics.jsonl"  # the log in the folder of a training run
+UNFINISHED = ".unfinished"  # the folder, inside one that a run is at work in, of its plan and receipts
 HOLDOUT = "holdout"  # the folder, inside a shard folder, of the documents held out
 _TEMPORARY = ".partial"
 _OF_DATASETS = ("dataset_info.json", "dataset_dict.json", "state.json")
@@ -52,6 +53,16 @@ _MAGIC = {
     "xz": re.compile(rb"\xfd7zXZ\x00"),
     "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),  # pzstd begins with a skippable frame
 }
+
+
+def place(path: str | os.PathLike[str]) -> Place:
+    """A path, or a URL without a slash at its end."""
+    return str(path).rstrip("/") if is_url(path) else Path(path)
+
+
+def inside(folder: str | os.PathLike[str], name: str) -> Place:
+    """The place of a file in a folder."""
+    return f"{place(folder)}/{name}" if is_url(folder) else Path(folder) / name
 
 
 def expand_inputs(inputs: Sequence[str | os.PathLike[str]]) -> list[Place]:
@@ -302,8 +313,8 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
     """The sha256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with open_raw(path) if is_url(path) else open(path, "rb") as file:
+        return hashlib.file_digest(cast(Any, file), "sha256").hexdigest()
 
 
 def remove_partial(folder: Path) -> None:

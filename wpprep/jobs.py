@@ -12,11 +12,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from wpprep import engines
 from wpprep.config import RunOptions
+from wpprep.files import Place
 from wpprep.manifest import Manifest
 from wpprep.output import OutputFolder
 
@@ -27,7 +27,7 @@ Progress = Callable[[str, int, int], None]  # stage, done, total: bytes of text,
 class Summary:
     """What a command did: its folder, the manifest in there, and how long it took in seconds."""
 
-    folder: Path
+    folder: Place
     manifest: Manifest
     seconds: float
 

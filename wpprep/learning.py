@@ -93,8 +93,8 @@ def count_words(
                 )
             )
     if tsv is not None:
-        write_tsv(Path(tsv), open_counts(folder.path).parts())
-    return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
+        write_tsv(Path(tsv), open_counts(folder.place).parts())
+    return Summary(folder.place, read_manifest(folder.place), time.perf_counter() - started)
 
 
 def train_vocab(
@@ -127,7 +127,7 @@ def train_vocab(
     vocab, plan = source.vocab, source.plan
     with OutputFolder.claim(out, "vocabulary", plan, **run.among_nodes) as folder:
         if folder.is_finished:
-            return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
+            return Summary(folder.place, read_manifest(folder.place), time.perf_counter() - started)
         counted = source.count(folder, say)
         if counted.held_out.documents:
             counted = counted.with_something_to_learn()
@@ -154,7 +154,7 @@ def train_vocab(
         remove_folder(folder.path / _COUNTS)
         end_survey(folder)
         folder.finish(manifest)
-    return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
+    return Summary(folder.place, read_manifest(folder.place), time.perf_counter() - started)
 
 
 class _Corpus:
@@ -189,7 +189,7 @@ class _Counts:
     def __init__(self, path: str | os.PathLike[str], options: dict[str, Any]) -> None:
         from wpprep.vocab.counts_file import identity_of, open_counts  # noqa: PLC0415 (loads pyarrow)
 
-        self._saved = open_counts(Path(path))
+        self._saved = open_counts(path)
         settled = self._saved.facts.get("options", {})
         _refuse_settled(self._saved.path, settled, options)
         known = {name: settled[name] for name in _OF_COUNTS if name in settled} or {"holdout": 0.0}

@@ -28,7 +28,8 @@ from typing import Any
 import wpprep
 from wpprep.config import usable_cpus
 from wpprep.errors import MissingInputError, ShardError
-from wpprep.files import MANIFEST, sha256_of, write_text
+from wpprep.files import MANIFEST, inside, place, sha256_of, write_text
+from wpprep.remote import forget, is_url, list_remote, read_remote
 
 FORMAT_VERSION = 1
 KINDS = ("vocabulary", "counts", "tokens", "shards", "model", "finetuned", "export", "text")
@@ -101,10 +102,10 @@ def read_manifest(folder: str | os.PathLike[str], kind: str | None = None) -> Ma
         MissingInputError: there is no such folder, or it is unfinished.
         ShardError: the manifest is damaged, newer than this program, or of another kind.
     """
-    path = Path(folder) / MANIFEST
-    if not path.is_file():
+    path = inside(folder, MANIFEST)
+    if not is_url(path) and not Path(path).is_file():
         raise MissingInputError(f"{folder}: {_why_missing(Path(folder), kind)}")
-    text = path.read_bytes()
+    text = read_remote(path) if isinstance(path, str) else path.read_bytes()
     try:
         values = json.loads(text)
         version, maker = values["format_version"], values["wpprep_version"]
@@ -134,11 +135,13 @@ def verify(folder: str | os.PathLike[str], workers: int | None = None) -> list[s
     Found are files that are missing, damaged (by size or sha256) or foreign, and damaged or missing manifests.
     ``workers`` threads read the files (default: one a usable CPU).
     """
-    root = Path(folder)
+    root = place(folder)
     try:
         manifest = read_manifest(root)
     except (MissingInputError, ShardError) as error:
         return [str(error)]
+    if isinstance(root, str):
+        return _verify_remote(root, manifest)
     # What lies in a finished folder inside (a bin's shards) is checked there; that folder's manifest, here.
     files = [
         file
@@ -152,6 +155,29 @@ def verify(folder: str | os.PathLike[str], workers: int | None = None) -> list[s
     problems = [problem for problem in found if problem]
     known = {MANIFEST, *(file.name for file in manifest.files)}
     return problems + _strangers(root, root, known, workers)
+
+
+def _verify_remote(url: str, manifest: Manifest) -> list[str]:
+    """As `verify`, of a folder in a bucket, whose files are read there and not kept."""
+    forget()
+    there = {name.removeprefix(f"{url}/"): size for name, size in list_remote(f"{url}/").items()}
+    problems = []
+    for file in manifest.files:
+        found = there.get(file.name)
+        if file.name not in there:
+            problems.append(f"{url}/{file.name}: missing")
+        elif found not in (None, file.bytes):
+            problems.append(f"{url}/{file.name}: damaged: {found} bytes, expected {file.bytes}")
+        elif sha256_of(f"{url}/{file.name}") != file.sha256:
+            problems.append(f"{url}/{file.name}: damaged: its sha256 is not that in {MANIFEST}")
+    known, within = {MANIFEST, *(file.name for file in manifest.files)}, set[str]()
+    for name in sorted(there):
+        parent, _, last = name.rpartition("/")
+        if parent and last == MANIFEST and parent != "vocab":
+            problems += verify(f"{url}/{parent}")
+            within.add(parent)
+    strangers = [name for name in sorted(there) if name not in known and name.split("/")[0] not in within]
+    return problems + [f"{url}/{name}: foreign: {MANIFEST} does not name it" for name in strangers]
 
 
 def _render(values: dict[str, Any]) -> str:

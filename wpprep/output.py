@@ -12,6 +12,7 @@ refused with the difference spelled out.
 
 Several nodes may fill one folder together (``node="2/4"``): they share the lock, `claims` says who does what,
 and of those that see the last receipt one is elected to finish. After ``with``, the folder is finished for all.
+A folder in a bucket is written in a local one, and each file put when its task is done (`wpprep.mirror`).
 """
 
 from __future__ import annotations
@@ -21,19 +22,31 @@ import json
 import os
 import time
 from collections.abc import Collection, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from wpprep.cache import fetch_entry
 from wpprep.claims import Claims
 from wpprep.errors import OutputError
-from wpprep.files import MANIFEST, make_folder, remove_folder, remove_partial, sha256_of, write_text
+from wpprep.files import (
+    MANIFEST,
+    UNFINISHED,
+    Place,
+    make_folder,
+    remove_folder,
+    remove_partial,
+    sha256_of,
+    write_text,
+)
 from wpprep.manifest import Manifest, read_manifest, write_manifest
+from wpprep.mirror import KEPT_HERE, Mirror
+from wpprep.remote import is_url
 
 if os.name == "posix":
     import fcntl
 
-UNFINISHED = ".unfinished"
 _PLAN = "plan.json"
 _CLAIMS = "claims"
 _LOOK_EVERY = 0.5  # seconds between two looks at what other nodes have done
@@ -47,15 +60,24 @@ class OutputFolder:
     """A folder that one run of one command writes.
 
     Attributes:
-        path: the folder.
+        path: the folder; of one in a bucket, the local one that becomes it.
+        place: the folder as users know it, a path or a URL.
         is_finished: whether it was already finished by the same plan when it was claimed.
         claims: who does what, where several nodes fill the folder.
     """
 
     def __init__(
-        self, path: Path, lock: IO[bytes] | None, claims: Claims | None = None, *, is_finished: bool
+        self,
+        path: Path,
+        lock: IO[bytes] | None,
+        claims: Claims | None = None,
+        mirror: Mirror | None = None,
+        *,
+        is_finished: bool,
     ) -> None:
         self.path = path
+        self.place: Place = path if mirror is None else mirror.url
+        self._mirror = mirror
         self.is_finished = is_finished
         self.claims = claims
         self._lock = lock
@@ -79,8 +101,30 @@ class OutputFolder:
         Raises:
             OutputError: the folder holds something else, another plan, or another run is at work in it.
         """
-        folder = Path(path)
         plan = json.loads(json.dumps({"kind": kind, **plan}))
+        if not is_url(path):
+            return cls._take(Path(path), plan, None, overwrite=overwrite, node=node, node_timeout=node_timeout)
+        if node:
+            raise OutputError(f"{path}: nodes share a folder, not a bucket; run one, or give a folder")
+        mirror = Mirror(str(path))
+        try:
+            return cls._take(mirror.local, plan, mirror, overwrite=overwrite, node=None, node_timeout=0)
+        except BaseException:
+            mirror.release()
+            raise
+
+    @classmethod
+    def _take(
+        cls,
+        folder: Path,
+        plan: dict[str, Any],
+        mirror: Mirror | None,
+        *,
+        overwrite: bool,
+        node: str | None,
+        node_timeout: float,
+    ) -> OutputFolder:
+        remove = mirror.wipe if mirror else partial(remove_folder, folder)
         _refuse_foreign(folder)
         if (folder / UNFINISHED).exists():
             _lock_file(folder, is_shared=bool(node)).close()  # no other run may be at work, whatever we do next
@@ -90,13 +134,15 @@ class OutputFolder:
                 raise OutputError(
                     f"{folder}: holds {_difference(found, plan)}; give another folder, or --overwrite"
                 )
-            remove_folder(folder)
+            remove()
         elif found == plan and (folder / MANIFEST).exists():
             remove_folder(folder / UNFINISHED)
             remove_partial(folder)
+            if mirror:
+                mirror.clear_unfinished()
             if not overwrite:
-                return cls(folder, None, is_finished=True)
-            remove_folder(folder)
+                return cls(folder, None, None, mirror, is_finished=True)
+            remove()
         make_folder(folder / UNFINISHED)
         lock = _lock_file(folder, is_shared=bool(node))
         write_text(folder / UNFINISHED / _PLAN, json.dumps(plan, indent=2) + "\n")
@@ -105,7 +151,9 @@ class OutputFolder:
                 folder, lock, Claims(folder / UNFINISHED / _CLAIMS, node, node_timeout), is_finished=False
             )
         remove_partial(folder)
-        return cls(folder, lock, is_finished=False)
+        if mirror:
+            mirror.put([f"{UNFINISHED}/{_PLAN}"])
+        return cls(folder, lock, None, mirror, is_finished=False)
 
     def receipt(self, name: str, task: Any, *, is_trusted: bool = False) -> dict[str, Any] | None:
         """What the task noted when it had written the file ``name``; None if it must be done (again).
@@ -121,7 +169,7 @@ class OutputFolder:
         files = {entry["name"]: entry for entry in note["receipt"].get("shards", [])}
         files = files or {name: note["receipt"]["shard"]}
         is_done = note["task"] == repr(task) and (
-            is_trusted or all(_is_as_written(self.path / file, entry) for file, entry in files.items())
+            is_trusted or all(self._is_as_written(file, entry) for file, entry in files.items())
         )
         return note["receipt"] if is_done else None
 
@@ -130,6 +178,26 @@ class OutputFolder:
         write_text(
             self.path / UNFINISHED / f"{name}.json", json.dumps({"task": repr(task), "receipt": receipt})
         )
+        if self._mirror and not name.startswith(KEPT_HERE):
+            files = [entry["name"] for entry in receipt.get("shards") or [receipt["shard"]]]
+            self._mirror.put_later([*files, f"{UNFINISHED}/{name}.json"])
+
+    def bring(self, receipts: Iterable[dict[str, Any]]) -> None:
+        """Have the tasks' files in ``path``, also those that a run on another machine put into the bucket.
+
+        Raises:
+            ShardError: one is not what was written.
+        """
+        for receipt in receipts if self._mirror else ():
+            for entry in receipt.get("shards") or [receipt["shard"]]:
+                fetch_entry(f"{self.place}/{entry['name']}", self.path / entry["name"], entry)
+
+    def _is_as_written(self, name: str, entry: dict[str, Any]) -> bool:
+        file = self.path / name
+        if self._mirror and not file.exists():
+            return self._mirror.has(name, entry["bytes"])
+        is_there = file.exists() and file.stat().st_size == entry["bytes"]
+        return is_there and sha256_of(file) == entry["sha256"]
 
     def remove_others(self, pattern: str, names: Collection[str]) -> None:
         """Remove the files that match a pattern and that no task of this run is to write.
@@ -195,10 +263,17 @@ class OutputFolder:
         write_manifest(self.path, manifest)
         if self.claims is not None:
             remove_partial(self.path)
+        if self._mirror is not None:
+            self._mirror.finish()
         remove_folder(self.path / UNFINISHED)
 
     def discard(self) -> None:
         """Remove the folder: what was done in it is of no use to any later run."""
+        self._remove()
+
+    def _remove(self) -> None:
+        if self._mirror is not None:
+            self._mirror.wipe()
         remove_folder(self.path)
 
     def __enter__(self) -> Self:
@@ -215,8 +290,12 @@ class OutputFolder:
             self.claims.__exit__(kind, error, trace)
             # The one that finishes takes away what others still look at.
             return isinstance(error, (FinishedElsewhere, OSError)) and (self.path / MANIFEST).exists()
-        if error is not None and self._is_untouched():
-            remove_folder(self.path)
+        try:
+            if error is not None and self._is_untouched():
+                self._remove()
+        finally:
+            if self._mirror is not None:
+                self._mirror.release()
         return False
 
     def _is_untouched(self) -> bool:
@@ -224,11 +303,6 @@ class OutputFolder:
         unfinished = self.path / UNFINISHED
         inside = {path.name for path in self.path.glob("*")}
         return inside == {UNFINISHED} and {path.name for path in unfinished.iterdir()} <= {_PLAN, "lock"}
-
-
-def _is_as_written(file: Path, entry: dict[str, Any]) -> bool:
-    is_there = file.exists() and file.stat().st_size == entry["bytes"]
-    return is_there and sha256_of(file) == entry["sha256"]
 
 
 def _refuse_foreign(folder: Path) -> None:

@@ -18,11 +18,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from wpprep.cache import fetch_folder
 from wpprep.config import CorpusOptions, RunOptions, ShardOptions, as_dict, build, refuse_unknown
 from wpprep.corpus import Paths, bytes_of, end_survey, plan_of, refuse_empty, survey, tasks_of
 from wpprep.dealing import split_documents
 from wpprep.errors import OptionError
-from wpprep.files import HOLDOUT, remove_folder
+from wpprep.files import HOLDOUT, Place, place, remove_folder
 from wpprep.filling import (
     fill_folder,
     finish_bins,
@@ -108,19 +109,19 @@ def make_shards(
     plan = plan | {"options": as_dict(shard) | plan["options"]}
     with OutputFolder.claim(out, "shards", plan, **run.among_nodes) as folder:
         if folder.is_finished:
-            return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
+            return Summary(folder.place, read_manifest(folder.place), time.perf_counter() - started)
         if from_tokens is None:
-            store = Path(tokens) if tokens else folder.path / "tokens"
+            store = place(tokens) if tokens else folder.path / "tokens"
             source = _encode(store, encoding, replace(run, overwrite=False), say)
         trained, held_out = split_documents(source.corpus["documents"], shard)
         inside = hold_out(folder.path / HOLDOUT, plan, source, held_out, shard, run, say)
         receipts = fill_folder("shard", folder, source, trained, shard, run, say)
         folder.elect()
         if not (tokens or from_tokens):
-            remove_folder(source.store)
+            remove_folder(Path(source.store))
         inside += finish_bins(folder.path, source, receipts, shard)
         folder.finish(manifest_of(folder.path, source, plan["options"], receipts, inside))
-    return Summary(folder.path, read_manifest(folder.path), time.perf_counter() - started)
+    return Summary(folder.place, read_manifest(folder.place), time.perf_counter() - started)
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class _Encoding:
     """Pass 1, planned: the corpus and the vocabulary as given, the tasks, and what the bytes depend on."""
 
     corpus: Paths
-    vocab: Path
+    vocab: Place
     vocabulary: Vocabulary
     text: CorpusOptions
     tasks: list[list[Slice]]
@@ -143,17 +144,17 @@ def _encoding(
         raise OptionError(f"no {'vocab' if corpus else 'corpus'}: give corpus and vocab, or from_tokens")
     text = build(CorpusOptions, options)
     sentence_splitter(text.sentences, text.language, text.format)
-    vocabulary = Vocabulary.from_folder(Path(vocab))
+    vocabulary = Vocabulary.from_folder(vocab)
     tasks = tasks_of(corpus, text, run.slice_bytes)
     plan = plan_of(as_dict(text), vocabulary.sha256, tasks)
-    return _Encoding(corpus, Path(vocab), vocabulary, text, tasks, plan)
+    return _Encoding(corpus, place(vocab), vocabulary, text, tasks, plan)
 
 
 def _encode(out: str | os.PathLike[str], encoding: _Encoding, run: RunOptions, say: Progress) -> Source:
     """Do what is left of pass 1."""
     with OutputFolder.claim(out, "tokens", encoding.plan, **run.among_nodes) as folder:
         if folder.is_finished:
-            refuse_damage(folder.path, run.workers)
+            refuse_damage(fetch_folder(folder.place), run.workers)
         else:
             chosen = survey(encoding.tasks, encoding.text, folder, run, say)
             names = [f"part-{i:05}.arrow" for i in range(len(chosen.tasks))]
@@ -164,6 +165,7 @@ def _encode(out: str | os.PathLike[str], encoding: _Encoding, run: RunOptions, s
             folder.remove_others("part-*.arrow", names)  # of a killed run that cut other slices
             receipts = run_resumable("encode", make, named, sizes, folder, run, say)
             folder.elect()
+            folder.bring(receipts)
             not_used = unused(receipts, encoding.text, chosen.dropped)
             manifest = manifest_of_tokens(folder.path, encoding.plan, encoding.vocabulary, receipts, not_used)
             if manifest.corpus["documents"] == 0:
@@ -171,7 +173,7 @@ def _encode(out: str | os.PathLike[str], encoding: _Encoding, run: RunOptions, s
             refuse_empty(manifest.corpus["documents"], encoding.corpus)
             end_survey(folder)
             folder.finish(manifest)
-    return Source(folder.path, read_manifest(folder.path).corpus, encoding.vocabulary)
+    return Source(folder.place, read_manifest(folder.place).corpus, encoding.vocabulary)
 
 
 def _refuse_beside_tokens(**given: object) -> None:

@@ -1,6 +1,5 @@
 """Remote files: what a URL names, s3://, gs://, hdfs://, https:// or memory://, through fsspec.
 
-    open_remote("s3://bucket/wiki.jsonl")        a file that is read by ranges, where its reader looks
     list_remote("s3://bucket/wiki/")             every file below a folder, with its size
     put_remote("part.arrow", "s3://bucket/...")  one request that gives the whole file its name, or none at all
 
@@ -11,20 +10,20 @@ pass, a missing package, credentials, bucket or object, stops at once with one l
 Credentials, endpoints and the like are what fsspec finds: the environment (AWS_PROFILE, AWS_ENDPOINT_URL,
 GOOGLE_APPLICATION_CREDENTIALS ...) and its own configuration files.
 
-What this module does not do: keep copies (`wpprep.cache`), or know what a folder means.
+What this module does not do: read files piece by piece (`wpprep.ranges`), keep copies (`wpprep.cache`), or know
+what a folder means.
 """
 
 from __future__ import annotations
 
 import errno
 import functools
-import io
 import logging
 import os
 import random
 import time
 from collections.abc import Callable
-from typing import IO, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from wpprep.errors import (
     MissingExtraError,
@@ -38,9 +37,7 @@ from wpprep.errors import (
 Result = TypeVar("Result")
 
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts
-RANGE = 4 << 20  # bytes of a request; several at once fetch a block
-_BLOCK = 16 << 20  # the most that is held of a file
-_HEAD = 1 << 16  # what of a file is asked for first, and kept for the next who opens it
+HEAD = 1 << 16  # what of a file is asked for first, and kept for the next who opens it
 _HEADS = 64
 
 _log = logging.getLogger(__name__)
@@ -77,27 +74,7 @@ def is_url(place: str | os.PathLike[str]) -> bool:
 def forget() -> None:
     """Ask anew for everything: what was known of remote files may have changed since the last run."""
     _known_sizes.clear()
-    _first_bytes.cache_clear()
-
-
-def open_remote(url: str, until: int = -1) -> IO[bytes]:
-    """A remote file, to be read by ranges; nothing behind ``until`` is read ahead of its reader (-1: no bound).
-
-    Raises:
-        MissingInputError: it is not there.
-        RemoteError: there are no credentials, no access or no answer.
-    """
-    return RemoteFile(url, remote_size(url), until)  # type: ignore[return-value]
-
-
-def serves_ranges(url: str) -> bool:
-    """Whether parts of a file can be had; some web servers send the whole file whatever is asked of them."""
-    if _protocol(url) not in ("http", "https"):
-        return True
-    about = info_of(url)
-    if about["size"] is None or about.get("partial") is False:
-        return False
-    return len(_first_bytes(url)) <= _HEAD
+    first_bytes.cache_clear()
 
 
 def remote_size(url: str) -> int:
@@ -180,7 +157,7 @@ def put_remote(path: str | os.PathLike[str], url: str) -> None:
 
     def put(fs: Any, target: str) -> None:
         name = os.fspath(path)
-        if _protocol(url) in _OBJECT_STORES:
+        if protocol_of(url) in _OBJECT_STORES:
             fs.put_file(name, target)
         else:
             fs.makedirs(fs._parent(target), exist_ok=True)  # noqa: SLF001 (fsspec's own word for it)
@@ -191,6 +168,7 @@ def put_remote(path: str | os.PathLike[str], url: str) -> None:
         if found not in (None, wanted):
             raise ConnectionError(f"the store has {found} bytes of {wanted}")
 
+    forget()
     attempt(url, put)
 
 
@@ -208,6 +186,7 @@ def write_remote(url: str, data: bytes, *, create: bool = False) -> bool:
             raise
         return True
 
+    forget()
     return attempt(url, write)
 
 
@@ -262,7 +241,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
         raise MissingExtraError(
             f"{url}: URLs need fsspec, which is not installed: pip install fsspec"
         ) from error
-    protocol, options = _protocol(url), dict[str, Any]()
+    protocol, options = protocol_of(url), dict[str, Any]()
     if protocol in ("s3", "s3a"):
         # One attempt: botocore's, s3fs' and our own would otherwise multiply, and most of them without a word.
         given = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
@@ -298,7 +277,7 @@ def _close_connections() -> None:
             kind.clear_instance_cache()
 
 
-def _protocol(url: str) -> str:
+def protocol_of(url: str) -> str:
     return url.split("://", 1)[0].rsplit("::", 1)[-1].lower()
 
 
@@ -333,96 +312,16 @@ def _in_a_line(error: BaseException) -> str:
 
 
 @functools.lru_cache(_HEADS)
-def _first_bytes(url: str) -> bytes:
+def first_bytes(url: str) -> bytes:
     """The first bytes of a file, or all of it where the server knows no ranges."""
-    wanted = min(_HEAD, remote_size(url))
+    wanted = min(HEAD, remote_size(url))
     if not wanted:
         return b""
-    return attempt(url, lambda fs, path: _whole(fs.cat_file(path, start=0, end=wanted), wanted))
+    return attempt(url, lambda fs, path: whole(fs.cat_file(path, start=0, end=wanted), wanted))
 
 
-def _read_range(url: str, start: int, stop: int) -> bytes:
-    """Bytes ``start`` to ``stop`` of a file, in several requests at once if they are many."""
-    starts = list(range(start, stop, RANGE))
-    stops = [*starts[1:], stop]
-    if len(starts) == 1:
-        return attempt(url, lambda fs, path: _whole(fs.cat_file(path, start=start, end=stop), stop - start))
-
-    def read(fs: Any, path: str) -> bytes:
-        parts = fs.cat_ranges([path] * len(starts), starts, stops, on_error="raise")
-        return b"".join(_whole(part, b - a) for part, a, b in zip(parts, starts, stops, strict=True))
-
-    return attempt(url, read)
-
-
-def _whole(data: bytes, wanted: int) -> bytes:
+def whole(data: bytes, wanted: int) -> bytes:
+    """The bytes that came, if they are as many as were asked for."""
     if len(data) < wanted:
         raise ConnectionError(f"an answer was cut short: {len(data)} bytes of {wanted}")
     return data
-
-
-class RemoteFile(io.BufferedIOBase):
-    """A remote file, read-only. What is read one after another is fetched in ever larger blocks.
-
-    After a jump as much is fetched as is asked for, 64 KB at least; then twice as much each time, to 16 MB.
-    So a reader that looks here and there fetches little more than it looks at, and one that
-    reads on waits seldom.
-    """
-
-    def __init__(self, url: str, size: int, until: int = -1) -> None:
-        self.name = url
-        self._size, self._until = size, until
-        self._position = self._begin = self._run = 0  # where we are; where the block begins; what came in a row
-        self._block = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
-        self._position = max(0, base + offset)
-        return self._position
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        left = max(0, self._size - self._position)
-        wanted = left if size is None or size < 0 else min(size, left)
-        pieces = []
-        while wanted:
-            piece = self._piece(wanted)
-            pieces.append(piece)
-            wanted -= len(piece)
-            self._position += len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    def read1(self, size: int | None = -1, /) -> bytes:
-        return self.read(size)
-
-    def _piece(self, wanted: int) -> bytes:
-        """Some of the next ``wanted`` bytes, at least one."""
-        start = self._position - self._begin
-        if not 0 <= start < len(self._block):
-            self._fetch(wanted)
-            start = self._position - self._begin
-        return self._block[start : start + wanted]
-
-    def _fetch(self, wanted: int) -> None:
-        """Fetch a block that begins at the position."""
-        goes_on = self._position == self._begin + len(self._block)
-        self._begin = self._position
-        if self._position < min(_HEAD, self._size):
-            self._begin, self._block = 0, _first_bytes(self.name)
-            self._run = len(self._block)
-            return
-        self._run = self._run if goes_on else 0
-        size = max(wanted, _HEAD, self._run)
-        if self._position < self._until:  # up to there all will be read, and behind it perhaps nothing
-            size = self._until - self._position
-        stop = min(self._position + min(size, _BLOCK), self._size)
-        self._block = _read_range(self.name, self._position, stop)
-        self._run += len(self._block)

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from numba import njit
 
 from wpprep import rng
+from wpprep.cache import fetch_folder
 from wpprep.errors import OptionError, ShardError
 from wpprep.manifest import Manifest, Shard, read_manifest
 from wpprep.manifest import verify as find_damage
@@ -55,7 +56,7 @@ class ShardFolder:
         *more: str | os.PathLike[str],
         verify: bool = False,
     ) -> None:
-        self.paths = [Path(path) for path in (folder, *more)]
+        self.paths = [fetch_folder(path) for path in (folder, *more)]
         self.path = self.paths[0]
         self.manifests: list[Manifest] = [_open_manifest(path, verify=verify) for path in self.paths]
         self.vocabulary = Vocabulary.from_folder(self.path / "vocab")

@@ -20,6 +20,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from wpprep.cache import fetch_folder
 from wpprep.census import take_census
 from wpprep.config import ShowOptions, build, refuse_unknown
 from wpprep.differences import find_differences
@@ -27,7 +28,7 @@ from wpprep.errors import MissingInputError, OptionError
 from wpprep.files import MANIFEST
 from wpprep.instances import by_number, of_document, open_shards, readable, with_text
 from wpprep.manifest import read_manifest
-from wpprep.vocab.vocabulary import Vocabulary
+from wpprep.vocab.vocabulary import VOCABULARY_FILES, Vocabulary
 
 LABELS = {"nsp": ("B follows A", "B is random"), "sop": ("B follows A", "A and B are swapped")}
 _STYLES = {"special": "dim", "a": "cyan", "b": "green", "predicted": "bold yellow"}
@@ -53,7 +54,7 @@ def show(path: str | os.PathLike[str], console: Console | None = None, **options
 def as_data(path: str | os.PathLike[str], **options: Any) -> dict[str, Any]:
     """What `show` prints, as plain data."""
     refuse_unknown(options, ShowOptions)
-    wanted, folder = build(ShowOptions, options), Path(path)
+    wanted, folder = build(ShowOptions, options), fetch_folder(path, VOCABULARY_FILES)
     if not folder.exists():
         raise MissingInputError(f"{folder}: no such file or folder; expected shards or a vocabulary")
     is_shards = (folder / MANIFEST).is_file() and read_manifest(folder).kind == "shards"

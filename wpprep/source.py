@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wpprep.cache import fetch_folder
 from wpprep.config import CorpusOptions, as_dict, build
 from wpprep.errors import OptionError, ShardError, VocabularyError
+from wpprep.files import Place, place
 from wpprep.manifest import Manifest, read_manifest, verify
 from wpprep.vocab.vocabulary import Vocabulary
 
@@ -27,7 +29,7 @@ from wpprep.vocab.vocabulary import Vocabulary
 class Source:
     """What shards are made from: the token store, what its manifest says of the corpus, and the vocabulary."""
 
-    store: Path
+    store: Place
     corpus: dict[str, Any]
     vocabulary: Vocabulary
 
@@ -52,10 +54,10 @@ def open_source(
         VocabularyError: the store is of another vocabulary.
         OptionError: the store's text was read with another option.
     """
-    folder = Path(store)
+    folder = fetch_folder(store)
     manifest = read_manifest(folder, "tokens")
     refuse_damage(folder, workers)
-    if vocab is not None and (found := Vocabulary.from_folder(Path(vocab)).sha256) != manifest.vocabulary:
+    if vocab is not None and (found := Vocabulary.from_folder(vocab).sha256) != manifest.vocabulary:
         raise VocabularyError(
             f"{vocab}: vocabulary {found[:12]}, but the tokens in {folder} are of vocabulary "
             f"{(manifest.vocabulary or 'none')[:12]}; leave --vocab out, or encode the text anew"
@@ -63,7 +65,7 @@ def open_source(
     _refuse_other_text(folder, manifest, given)
     identity = manifest.corpus["identity"]
     plan = {"options": manifest.options, "vocabulary": manifest.vocabulary, "corpus": identity}
-    return Source(folder, manifest.corpus, Vocabulary.from_folder(folder / "vocab")), plan
+    return Source(place(store), manifest.corpus, Vocabulary.from_folder(folder / "vocab")), plan
 
 
 def refuse_damage(store: Path, workers: int | None = None) -> None:

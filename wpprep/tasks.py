@@ -20,7 +20,7 @@ from wpprep.config import CorpusOptions, ShardOptions, as_dict
 from wpprep.dealing import Selection, documents_of
 from wpprep.encode.encoder import Encoder
 from wpprep.encode.tokens import Keys, Spans, TokenStore, write_part
-from wpprep.files import sha256_of
+from wpprep.files import Place, sha256_of
 from wpprep.filters import Tally, used_documents
 from wpprep.manifest import Shard
 from wpprep.masking import mask_batch
@@ -37,7 +37,7 @@ _BATCH_CHARACTERS = 1 << 22
 class EncodeSlices:
     """Encodes some slices into one part of a token store, with ``cache_memory`` bytes to remember chunks in."""
 
-    vocabulary: Path
+    vocabulary: Place
     text: CorpusOptions
     folder: Path
     cache_memory: int
@@ -128,7 +128,7 @@ class MakeShard:
         bounds: ``int64[shards + 1]``, each shard's range in the documents of all passes (`share_out`).
     """
 
-    tokens: Path
+    tokens: Place
     folder: Path
     documents: Selection
     bounds: Ints

@@ -19,8 +19,8 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import os
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ class Encoder:
                 self._kernel = BytePairKernel.of(self._tokenizer)
 
     @classmethod
-    def from_folder(cls, path: str | Path, cache_memory: int = _CACHE_MEMORY) -> Encoder:
+    def from_folder(cls, path: str | os.PathLike[str], cache_memory: int = _CACHE_MEMORY) -> Encoder:
         """An encoder for a vocabulary folder or file (`Vocabulary.from_folder`)."""
         return cls(Vocabulary.from_folder(path), cache_memory)
 

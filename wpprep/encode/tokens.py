@@ -33,6 +33,7 @@ from numba import njit
 
 from wpprep import rng
 from wpprep.arrays import numbers, plain, strings
+from wpprep.cache import fetch_folder
 from wpprep.errors import MissingInputError, OptionError, ShardError
 from wpprep.files import atomic_write
 from wpprep.records import Ints, TokenizedDocuments, Tokens, offsets_of
@@ -155,7 +156,7 @@ def read_token_counts(folder: str | os.PathLike[str]) -> npt.NDArray[np.uint32]:
         MissingInputError: the folder holds no store.
         ShardError: the file is damaged.
     """
-    return _read_column(Path(folder), _TOKEN_COUNTS)
+    return _read_column(fetch_folder(folder), _TOKEN_COUNTS)
 
 
 def _read_column(folder: Path, name: str) -> npt.NDArray[Any]:
@@ -212,10 +213,11 @@ class TokenStore:
             MissingInputError: the folder holds no store.
             ShardError: its index is damaged; a damaged part is named when it is asked for.
         """
-        rows = _read_column(Path(folder), _ROWS)
+        local = fetch_folder(folder)
+        rows = _read_column(local, _ROWS)
 
         def read(number: int) -> Part:
-            path = Path(folder) / _PART.format(number)
+            path = local / _PART.format(number)
             part = read_part(path)
             if len(part.documents) - 1 != rows[number]:
                 raise ShardError(

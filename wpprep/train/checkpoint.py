@@ -28,6 +28,7 @@ import torch
 from safetensors.torch import load_file, save, save_file
 from transformers import AutoTokenizer, BertForPreTraining
 
+from wpprep.cache import fetch_folder
 from wpprep.errors import MissingInputError, OutputError, TrainingError
 from wpprep.files import MANIFEST, atomic_write, make_folder, remove_folder, sync_folder, write_text
 from wpprep.manifest import Manifest, describe, write_manifest
@@ -180,6 +181,7 @@ def load_model(folder: str | os.PathLike[str]) -> tuple[Any, Any]:
     Raises:
         MissingInputError: the folder holds no model, or one that is not finished.
     """
+    folder = fetch_folder(folder)
     if (Path(folder) / TRAINING).exists() and not (Path(folder) / MANIFEST).exists():
         raise MissingInputError(f"{folder}: training is not finished; run the same command again to go on")
     if not (Path(folder) / "config.json").is_file():

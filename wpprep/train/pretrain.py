@@ -19,12 +19,14 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from wpprep import __version__
+from wpprep.cache import fetch_folder
 from wpprep.config import TrainOptions, build, refuse_unknown
+from wpprep.files import Place, place
 from wpprep.manifest import Manifest
+from wpprep.mirror import outbound
 from wpprep.train.card import model_card
 from wpprep.train.checkpoint import save_model
 from wpprep.train.metrics import draw_curves
@@ -49,7 +51,7 @@ class TrainResult:
         waited: share of the steps' time that was spent waiting for the loader.
     """
 
-    folder: Path
+    folder: Place
     size: str
     parameters: int
     steps: int
@@ -75,7 +77,8 @@ def train(
     Args:
         shards: a folder that `make_shards` wrote, or several of one vocabulary: mixed, by ``weights`` if
             given, or with ``phase`` one after the other.
-        out: a new folder, or that of the same run interrupted.
+        out: a new folder, or that of the same run interrupted; in a bucket it appears when it is finished, and
+            checkpoints stay in the local cache.
         progress: called with each `Progress` and each `Evaluation`; both print as one line.
         **options: see `wpprep.config.TrainOptions`.
 
@@ -87,10 +90,10 @@ def train(
     """
     refuse_unknown(options, TrainOptions)
     built = build(TrainOptions, options)
-    paths = [Path(shards)] if isinstance(shards, (str, os.PathLike)) else [Path(path) for path in shards]
-    with join_ranks() as ranks:
+    paths = [fetch_folder(path) for path in ([shards] if isinstance(shards, (str, os.PathLike)) else shards)]
+    with join_ranks() as ranks, outbound(out, overwrite=built.overwrite, is_first=ranks.is_first) as folder:
         phases, held_out = plan_phases(paths, built, ranks.rank, ranks.world)
-        run = Run(Path(out), built, phases, held_out, ranks, progress or _silent)
+        run = Run(folder, built, phases, held_out, ranks, progress or _silent)
         run.claim()
         run.resume()
         with note_signals() as stop:
@@ -100,7 +103,7 @@ def train(
         if ranks.is_first:
             _finish(run, result)
         ranks.wait()
-    return result
+    return dataclasses.replace(result, folder=place(out))
 
 
 def _result(run: Run) -> TrainResult:

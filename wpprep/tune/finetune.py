@@ -25,9 +25,9 @@ from safetensors.torch import load_file, save
 
 from wpprep.config import FinetuneOptions, LabelledOptions, as_dict, build, refuse_unknown
 from wpprep.errors import CorpusError, OptionError, OutputError
-from wpprep.files import MANIFEST, atomic_write, remove_folder, sha256_of, write_text
+from wpprep.files import MANIFEST, UNFINISHED, atomic_write, remove_folder, sha256_of, write_text
 from wpprep.manifest import Manifest, describe
-from wpprep.output import UNFINISHED, OutputFolder
+from wpprep.output import OutputFolder
 from wpprep.train.checkpoint import copy_tokenizer
 from wpprep.train.folders import read_config, read_vocabulary
 from wpprep.train.model import no_progress_bar

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import ipc
 
+from wpprep.cache import fetch_folder
 from wpprep.encode.scanner import CutRule
 from wpprep.errors import MissingInputError, VocabularyError
 from wpprep.files import atomic_write, read_bytes
@@ -80,14 +82,15 @@ def write_counts(path: Path, tables: Iterable[pa.Table], facts: dict[str, Any]) 
     return write_run(path, tables, {_KEY.decode(): metadata})
 
 
-def open_counts(path: str | Path) -> SavedCounts:
+def open_counts(path: str | os.PathLike[str]) -> SavedCounts:
     """Counts from a folder of count-words, the Arrow file in it, or a TSV file.
 
     Raises:
         MissingInputError: there is nothing of the kind.
         VocabularyError: the file is damaged, or no counts.
     """
-    file = Path(path) / COUNTS if Path(path).is_dir() else Path(path)
+    local = fetch_folder(path)
+    file = local / COUNTS if local.is_dir() else local
     if not file.is_file():
         raise MissingInputError(
             f"{path}: no counts; expected a folder of count-words, its {COUNTS}, or a .tsv file"

@@ -18,6 +18,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
+from wpprep.cache import fetch_folder
 from wpprep.config import SPECIAL_TOKENS, VocabOptions
 from wpprep.errors import MissingInputError, VocabularyError, WpprepError
 from wpprep.files import MANIFEST, atomic_write, sha256_of, write_text
@@ -43,6 +45,9 @@ _ROLE_NAMES = {
     "sep": ("[SEP]", "</s>", "<|endoftext|>"),
     "mask": ("[MASK]", "<mask>"),
 }
+VOCABULARY_FILES = (  # what may be of use to read a vocabulary
+    TOKENIZER, "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"
+)  # fmt: skip
 _SPECIAL_NAMES_FILES = ("special_tokens_map.json", "tokenizer_config.json")
 
 
@@ -63,14 +68,14 @@ class Vocabulary:
     pieces: list[str]
 
     @classmethod
-    def from_folder(cls, path: str | Path) -> Vocabulary:
+    def from_folder(cls, path: str | os.PathLike[str]) -> Vocabulary:
         """Read a vocabulary: tokenizer.json, vocab.txt, or vocab.json and merges.txt, or the folder of such.
 
         Raises:
             MissingInputError: there is nothing at ``path``.
             VocabularyError: it is no vocabulary, or a damaged one.
         """
-        path = Path(path)
+        path = fetch_folder(path, VOCABULARY_FILES)
         if not path.exists():
             raise MissingInputError(
                 f"{path}: no such vocabulary; expected a folder with {TOKENIZER} or vocab.txt"

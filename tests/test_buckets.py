@@ -1,0 +1,264 @@
+"""Outputs in buckets, on a real S3 server on loopback: the same bytes, whole files only, one run at a time."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from wpprep import mirror, remote
+from wpprep.cache import cache_folder, fetch_folder
+from wpprep.encode.tokens import TokenStore
+from wpprep.errors import MissingInputError, OutputError, RemoteError, ShardError
+from wpprep.export import export_shards
+from wpprep.files import sha256_of
+from wpprep.manifest import read_manifest, verify
+from wpprep.pipeline import encode_corpus, make_shards, train_vocab
+from wpprep.remote import list_remote, put_remote, read_remote, remove_remote, write_remote
+from wpprep.rows import ShardFolder
+from wpprep.show import as_data
+
+SHARDS = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3, "holdout": 0.1, "bins": "32,64", "workers": 2}
+
+
+def checksums(folder):
+    """The sha256 of every file below a folder or a URL, by name."""
+    if isinstance(folder, str):
+        return {name.removeprefix(f"{folder}/"): sha256_of(name) for name in list_remote(f"{folder}/")}
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
+
+
+@pytest.fixture(scope="module")
+def local(sample_corpus, vocab, tmp_path_factory):
+    """Shards made without a bucket."""
+    folder = tmp_path_factory.mktemp("local") / "shards"
+    make_shards([sample_corpus / "wiki"], vocab, folder, **SHARDS)
+    return folder
+
+
+@pytest.fixture
+def corpus(s3, sample_corpus):
+    """The URL of sample_corpus/wiki in a bucket of its own."""
+    url = f"{s3.make_bucket()}/in/wiki"
+    for path in (sample_corpus / "wiki").iterdir():
+        put_remote(path, f"{url}/{path.name}")
+    return url
+
+
+def test_bucket_to_bucket_gives_the_bytes_of_a_local_run(s3, corpus, vocab, local):
+    """Vocabulary, shards, held-out shards and bins, from text in a bucket; no trace stays, here or there."""
+    url = s3.make_bucket()
+    made = train_vocab([corpus], f"{url}/vocab", vocab_size=2000, workers=2)
+    assert made.folder == f"{url}/vocab"
+    assert checksums(f"{url}/vocab") == checksums(vocab)
+    s3.asked.clear()
+    summary = make_shards([corpus], f"{url}/vocab", f"{url}/shards/", slice_bytes=5_000, **SHARDS)
+    assert checksums(f"{url}/shards") == checksums(local)
+    assert summary.manifest == read_manifest(f"{url}/shards") == read_manifest(local)
+    written = [path for method, path in s3.asked if method == "PUT" and "/.unfinished/" not in path]
+    assert len(written) == len(set(written)) == len(checksums(local))
+    assert written[-1].endswith("/shards/manifest.json")
+    assert not [path for path in (cache_folder() / "out").rglob("*") if path.is_file()]
+    s3.asked.clear()
+    make_shards([corpus], f"{url}/vocab", f"{url}/shards", **SHARDS)  # finished: only the lock is written
+    assert {path.rpartition("/")[2] for method, path in s3.asked if method == "PUT"} == {"lock"}
+
+
+def test_what_was_written_to_a_bucket_is_read_from_it(s3, corpus, vocab, local, tmp_path):
+    """Tokens, shards and exports: from the bucket through the cache they are what they are from a disk."""
+    url = s3.make_bucket()
+    encode_corpus([corpus], vocab, f"{url}/tokens", workers=1)
+    encode_corpus([corpus], vocab, tmp_path / "tokens", workers=1)
+    assert checksums(f"{url}/tokens") == checksums(tmp_path / "tokens")
+    assert len(TokenStore.open(f"{url}/tokens")) == len(TokenStore.open(tmp_path / "tokens"))
+    make_shards(from_tokens=f"{url}/tokens", out=f"{url}/shards", **SHARDS)
+    assert checksums(f"{url}/shards") == checksums(local)
+    assert len(ShardFolder(f"{url}/shards/bin-64")) == len(ShardFolder(local / "bin-64"))
+    s3.asked.clear()
+    assert fetch_folder(f"{url}/shards") == fetch_folder(f"{url}/shards/")
+    fetched = [path for method, path in s3.asked if method == "GET" and path.endswith(".arrow")]
+    assert len(fetched) == len(set(fetched))
+    export_shards(f"{url}/shards", f"{url}/jsonl", to="jsonl", workers=2)
+    export_shards(local, tmp_path / "jsonl", to="jsonl", workers=1)
+    assert checksums(f"{url}/jsonl") == checksums(tmp_path / "jsonl")
+    shown = [as_data(folder, rows=1)["instances"] for folder in (f"{url}/shards/bin-64", local / "bin-64")]
+    assert shown[0] == shown[1]
+    put_remote(vocab / "vocab.txt", f"{url}/bert/vocab.txt")
+    assert as_data(f"{url}/bert/vocab.txt")["entries"] == as_data(f"{url}/bert")["entries"] == 2000
+
+
+def test_damage_in_a_bucket_is_found(s3, local):
+    """verify names missing, changed and foreign objects; a damaged file never gets into the cache."""
+    url = s3.make_bucket()
+    for path in local.rglob("*"):
+        if path.is_file():
+            put_remote(path, f"{url}/{path.relative_to(local).as_posix()}")
+    assert verify(url) == []
+    name = "bin-64/shard-00001-of-00003.arrow"
+    data = bytearray((local / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    write_remote(f"{url}/{name}", bytes(data))
+    write_remote(f"{url}/stranger.txt", b"?")
+    remove_remote([f"{url}/vocab/vocab.txt"])
+    said = "\n".join(verify(url))
+    for expected in (f"{name}: damaged", "vocab/vocab.txt: missing", "stranger.txt: foreign"):
+        assert expected in said
+    with pytest.raises((ShardError, MissingInputError), match="damaged|no such file"):
+        fetch_folder(url)
+    with pytest.raises(MissingInputError, match="unfinished"):
+        fetch_folder(f"{url}/nothing")
+
+
+_RUN = """
+import sys
+from wpprep.errors import WpprepError
+from wpprep.pipeline import make_shards
+try:
+    make_shards([sys.argv[1]], sys.argv[2], sys.argv[3], slice_bytes=5_000, max_seq_length=64, dupe_factor=2,
+                shards=3, holdout=0.1, bins="32,64", workers=2)
+except WpprepError as error:
+    sys.exit(f"wpprep: {error}")
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_and_does_nothing_twice(s3, corpus, vocab, local, tmp_path):
+    """SIGKILL after the first shard is there, then the same command with an empty cache: the same bytes."""
+    url = f"{s3.make_bucket()}/shards"
+    s3.slow_puts = "shard-00002-of-00003.arrow"
+    words = [sys.executable, "-c", _RUN, corpus, str(vocab), url]
+    run = subprocess.Popen(words, start_new_session=True)
+    begun = time.monotonic()
+    while not any(p.endswith(".arrow.json") for m, p in list(s3.asked)) and time.monotonic() - begun < 60:
+        time.sleep(0.02)
+    time.sleep(0.4)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    s3.slow_puts = ""
+    there = list_remote(f"{url}/")
+    assert not any(name.endswith("shards/manifest.json") for name in there)
+    done = {name for name in there if name.endswith(".arrow.json")}
+    assert 0 < len(done) < 3
+    s3.asked.clear()
+    again = {**os.environ, "WPPREP_CACHE": str(tmp_path / "another")}
+    assert subprocess.run(words, env=again, capture_output=True, text=True, check=True).stderr == ""
+    assert checksums(url) == checksums(local)
+    written = {path.rpartition("/")[2] for method, path in s3.asked if method == "PUT" and "/bin-" in path}
+    assert not written & {name.rpartition("/")[2].removesuffix(".json") for name in done}
+
+
+def test_two_runs_on_one_prefix_do_not_meet(s3, corpus, vocab, monkeypatch):
+    """The second is refused while the first lives; a dead one's lock is taken over, here at once."""
+    url = f"{s3.make_bucket()}/out"
+    monkeypatch.setattr(mirror, "BEAT", 0.2)
+    first = mirror.Mirror(url)
+    with pytest.raises(OutputError, match=r"another run is at work in this folder \(process \d+ on "):
+        encode_corpus([corpus], vocab, url)
+    first.release()
+    assert list_remote(f"{url}/") == {}
+    holder = {"host": mirror._host(), "pid": 2**22 + 1, "began": "1", "token": "x"}
+    write_remote(f"{url}/.unfinished/lock", json.dumps(holder).encode())
+    mirror.Mirror(url).release()
+    holder["host"] = "elsewhere"
+    write_remote(f"{url}/.unfinished/lock", json.dumps(holder).encode())
+    mirror.Mirror(url).release()  # no sign of life for three beats
+    monkeypatch.setattr(mirror, "_host", lambda: "elsewhere")
+    monkeypatch.setattr(mirror, "_is_alive", lambda found: False)
+    living = mirror.Mirror(url)
+    monkeypatch.setattr(mirror, "_host", lambda: "here")
+    with pytest.raises(OutputError, match="another run is at work"):
+        mirror.Mirror(url)
+    write_remote(f"{url}/.unfinished/lock", b'{"token": "another"}')
+    begun = time.monotonic()
+    while not living._lock.is_lost and time.monotonic() - begun < 20:
+        time.sleep(0.05)
+    with pytest.raises(OutputError, match="another run has taken over"):
+        living.put(["x"])
+    living.release()
+
+
+def test_folders_of_others_are_left_alone(s3, corpus, vocab):
+    """A prefix that holds something else is refused, and so is another plan; --overwrite starts anew."""
+    url = s3.make_bucket()
+    write_remote(f"{url}/out/thesis.tex", b"years of work")
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match=r"holds something else \(thesis\.tex\)"):
+            encode_corpus([corpus], vocab, f"{url}/out", overwrite=overwrite)
+    encode_corpus([corpus], vocab, f"{url}/tokens", workers=1)
+    with pytest.raises(OutputError, match=r"min_chars 0 instead of 10"):
+        encode_corpus([corpus], vocab, f"{url}/tokens", min_chars=10)
+    encode_corpus([corpus], vocab, f"{url}/tokens", min_chars=10, overwrite=True, workers=1)
+    assert read_manifest(f"{url}/tokens").options["min_chars"] == 10
+    assert verify(f"{url}/tokens") == []
+    with pytest.raises(OutputError, match="nodes share a folder"):
+        encode_corpus([corpus], vocab, f"{url}/other", node="1/2")
+
+
+def test_a_store_that_fails_leaves_no_half_file(s3, corpus, vocab, monkeypatch):
+    """A PUT that fails for good stops the run in one line, and the same call finishes later."""
+    monkeypatch.setattr(remote, "WAITS", (0.01,))
+    url = f"{s3.make_bucket()}/tokens"
+    s3.refuse_puts = "part-"
+    with pytest.raises(RemoteError, match=r"part-00000\.arrow.*gave up after 2 attempts"):
+        encode_corpus([corpus], vocab, url, workers=1)
+    s3.refuse_puts = ""
+    assert [name.removeprefix(f"{url}/") for name in list_remote(f"{url}/")] == [".unfinished/plan.json"]
+    encode_corpus([corpus], vocab, url, workers=1)
+    assert verify(url) == []
+
+
+def test_the_command_line_says_it_in_one_line(s3, corpus, monkeypatch):
+    """Missing credentials and missing buckets: exit code 1, one line."""
+    pytest.importorskip("wpprep.cli", reason="the command line is installed with the package")
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("AWS_ACCESS")}
+    words = [sys.executable, "-c", "from wpprep.cli import main; main()", "train-vocab", "--vocab-size", "500"]
+    for environment, arguments, expected in (
+        (bare, [corpus, "--out", "vocab"], "no credentials"),
+        (dict(os.environ), ["s3://no-such-bucket-here/x", "--out", "vocab"], "no such file, folder or bucket"),
+        (dict(os.environ), [corpus, "--out", "s3://no-such-bucket-here/x"], "no such file, folder or bucket"),
+    ):
+        done = subprocess.run(words + arguments, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        assert expected in done.stderr
+
+
+def test_a_token_store_is_finished_where_another_machine_left_it(s3, corpus, vocab, monkeypatch, tmp_path):
+    """Parts that only the bucket has are fetched for the index, and not encoded again."""
+    url = f"{s3.make_bucket()}/tokens"
+    monkeypatch.setattr(remote, "WAITS", ())
+    s3.refuse_puts = "/vocab/"
+    with pytest.raises(RemoteError, match="gave up after 1 attempts"):
+        encode_corpus([corpus], vocab, url, workers=1, slice_bytes=5_000)
+    s3.refuse_puts = ""
+    monkeypatch.setenv("WPPREP_CACHE", str(tmp_path / "another"))
+    s3.asked.clear()
+    encode_corpus([corpus], vocab, url, workers=1, slice_bytes=5_000)
+    assert not [path for method, path in s3.asked if method == "PUT" and "part-" in path]
+    assert verify(url) == []
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_from_bucket_to_bucket(s3, local):
+    """Shards are read through the cache, and the finished model appears in the bucket, its manifest last."""
+    pytest.importorskip("transformers", reason="wpprep.train needs the extra packages")
+    from wpprep.train import fill_mask, train
+
+    url = s3.make_bucket()
+    for path in (local / "bin-64").rglob("*"):
+        if path.is_file():
+            put_remote(path, f"{url}/shards/{path.relative_to(local / 'bin-64').as_posix()}")
+    options = {"size": "tiny", "steps": 2, "batch_size": 8, "eval_rows": 8}
+    assert train(f"{url}/shards", f"{url}/model", **options).folder == f"{url}/model"
+    assert verify(f"{url}/model") == []
+    assert len(fill_mask(f"{url}/model", "the [MASK]")[0]) == 5
+    with pytest.raises(OutputError, match="is finished"):
+        train(f"{url}/shards", f"{url}/model", **options)
+    train(f"{url}/shards", f"{url}/model", overwrite=True, **options)
+    assert json.loads(read_remote(f"{url}/model/config.json"))["num_hidden_layers"] == 2
+    assert not Path(cache_folder() / "out" / url.replace("://", "/") / "model").exists()
