@@ -6,16 +6,20 @@
 Every contender encodes the same documents (WikiExtractor articles) without special tokens, from an empty
 cache. `tokenizers`, far slower, gets the first few megabytes alone, which flatters nobody: its speed does
 not change with size; so does flash-tokenizer, line by line, for it pads and allocates to a longest length.
-gigatoken reads a file itself, the others get strings.
+gigatoken reads a file itself, the others get strings; wpprep is measured both ways. `tokenizers` is measured
+by encode_batch_fast, and by encode_batch, which also says where in the text every token was.
 """
 
 from __future__ import annotations
 
+import io
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import DATA, Contender, Work, main, text_of
+
+_SEPARATOR = b"</doc>\n"
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Case:
     def documents(self, megabytes: float | None = None) -> tuple[list[str], int]:
         """The documents, and their bytes."""
         data = text_of(self.folder, megabytes)
-        return data.decode().split("</doc>\n"), len(data)
+        return data.decode().split(_SEPARATOR.decode()), len(data)
 
 
 CASES = {
@@ -61,6 +65,30 @@ def ours(case: Case) -> Work:
     return Work(run, size)
 
 
+def ours_from_file(case: Case) -> Work:
+    """From the bytes of a file to ids, without a string in between."""
+    from wpprep.encode.encoder import Encoder
+    from wpprep.encode.filter import encoded_lines
+
+    file, size = _as_file(case)
+    Encoder.from_folder(case.file).encode_batch(["compile the kernels", "é 한 中"])
+    list(encoded_lines(Encoder.from_folder(case.file), io.BytesIO("compile, é 한 中\n".encode())))
+    encoder = Encoder.from_folder(case.file)
+
+    def run() -> int:
+        with open(file, "rb") as stream:
+            return sum(len(row) for rows in encoded_lines(encoder, stream, _SEPARATOR) for row in rows)
+
+    return Work(run, size)
+
+
+def _as_file(case: Case) -> tuple[Path, int]:
+    data = text_of(case.folder)
+    file = Path(tempfile.mkdtemp()) / "text.txt"
+    file.write_bytes(data)
+    return file, len(data)
+
+
 def ours_again(case: Case) -> Work:
     """With the chunks of the text known: what encoding the next gigabyte costs."""
     work = ours(case)
@@ -76,6 +104,19 @@ def tokenizers(case: Case) -> Work:
 
     def run() -> int:
         return sum(len(e.ids) for e in tokenizer.encode_batch_fast(documents, add_special_tokens=False))
+
+    return Work(run, size)
+
+
+def tokenizers_with_offsets(case: Case) -> Work:
+    """`encode_batch`, which also says where in the text every token was."""
+    from wpprep.vocab.vocabulary import Vocabulary
+
+    tokenizer = Vocabulary.from_folder(case.file).tokenizer
+    documents, size = case.documents(4)
+
+    def run() -> int:
+        return sum(len(e.ids) for e in tokenizer.encode_batch(documents, add_special_tokens=False))
 
     return Work(run, size)
 
@@ -121,16 +162,14 @@ def gigatoken(case: Case) -> Work | None:
     from wpprep.vocab.vocabulary import Vocabulary
 
     tokenizer = giga.Tokenizer(Vocabulary.from_folder(case.file).tokenizer)
-    data = text_of(case.folder)
-    file = Path(tempfile.mkdtemp()) / "text.txt"
-    file.write_bytes(data)
-    source = giga.TextFileSource([str(file)], separator=b"</doc>\n")
+    file, size = _as_file(case)
+    source = giga.TextFileSource([str(file)], separator=_SEPARATOR)
 
     def run() -> int:
         made = tokenizer.encode_files(source)
         return sum(len(row) for row in made)
 
-    return Work(run, len(data))
+    return Work(run, size)
 
 
 if __name__ == "__main__":
@@ -139,8 +178,10 @@ if __name__ == "__main__":
         CASES,
         [
             Contender("wpprep", ours),
+            Contender("wpprep, file to ids", ours_from_file),
             Contender("wpprep, chunks known", ours_again),
             Contender("tokenizers", tokenizers, "tokenizers"),
+            Contender("tokenizers, offsets", tokenizers_with_offsets, "tokenizers"),
             Contender("flash-tokenizer", flash, "flash_tokenizer", "flash-tokenizer"),
             Contender("tensorflow-text", tensorflow, "tensorflow_text", "tensorflow-text"),
             Contender("gigatoken", gigatoken, "gigatoken"),

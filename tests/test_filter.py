@@ -50,3 +50,12 @@ def test_tokenize_answers_line_by_line(vocab):
         assert filter_.stdout.readline().replace(b" ", b"").replace(b"##", b"") == line.replace(b" ", b"")
     filter_.stdin.close()
     assert filter_.wait() == 0
+
+
+@given(st.lists(st.text(max_size=20).map(lambda t: t.replace("--", "")), max_size=8))
+def test_any_separator(encoder, texts):
+    """Texts with a separator of several bytes between them; the separator belongs to none."""
+    texts = [text for text in texts if not text.startswith("-") and not text.endswith("-")]
+    stream = io.BytesIO("".join(f"{text}--\n" for text in texts).encode())
+    rows = list(itertools.chain.from_iterable(encoded_lines(encoder, stream, b"--\n")))
+    assert [row.tolist() for row in rows] == [encoder.encode(text).tolist() for text in texts]

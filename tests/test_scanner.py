@@ -171,3 +171,29 @@ def test_identity_tells_rules_apart() -> None:
     """Rules that treat ASCII alike have one identity, others have not."""
     assert byte_level_rule().identity == byte_level_rule().identity
     assert len({rule.identity for rule in RULES.values()}) == 3
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
+@given(parts=st.lists(st.tuples(mixed_texts, mixed_texts), min_size=1, max_size=4))
+def test_what_lies_between_sentences_is_passed_over(rule: CutRule, parts: list[tuple[str, str]]) -> None:
+    """Sentences that do not begin where the one before ends are scanned as they are alone."""
+    data = b"".join((gap + sentence).encode() for gap, sentence in parts)
+    ends = np.cumsum([len((gap + sentence).encode()) for gap, sentence in parts], dtype=np.int64)
+    begins = ends - np.array([len(sentence.encode()) for _, sentence in parts])
+    table = ChunkTable(rule)
+    codes, code_ends = table.scan(np.frombuffer(data, np.uint8), ends, begins)
+    chunks = table.chunks()
+    found = [[chunks[code] for code in part] for part in np.split(codes, code_ends[:-1])]
+    assert found == [cut(sentence, rule) for _, sentence in parts]
+
+
+@given(before=st.integers(0, 140), text=mixed_texts, after=st.integers(0, 140))
+def test_plain_text_of_every_length(before: int, text: str, after: int) -> None:
+    """Whatever stands at the ends of the 64 bytes that are looked at together, the chunks are the twin's."""
+    plain = "It was 12 o'clock (or so), <he said>; don't_ask 4me\tor 007.\n\nA-b " * 3
+    sentence = plain[-before or len(plain) :] + text + plain[:after]
+    for rule in RULES.values():
+        assert scanned(ChunkTable(rule), [sentence, sentence[3:]]) == [
+            cut(sentence, rule),
+            cut(sentence[3:], rule),
+        ]

@@ -31,7 +31,7 @@ from wpprep.encode.bytepairs import BytePairKernel
 from wpprep.encode.cuts import Normalize, Pipe, bert_rule, byte_level_rule
 from wpprep.encode.memory import ChunkMemory, Encoded
 from wpprep.encode.scanner import CutRule
-from wpprep.encode.utf8 import PADDING
+from wpprep.encode.utf8 import PADDING, is_valid, padded
 from wpprep.encode.wordpiece import WordPieceKernel, fits
 from wpprep.records import Bytes, Ints, TokenizedDocuments, Tokens, offsets_of, token_dtype
 from wpprep.vocab.vocabulary import Vocabulary
@@ -83,6 +83,21 @@ class Encoder:
         encoded = self._encode_sentences(texts)
         return [encoded.tokens[a:b] for a, b in itertools.pairwise([0, *encoded.ends.tolist()])]
 
+    def encode_utf8(self, text: Bytes, begins: Ints, ends: Ints) -> list[Tokens]:
+        """Ids of every ``text[begins[i]:ends[i]]``, as `encode` gives them, without a string in between.
+
+        Raises:
+            UnicodeDecodeError: the bytes up to the last end are not UTF-8.
+        """
+        text = padded(text, int(ends[-1]))
+        if not is_valid(text, int(ends[-1])):
+            text[: ends[-1]].tobytes().decode()
+        if self._rule is None or self._adds_space:
+            data = text.tobytes()
+            return self.encode_batch([data[a:b].decode() for a, b in zip(begins, ends, strict=True)])
+        encoded = self._encode_batch(text, ends, begins)
+        return [encoded.tokens[a:b] for a, b in itertools.pairwise([0, *encoded.ends.tolist()])]
+
     def encode_documents(self, documents: Iterable[tuple[str, Sequence[str]]]) -> TokenizedDocuments:
         """Encode documents given as (id, sentences); sentences and documents without tokens are left out."""
         ids: list[str] = []
@@ -106,10 +121,10 @@ class Encoder:
             return self._ask_library(sentences)
         return _joined([self._encode_batch(text, ends) for text, ends in _batches(sentences)], self)
 
-    def _encode_batch(self, text: Bytes, ends: Ints) -> Encoded:
-        """All ids of valid UTF-8, cut into sentences at ``ends``."""
+    def _encode_batch(self, text: Bytes, ends: Ints, begins: Ints | None = None) -> Encoded:
+        """All ids of valid UTF-8, cut into sentences (`ChunkTable.scan`)."""
         memory = self._memory
-        codes, code_ends = memory.table.scan(text, ends)
+        codes, code_ends = memory.table.scan(text, ends, begins)
         self._learn()
         encoded = memory.recall(codes, code_ends)
         memory.keep_to_bound()

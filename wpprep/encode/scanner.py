@@ -198,13 +198,13 @@ def _chunk_end(text: Bytes, position: np.uint64, stop: np.uint64, classes: Bytes
 
 @njit(cache=True, nogil=True)
 def _cut(
-    text: Bytes, ends: Ints, classes: Bytes, cuts: Bytes, plain: Words, drops_blanks: bool,
+    text: Bytes, begins: Ints, ends: Ints, classes: Bytes, cuts: Bytes, plain: Words, drops_blanks: bool,
     places: Ints, stops: Ints, code_ends: Ints, state: Ints,
 ) -> int:  # fmt: skip
     """Find chunks from where ``state`` says on: number k is ``text[places[k]:stops[k]]``.
 
     Comes back when all sentences are done, when ``places`` is full, or when a character must be probed.
-    ``ends`` are the ends of the sentences in ``text``, in bytes; ``code_ends`` those in chunks.
+    Sentence s is ``text[begins[s]:ends[s]]``; ``code_ends`` are the ends of the sentences in chunks.
     """
     dropped = _ALL if drops_blanks else np.uint64(0)
     position, sentence, n = np.uint64(state[_POSITION]), state[_SENTENCE], state[_FOUND]
@@ -256,6 +256,8 @@ def _cut(
         if reason == _DONE:
             code_ends[sentence] = before + n
             sentence += 1
+            if sentence < len(ends):
+                position = np.uint64(begins[sentence])
     state[_POSITION], state[_SENTENCE], state[_FOUND] = np.int64(position), sentence, n
     return reason
 
@@ -425,12 +427,13 @@ class ChunkTable:
         """Memory held, in bytes."""
         return self._slots.nbytes + self.blob.nbytes + self.starts.nbytes
 
-    def scan(self, text: Bytes, ends: Ints) -> tuple[Codes, Ints]:
+    def scan(self, text: Bytes, ends: Ints, begins: Ints | None = None) -> tuple[Codes, Ints]:
         """Codes of the chunks of ``text`` (valid UTF-8), cut also at every sentence end.
 
         Args:
             text: ``uint8[n]``, or longer; it is copied unless PADDING bytes or more come after the last end.
             ends: ``int64[n_sentences]``, ascending offsets into ``text``; the last is ``n``.
+            begins: ``int64[n_sentences]``, if sentences do not begin where the one before ends.
 
         Returns:
             ``int32[n_chunks]`` and, for every sentence, the end of its chunks in that array.
@@ -438,11 +441,14 @@ class ChunkTable:
         text = padded(text, int(ends[-1]) if len(ends) else 0)
         codes = np.empty(len(text), np.int32)  # pages never written cost nothing
         code_ends = np.empty(len(ends), np.int64)
+        if begins is None:
+            begins = np.concatenate([[0], ends[:-1]])
         state = np.zeros(_STATES, np.int64)
+        state[_POSITION] = begins[0]
         rule, reason = self.rule, _FULL
         while reason != _DONE:
             reason = _cut(
-                text, ends, rule.classes, rule.cuts, rule.plain, rule.drops_blanks,
+                text, begins, ends, rule.classes, rule.cuts, rule.plain, rule.drops_blanks,
                 self._places, self._stops, code_ends, state,
             )  # fmt: skip
             if reason == _PROBE:

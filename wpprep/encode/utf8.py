@@ -111,6 +111,34 @@ def code_point_at(text: Bytes, i: np.uint64) -> tuple[np.uint64, np.uint64]:
 
 
 @njit(cache=True, nogil=True)
+def is_valid(text: Bytes, n: int) -> bool:
+    """Whether the first ``n`` bytes are UTF-8 (The Unicode Standard, table 3-7); PADDING bytes follow them."""
+    i, stop = np.uint64(0), np.uint64(n)
+    while i < stop:
+        skipped = lowest_bit(between(text, i, 0x80, 0xFF))
+        i += skipped
+        if skipped == 64 or i >= stop:
+            continue
+        lead, second = text[i], text[i + np.uint64(1)]
+        low, high, width = 0x80, 0xBF, 2
+        if lead >= 0xE0:
+            width = 3
+            low = 0xA0 if lead == 0xE0 else low
+            high = 0x9F if lead == 0xED else high
+        if lead >= 0xF0:
+            width = 4
+            low = 0x90 if lead == 0xF0 else low
+            high = 0x8F if lead == 0xF4 else high
+        if lead < 0xC2 or lead > 0xF4 or second < low or second > high or i + np.uint64(width) > stop:
+            return False
+        for k in range(2, width):
+            if text[i + np.uint64(k)] & 0xC0 != 0x80:
+                return False
+        i += np.uint64(width)
+    return True
+
+
+@njit(cache=True, nogil=True)
 def _unknown(text: Bytes, start: int, stop: int, table: Any, unprobed: int, known: int, found: Ints) -> int:
     """List the distinct code points in ``text[start:stop]`` that the table does not know, and mark them."""
     i, n = np.uint64(start), 0
