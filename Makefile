@@ -22,7 +22,7 @@ lint: $(VENV)/test.stamp
 	$(BIN)/lint-imports --config pyproject.toml
 
 bench: $(VENV)/test.stamp  ## every benchmark; peers that are missing are named
-	for name in encode train_vocab read shards load train; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	for name in encode train_vocab read sentences shards load train; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 # PyTorch goes first and alone: a range would let pip take a build of several gigabytes.
 $(VENV)/train.stamp: pyproject.toml constraints.txt

@@ -21,7 +21,7 @@ from functools import partial
 from typing import Any
 
 from wpprep.config import CorpusOptions, RunOptions
-from wpprep.errors import CorpusError, OptionError
+from wpprep.errors import CorpusError, MissingInputError, OptionError
 from wpprep.files import is_compressed, size_of
 from wpprep.jobs import Progress, run_resumable
 from wpprep.output import OutputFolder
@@ -73,8 +73,11 @@ def bytes_of(slice_: Slice) -> int:
     """About how much text a slice has."""
     if slice_.stop >= 0:
         return slice_.stop - slice_.start
-    size = size_of(slice_.path) - slice_.start
-    return size * _COMPRESSION if is_compressed(slice_.path) else size
+    try:
+        size = size_of(slice_.path) - slice_.start
+        return size * _COMPRESSION if is_compressed(slice_.path) else size
+    except MissingInputError:
+        return 0  # reading it will say so
 
 
 def plan_of(options: dict[str, Any], vocabulary: str | None, tasks: list[list[Slice]]) -> dict[str, Any]:

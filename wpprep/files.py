@@ -234,8 +234,17 @@ def open_raw(path: str | os.PathLike[str], until: int = -1) -> IO[bytes]:
 
 
 def size_of(path: str | os.PathLike[str]) -> int:
-    """The size of a file in bytes, as it lies there."""
-    return remote_size(os.fspath(path)) if is_url(path) else os.path.getsize(path)
+    """The size of a file in bytes, as it lies there.
+
+    Raises:
+        MissingInputError: the file is not there.
+    """
+    if is_url(path):
+        return remote_size(os.fspath(path))
+    try:
+        return os.path.getsize(path)
+    except OSError as error:
+        raise MissingInputError(f"{path}: cannot be opened: {error.strerror}") from error
 
 
 def local_copy(path: str | os.PathLike[str]) -> str:

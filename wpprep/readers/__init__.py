@@ -88,7 +88,7 @@ def _format_of(path: Place, options: CorpusOptions) -> str | None:
         return options.format
     try:
         return detect(path, options)
-    except CorpusError:
+    except (CorpusError, MissingInputError):
         if options.skip_bad:
             return "prose"  # reading it will fail at the same place, and say so
         raise
@@ -97,7 +97,7 @@ def _format_of(path: Place, options: CorpusOptions) -> str | None:
 def _split(path: Place, format: str, options: CorpusOptions, target_bytes: int) -> list[Slice]:
     try:
         slices: list[Slice] = reader(format).split(str(path), target_bytes, options)
-    except CorpusError:
+    except (CorpusError, MissingInputError):
         if options.skip_bad:
             return [Slice(str(path), format, 0, -1)]  # the same: what is bad is left out by read_slice alone
         raise
@@ -136,7 +136,7 @@ def read_slice(slice_: Slice, options: CorpusOptions, left_out: LeftOut | None =
                 left_out.add(_listed(outcome.error, slice_))
             else:
                 raise outcome.error
-    except CorpusError as error:
+    except (CorpusError, MissingInputError) as error:  # or the file has vanished during the run
         if not options.skip_bad:
             raise
         left_out.add(_listed(error, slice_))
@@ -144,6 +144,6 @@ def read_slice(slice_: Slice, options: CorpusOptions, left_out: LeftOut | None =
         _log.warning("%s: left out %d bad documents or pieces", slice_.path, left_out.count - before)
 
 
-def _listed(error: CorpusError, slice_: Slice) -> LeftOut:
+def _listed(error: CorpusError | MissingInputError, slice_: Slice) -> LeftOut:
     """An error for a manifest: without folders, so that equal data gives equal bytes."""
     return LeftOut(1, [str(error).replace(slice_.path, Path(slice_.path).name)])
