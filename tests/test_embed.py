@@ -7,17 +7,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from bert import torch, transformers, write_bert
 
 from wpprep.errors import CorpusError, MissingInputError, OptionError, TextDecodeError
-
-torch = pytest.importorskip("torch", reason="vectors are an extra: pip install 'wpprep[train]'")
-transformers = pytest.importorskip("transformers", reason="vectors are an extra: pip install 'wpprep[train]'")
-
-from wpprep.train import embed as room  # noqa: E402
-from wpprep.train.checkpoint import copy_tokenizer  # noqa: E402
-from wpprep.train.embed import embed, similarity  # noqa: E402
-from wpprep.train.model import Size, build_model, no_progress_bar  # noqa: E402
-from wpprep.vocab.vocabulary import Vocabulary  # noqa: E402
+from wpprep.train import embed as room
+from wpprep.train.embed import embed, similarity
 
 LINES = [
     "The lamp is lit.",
@@ -30,12 +24,7 @@ LINES = [
 
 @pytest.fixture(scope="module")
 def model(vocab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model") / "model"
-    torch.manual_seed(1)
-    with no_progress_bar():
-        build_model(Size(3, 32, 2), Vocabulary.from_folder(vocab).roles, 64, 0.1).save_pretrained(folder)
-    copy_tokenizer(vocab, folder, 64)
-    return folder
+    return write_bert(vocab, tmp_path_factory.mktemp("model") / "model")
 
 
 @pytest.fixture

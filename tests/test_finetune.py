@@ -8,26 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bert import no_progress_bar, torch, transformers, write_bert
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wpprep.errors import CorpusError, MissingInputError, OptionError, OutputError
 from wpprep.manifest import verify
-
-torch = pytest.importorskip("torch", reason="fine-tuning is an extra: pip install 'wpprep[train]'")
-transformers = pytest.importorskip(
-    "transformers", reason="fine-tuning is an extra: pip install 'wpprep[train]'"
-)
-
-from wpprep.train.checkpoint import copy_tokenizer  # noqa: E402
-from wpprep.train.model import Size, build_model, no_progress_bar  # noqa: E402
-from wpprep.tune import answering, finetune, predict, tagging  # noqa: E402  # noqa: E402
-from wpprep.tune.answering import best_span  # noqa: E402
-from wpprep.tune.examples import Answer, Example  # noqa: E402
-from wpprep.tune.rows import Part, Row, collate, fit, plan_batches  # noqa: E402
-from wpprep.tune.setup import Setup  # noqa: E402
-from wpprep.tune.tagging import First  # noqa: E402
-from wpprep.vocab.vocabulary import Vocabulary  # noqa: E402
+from wpprep.train import fill_mask
+from wpprep.tune import answering, finetune, predict, tagging
+from wpprep.tune.answering import best_span
+from wpprep.tune.examples import Answer, Example
+from wpprep.tune.rows import Part, Row, collate, fit, plan_batches
+from wpprep.tune.setup import Setup
+from wpprep.tune.tagging import First
+from wpprep.vocab.vocabulary import Vocabulary
 
 FILES = {
     "classify": "sentiment.tsv",
@@ -50,16 +44,7 @@ def _one_thread():
 
 @pytest.fixture(scope="module")
 def model(vocab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of two layers with random weights, as `wpprep train` would leave it."""
-    return write_model(vocab, tmp_path_factory.mktemp("model") / "model")
-
-
-def write_model(vocab: Path, folder: Path) -> Path:
-    torch.manual_seed(1)
-    with no_progress_bar():
-        build_model(Size(2, 32, 2), Vocabulary.from_folder(vocab).roles, 64, 0.1).save_pretrained(folder)
-    copy_tokenizer(vocab, folder, 64)
-    return folder
+    return write_bert(vocab, tmp_path_factory.mktemp("model") / "model")
 
 
 @pytest.fixture
@@ -166,7 +151,7 @@ def test_random_weights_are_a_comparison(model, labelled, tmp_path):
 
 def test_checkpoints_from_elsewhere(vocab, labelled, tmp_path):
     """A BertModel without heads is taken, its vocabulary in vocab.txt and its weights in a .bin file."""
-    folder = write_model(vocab, tmp_path / "theirs")
+    folder = write_bert(vocab, tmp_path / "theirs")
     bert = transformers.BertModel.from_pretrained(folder)
     for name in ("model.safetensors", "tokenizer.json", "tokenizer_config.json"):
         (folder / name).unlink()
@@ -197,6 +182,13 @@ def test_models_that_cannot_be_tuned_are_refused(model, labelled, tmp_path):
     (bare / "config.json").write_text('{"model_type": "gpt2"}')
     with pytest.raises(OptionError, match="a model of type gpt2, expected bert"):
         finetune(bare, data, out)
+
+
+def test_a_fine_tuned_model_fills_no_blanks(model, labelled, tmp_path):
+    """Its head for masked words is gone; a random one in its place would answer nonsense."""
+    finetune(model, labelled / "sentiment.tsv", tmp_path / "out", **QUICK)
+    with pytest.raises(MissingInputError, match="a model without the head that fills blanks"):
+        fill_mask(tmp_path / "out", "the [MASK]")
 
 
 def test_labels_that_training_has_not_are_named(model, tmp_path):

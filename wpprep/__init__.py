@@ -21,6 +21,9 @@ _HOMES = {
     "extract_corpus": "wpprep.extract",
     "make_shards": "wpprep.pipeline",
     "train": "wpprep.train",
+    "finetune": "wpprep.tune",
+    "predict": "wpprep.tune",
+    "embed": "wpprep.train.embed",
     "demo": "wpprep.demo",
     "show": "wpprep.show",
     "report": "wpprep.report",
@@ -37,10 +40,13 @@ __all__ = [
     "compare_vocabs",
     "count_words",
     "demo",
+    "embed",
     "encode_corpus",
     "extract_corpus",
+    "finetune",
     "make_shards",
     "report",
+    "predict",
     "show",
     "train",
     "train_vocab",
@@ -58,6 +64,8 @@ if TYPE_CHECKING:
     from wpprep.report import report
     from wpprep.show import show
     from wpprep.train import train
+    from wpprep.train.embed import embed
+    from wpprep.tune import finetune, predict
 
 
 class _Package(types.ModuleType):

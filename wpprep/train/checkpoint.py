@@ -179,7 +179,7 @@ def load_model(folder: str | os.PathLike[str]) -> tuple[Any, Any]:
     """Tokenizer and BertForPreTraining of a model's folder, from these files alone, dropout off.
 
     Raises:
-        MissingInputError: the folder holds no model, or one that is not finished.
+        MissingInputError: the folder holds no model, one that is not finished, or one without an MLM head.
     """
     folder = fetch_folder(folder)
     if (Path(folder) / TRAINING).exists() and not (Path(folder) / MANIFEST).exists():
@@ -188,7 +188,12 @@ def load_model(folder: str | os.PathLike[str]) -> tuple[Any, Any]:
         raise MissingInputError(f"{folder}: no config.json; expected the folder of a trained model")
     local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     with no_progress_bar():
-        model: Any = BertForPreTraining.from_pretrained(folder, use_safetensors=True, **local)
+        loaded: Any = BertForPreTraining.from_pretrained(
+            folder, use_safetensors=True, output_loading_info=True, **local
+        )
+    model, info = loaded
+    if "cls.predictions.transform.dense.weight" in info["missing_keys"]:
+        raise MissingInputError(f"{folder}: a model without the head that fills blanks; give a pretrained one")
     return AutoTokenizer.from_pretrained(folder, **local), model.eval()
 
 

@@ -7,7 +7,7 @@ predict("reviews-model", "new.tsv", "predictions.jsonl")
 from __future__ import annotations
 
 import wpprep.train  # noqa: F401 (first: it says in one line what to install where torch is missing)
-from wpprep.tune.finetune import Finetuned, finetune
-from wpprep.tune.predict import Predicted, predict
+from wpprep.tune.predicting import Predicted, predict
+from wpprep.tune.tuning import Finetuned, finetune
 
 __all__ = ["Finetuned", "Predicted", "finetune", "predict"]

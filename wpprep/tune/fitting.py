@@ -15,7 +15,7 @@ from wpprep.train.ranks import Ranks
 from wpprep.train.updates import Updates
 from wpprep.tune.examples import Example
 from wpprep.tune.heads import make_model
-from wpprep.tune.predict import inputs_of, run
+from wpprep.tune.predicting import inputs_of, run
 from wpprep.tune.rows import Row, plan_batches
 from wpprep.tune.setup import Setup
 from wpprep.tune.tasks import TASKS, Measures, Prediction

@@ -36,7 +36,7 @@ from wpprep.tune.fitting import Fit, Report, judge
 from wpprep.tune.heads import RESULTS, describe_setup, make_model, write_json
 from wpprep.tune.labelled import find_splits, read_examples
 from wpprep.tune.measures import mean_and_deviation
-from wpprep.tune.predict import to_line
+from wpprep.tune.predicting import to_line
 from wpprep.tune.setup import Setup
 from wpprep.tune.tasks import TASKS, Prediction, label_order
 

@@ -1,0 +1,136 @@
+"""What is pretraining worth? Five labelled tasks, from a pretrained model and from random weights.
+
+    python benchmarks/finetune.py --data ../shared/data/labelled --en model-en --ko model-ko
+
+Both columns have the same examples, seeds, steps and learning rate; the model alone differs. Rows are as long
+as the task wants, or as the model takes. Every task's test part is measured once, with the weights that did
+best on a dev part, which neither learns nor is reported:
+
+    nsmc       learn: --examples of train (a tenth of their texts judges)     test: test
+    kornli     learn: XNLI test, 5,010 pairs (a tenth of the premises judges) test: XNLI dev, 2,490 pairs
+    wikiann-en learn: --examples of train, judged by dev (its first 2,000 sentences)   test: test (first 5,000)
+    wnut17     learn: train, 3,394 tweets (a tenth judges)                    test: dev, 1,009 tweets
+    xquad      learn: the first 36 articles (a tenth of them judges)          test: the last 12 articles
+
+XNLI's and XQuAD's own training sets are English, or other people's translations: what is used here is small.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import itertools
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from wpprep.tune import finetune
+
+
+class Trial(NamedTuple):
+    """A task: the language of its model, its files, its options, and the measure that is shown."""
+
+    language: str
+    files: dict[str, Path]
+    options: dict[str, Any]
+    measure: str
+
+
+def main() -> None:
+    """Print the table, a line as soon as it is done."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="the folder of labelled data")
+    parser.add_argument("--en", type=Path, help="a pretrained English model; its tasks are left out without it")
+    parser.add_argument("--ko", type=Path, help="a pretrained Korean model; its tasks are left out without it")
+    parser.add_argument("--only", nargs="*", help="names of tasks")
+    parser.add_argument("--examples", type=int, default=5000, help="training examples at most")
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--learning-rate", type=float, default=3e-4)
+    parser.add_argument("--threads", type=int, default=1)
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    models = {"en": asked.en, "ko": asked.ko}
+    print("| task | measure, test part | random weights | pretrained | CPU seconds |\n|---|---|---:|---:|---:|")
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, trial in trials(asked.data, Path(scratch)).items():
+            model = models[trial.language]
+            if model is not None and (not asked.only or name in asked.only):
+                print(line(name, trial, model, asked, Path(scratch)), flush=True)
+
+
+def trials(data: Path, scratch: Path) -> dict[str, Trial]:
+    """The tasks, where their data is there."""
+    found = {}
+    if (data / "nsmc").is_dir():
+        files = {"data": data / "nsmc" / "train.tsv.gz", "test": data / "nsmc" / "test.tsv.gz"}
+        found["nsmc"] = Trial("ko", files, {"task": "classify", "max_seq_length": 64}, "accuracy")
+    if (data / "kornli").is_dir():
+        folder = data / "kornli"
+        files = {"data": folder / "xnli.test.ko.tsv.gz", "test": folder / "xnli.dev.ko.tsv.gz"}
+        found["kornli"] = Trial("ko", files, {"task": "pair", "max_seq_length": 128}, "accuracy")
+    if (data / "wikiann-en").is_dir():
+        folder, short = data / "wikiann-en", scratch / "wikiann"
+        files = {"data": folder / "train.conll.gz"}
+        for split, count in (("dev", 2000), ("test", 5000)):
+            files[split] = short.with_suffix(f".{split}")
+            with gzip.open(folder / f"{split}.conll.gz", "rt", encoding="utf-8") as file:
+                files[split].write_text("".join(itertools.islice(sentences(file), count)), "utf-8")
+        found["wikiann-en"] = Trial("en", files, {"task": "tag", "max_seq_length": 64}, "entity_f1")
+    if (data / "wnut17").is_dir():
+        files = {"data": data / "wnut17" / "train.conll", "test": data / "wnut17" / "dev.conll"}
+        found["wnut17"] = Trial("en", files, {"task": "tag", "max_seq_length": 64}, "entity_f1")
+    if (data / "xquad").is_dir():
+        articles = json.loads((data / "xquad" / "en.json").read_text("utf-8"))["data"]
+        files = {}
+        for split, part in (("data", articles[:-12]), ("test", articles[-12:])):
+            files[split] = scratch / f"xquad.{split}"
+            files[split].write_text(json.dumps({"data": part}), "utf-8")
+        found["xquad"] = Trial("en", files, {"task": "qa", "max_seq_length": 128}, "f1")
+    return found
+
+
+def sentences(lines: Iterator[str]) -> Iterator[str]:
+    """The sentences of a CoNLL file, as text."""
+    sentence = ""
+    for line in lines:
+        sentence += line
+        if not line.strip():
+            yield sentence
+            sentence = ""
+
+
+def line(name: str, trial: Trial, model: Path, asked: argparse.Namespace, scratch: Path) -> str:
+    """The line of a task: mean and deviation over the seeds, from random weights and from the model."""
+    started = time.process_time()
+    takes = json.loads((model / "config.json").read_text("utf-8"))["max_position_embeddings"]
+    options = {**trial.options, "max_seq_length": min(trial.options["max_seq_length"], takes)}
+    shown = []
+    for scratched in (True, False):
+        files = {part: path for part, path in trial.files.items() if part != "data"}
+        done = finetune(
+            model,
+            trial.files["data"],
+            scratch / f"{name}-{scratched}",
+            from_scratch=scratched,
+            seeds=asked.seeds,
+            epochs=asked.epochs,
+            learning_rate=asked.learning_rate,
+            train_examples=asked.examples,
+            **files,
+            **options,
+        )
+        found = done.measures["test"][trial.measure]
+        shown.append(f"{100 * found['mean']:.1f} ± {100 * found['deviation']:.1f}")
+    counts = f"{done.examples['train']:,} to learn from, {done.examples['test']:,} in the test part"
+    spent = time.process_time() - started
+    return f"| {name} ({counts}) | {trial.measure} | {shown[0]} | {shown[1]} | {spent:.0f} |"
+
+
+if __name__ == "__main__":
+    main()
