@@ -75,13 +75,13 @@ def _read_group(
 
 def _rows(file: Any, columns: Columns, options: CorpusOptions) -> int:
     """How many rows make a document of a file; of one that is damaged at its beginning, one."""
+    if options.rows_per_document is not None or file.schema_arrow.names != [columns.text]:
+        return options.rows_per_document or 1  # without a look at the rows
     try:
         first = next(file.iter_batches(SENTENCES, [0], [columns.text], use_threads=False), None)
     except (pa.ArrowException, OSError, IndexError):
         first = None
-    if first is None:
-        return options.rows_per_document or 1
-    return rows_of_a_document(first, file.schema_arrow.names, columns, options)
+    return 1 if first is None else rows_of_a_document(first, file.schema_arrow.names, columns, options)
 
 
 def _offsets(metadata: Any) -> list[int]:
