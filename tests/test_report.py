@@ -126,6 +126,25 @@ def test_a_line_being_written_is_no_error_and_a_bad_one_is(tmp_path):
         report(tmp_path / "run", tmp_path / "page.html")
 
 
+def test_a_damaged_run_is_one_line(tmp_path):
+    """Options that are no JSON are named by their file; losses that are no number are not drawn."""
+    write_run(tmp_path / "run", steps=20)
+    (tmp_path / "run" / "metrics.jsonl").write_text('{"kind": "train", "step": 1, "mlm_loss": NaN}\n')
+    assert "Loss of masked tokens" not in report(tmp_path / "run", tmp_path / "page.html").path.read_text()
+    (tmp_path / "run" / "training.json").write_text('{"run": ')
+    with pytest.raises(TrainingError, match=r"training\.json: damaged"):
+        report(tmp_path / "run", tmp_path / "page.html")
+
+
+def test_a_bin_without_instances_has_a_page(folders, tmp_path):
+    """Of a bin that no instance fits there is nothing to draw, and it is said."""
+    options = {"max_seq_length": 64, "dupe_factor": 1, "workers": 1, "format": "lines", "bins": "8,64"}
+    make_shards([folders / "corpus.txt"], folders / "vocab", tmp_path / "out", short_seq_prob=0.0, **options)
+    assert read_manifest(tmp_path / "out" / "bin-8").statistics["rows"] == 0
+    text = report(tmp_path / "out" / "bin-8", tmp_path / "page.html").path.read_text()
+    assert "There are no instances in here." in text
+
+
 @pytest.mark.parametrize(
     "options",
     [

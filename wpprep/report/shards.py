@@ -35,14 +35,14 @@ def describe(shards: OpenShards, census: Census, store: Path | None, *, has_voca
         has_vocabulary: whether the page has a section on their vocabulary, which then shows how often pieces
             occur.
     """
-    charts = [_lengths(census), _padding(census)]
-    if shards.manifest.options["objective"] != "single":
+    charts = [_lengths(census), _padding(census)] if census.rows else []
+    if census.rows and shards.manifest.options["objective"] != "single":
         charts.append(_labels(shards, census))
     if census.predicted.any():
         charts += [_masks(census), _corruption(shards, census)]
     if census.documents.any():
         charts.append(_documents(census))
-    if not has_vocabulary:
+    if census.rows and not has_vocabulary:
         used = int((census.pieces > 0).sum())
         label = (
             f"How often pieces occur, by rank: {used:,} of {len(census.pieces):,} do, both axes logarithmic."
@@ -80,9 +80,12 @@ def _facts(shards: OpenShards, census: Census) -> list[tuple[str, str]]:
         ("predicted", f"{total['predictions']:,}, {percent(total['predictions'] / tokens, 2)} of the tokens"),
         ("passes over the text", f"{options['dupe_factor']:,}"),
         ("documents", f"{shards.manifest.corpus['documents']:,}"),
-        ("tokens cut off", f"{total['truncated_tokens']:,}, {total['dropped_tokens']:,} more dropped"),
         ("vocabulary", f"{len(census.pieces):,} entries, {shards.vocabulary.sha256[:16]}"),
     ]
+    if "truncated_tokens" in total:  # of one bin it is not known
+        facts.append(
+            ("tokens cut off", f"{total['truncated_tokens']:,}, {total['dropped_tokens']:,} more dropped")
+        )
     apart = shards.folder / HOLDOUT
     if (apart / MANIFEST).is_file():
         facts.append(("held out", f"{read_manifest(apart).statistics['rows']:,} instances, in {HOLDOUT}/"))
@@ -94,7 +97,7 @@ def _number(count: int, what: str) -> str:
 
 
 def _notes(shards: OpenShards, census: Census) -> list[str]:
-    notes = []
+    notes = [] if census.rows else ["There are no instances in here."]
     if census.counted < len(shards.files):
         notes.append(
             f"Charts are of {census.counted:,} of {len(shards.files):,} shards, chosen by a fixed seed: "

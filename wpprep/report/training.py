@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     Raises:
         TrainingError: another line is none.
     """
-    lines = (folder / METRICS).read_text().split("\n")
+    lines = (folder / METRICS).read_text(errors="replace").split("\n")
     found = []
     for number, line in enumerate(lines[:-1], 1):
         try:
@@ -47,7 +48,7 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
 def describe(folder: Path) -> Section:
     """The curves of one run."""
     log = read_log(folder)
-    training = json.loads((folder / _TRAINING).read_text()) if (folder / _TRAINING).is_file() else {}
+    training = _read_training(folder / _TRAINING)
     run, results = training.get("run", {}), training.get("results")
     last = max((line["step"] for line in log), default=0)
     notes = []
@@ -66,6 +67,16 @@ def describe(folder: Path) -> Section:
     )
 
 
+def _read_training(path: Path) -> dict[str, Any]:
+    """The options of a run and, at its end, its results; nothing if the folder has only a log."""
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise TrainingError(f"{path}: damaged: {error}; take the run's folder as it was written") from error
+
+
 def compare(folders: Sequence[Path]) -> Section:
     """The held-out losses of several runs in one chart."""
     series = {short_name(str(folder)): _points(read_log(folder), "held_out", "mlm_loss") for folder in folders}
@@ -76,7 +87,7 @@ def compare(folders: Sequence[Path]) -> Section:
 
 
 def _has(line: dict[str, Any], name: str) -> bool:
-    return isinstance(line.get(name), (int, float))
+    return isinstance(line.get(name), (int, float)) and math.isfinite(line[name])
 
 
 def _points(log: list[dict[str, Any]], kind: str, name: str) -> tuple[Any, Any]:
