@@ -23,7 +23,7 @@ from pathlib import Path
 SIZE = 30522
 _WPPREP = """
 import sys
-from wpprep.pipeline import train_vocab
+from wpprep import train_vocab
 train_vocab([sys.argv[1]], sys.argv[2], workers=2, vocab_size={size}, algorithm={algorithm!r}, score={score!r})
 """
 _TOKENIZERS = """
@@ -42,6 +42,26 @@ sentencepiece.SentencePieceTrainer.train(
     minloglevel=2, max_sentence_length=10**6)
 """
 
+_RUSTBPE = """
+import sys, pathlib, rustbpe
+def texts():
+    for file in sorted(pathlib.Path(sys.argv[1]).iterdir()):
+        yield from file.open(encoding="utf-8")
+tokenizer = rustbpe.Tokenizer()
+tokenizer.train_from_iterator(texts(), vocab_size={size})
+"""
+_GIGATOKEN = """
+import sys, pathlib, gigatoken
+files = sorted(map(str, pathlib.Path(sys.argv[1]).iterdir()))
+gigatoken.train_bpe(gigatoken.TextFileSource(files), {size}, [])
+"""
+# What the goals are about: ours, the peer, how many times as fast.
+RATIOS = (
+    ("wpprep wordpiece frequency", "tokenizers BertWordPieceTokenizer", 4.0),
+    ("wpprep wordpiece likelihood", "tokenizers BertWordPieceTokenizer", 3.0),
+    ("wpprep bbpe", "gigatoken BPE", 1.0),
+)
+
 # name: (package, program)
 CONTESTANTS = {
     "wpprep wordpiece likelihood": (
@@ -58,6 +78,8 @@ CONTESTANTS = {
         "tokenizers", _TOKENIZERS.format(kind="ByteLevelBPETokenizer()", size=SIZE, more="")
     ),
     "sentencepiece BPE": ("sentencepiece", _SENTENCEPIECE.format(size=SIZE)),
+    "rustbpe": ("rustbpe", _RUSTBPE.format(size=SIZE)),
+    "gigatoken BPE": ("gigatoken", _GIGATOKEN.format(size=SIZE)),
 }  # fmt: skip
 
 
@@ -66,11 +88,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     data = Path(os.environ.get("WPPREP_DATA", Path(__file__).parents[2] / "shared" / "data"))
     parser.add_argument("folders", nargs="*", type=Path, default=[data / "wiki-en"])
+    parser.add_argument("--all", action="store_true", help="All text folders together.")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", default="", help="Contestants whose name holds this.")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        corpus = unpacked(given.folders, Path(scratch) / "corpus")
+        folders = sorted(data.glob("wiki-??")) + sorted(data.glob("books-??")) if given.all else given.folders
+        corpus = unpacked(folders, Path(scratch) / "corpus")
         size = sum(file.stat().st_size for file in corpus.iterdir())
         print(f"{size / 1e6:.1f} MB, {SIZE:,} entries, {os.cpu_count()} CPUs, median of {given.runs}")
         chosen = {name: entry for name, entry in CONTESTANTS.items() if given.only in name}
@@ -89,6 +113,10 @@ def main() -> None:
                 f"{name:34} {statistics.median(seconds):6.2f} s ({seconds[0]:.2f} to {seconds[-1]:.2f}), "
                 f"CPU {statistics.median(cpu):6.2f} s, {memory[-1]:5.0f} MB"
             )
+        medians = {name: statistics.median(run[0] for run in results) for name, results in times.items()}
+        for ours, peer, goal in RATIOS:
+            if ours in medians and peer in medians:
+                print(f"{ours}: {medians[peer] / medians[ours]:.2f} times as fast as {peer} (goal {goal:g})")
 
 
 def unpacked(folders: list[Path], out: Path) -> Path:
@@ -109,7 +137,9 @@ def timed(program: str, corpus: Path, out: Path) -> tuple[float, float, float]:
     """Wall and CPU time in seconds, and peak resident memory in MB of the main process."""
     started = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-c", program, str(corpus), str(out)], stdout=subprocess.DEVNULL
+        [sys.executable, "-c", program, str(corpus), str(out)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
