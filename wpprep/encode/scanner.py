@@ -10,7 +10,7 @@ open-addressing hash table; only a chunk never seen before has to be encoded (`e
     >>> codes.tolist(), table.chunks()
     ([0, 1, 2, 3, 0, 1], ['to', 'be', 'or', 'not'])
 
-Two kernels take turns, some thousand chunks each time: `_cut` finds where chunks begin and end, `_look_up`
+Two kernels take turns, some thousand chunks each time: `_cut` finds where chunks begin and end, `slots.look_up`
 finds their codes.
 
 Why it is right: where to cut depends on the classes of two neighbouring characters alone, with one exception
@@ -23,11 +23,6 @@ Why it is fast: plain text is cut with a few instructions a word, and without a 
 long the word is. What takes the time is waiting for memory; so a slot of the hash table is half a cache
 line that holds all there is to compare, slots are asked for 64 chunks at a time before they are looked at,
 and frequent chunks are met early, so their codes are small and what is kept by code stays in the cache.
-
-    slots   uint64[4 * capacity]   [ 8 bytes | the other bytes or their hash | code + 1 : 32, length : 32 |
-                                     place in blob ] ...   an entry of 0: empty; at most three quarters are full
-    blob    uint8[]                the bytes of all distinct chunks, one after another
-    starts  int64[]                chunk ``code`` is blob[starts[code]:starts[code + 1]]
 """
 
 from __future__ import annotations
@@ -39,24 +34,37 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
+from wpprep.encode.slots import (
+    CHUNKS,
+    CODES,
+    DONE,
+    FOUND,
+    FULL,
+    POSITION,
+    PROBE,
+    SENTENCE,
+    STATES,
+    TABLE_FULL,
+    Codes,
+    Words,
+    empty_slots,
+    look_up,
+    move,
+    pick,
+    room_in,
+)
 from wpprep.encode.utf8 import (
     CODE_POINTS,
     between,
     code_point_at,
-    eight_bytes,
     highest_bit,
     lowest_bit,
     padded,
-    prefetch,
     unknown_characters,
 )
 from wpprep.records import Bytes, Ints
-
-Codes = npt.NDArray[np.int32]
-Words = npt.NDArray[np.uint64]
 
 # Character classes with a meaning of their own for the kernel; rules may add others from FIRST_FREE on.
 #   BLANK     white space; chunks of it are left out if the rule drops blanks
@@ -68,20 +76,11 @@ CLASSES = 16  # rows and columns of the table of cuts
 KNOWN = 256  # code points that a rule must know from the start
 DROPPED_BLANKS = " \t\n\r"
 
-# Places in the state array: what one call of the kernel hands to the next.
-_SENTENCE, _POSITION, _FOUND, _LOOKED_UP, _CODES, _CHUNKS, _STATES = range(7)
-# Why a kernel came back.
-_DONE, _FULL, _TABLE_FULL, _BLOB_FULL, _PROBE = range(5)
-
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-_SECOND = np.uint64(0xC2B2AE3D27D4EB4F)
-_LOW, _ALL = np.uint64(0xFFFFFFFF), np.uint64(0xFFFFFFFFFFFFFFFF)
-_ONE, _EIGHT, _AT_ONCE = np.uint64(1), np.uint64(8), np.uint64(64)
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+_ONE, _AT_ONCE = np.uint64(1), np.uint64(64)
 _FOUND_AT_ONCE = 1 << 13  # chunks between `_cut` and `_look_up`: their places stay in the cache
-_ASKED_AT_ONCE = 64  # chunks whose slots are asked for before the first is looked at
 _BLOB_GROWTH = 1 << 18  # bytes beyond a doubling; a longer chunk asks again
 _LOOK_AHEAD = 1 << 16  # bytes in which characters to probe are looked for at once
-_FIRST_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], np.uint64)  # keeps the n first bytes of a load
 
 # The kinds of plain ASCII, in the order of `CutRule.plain`.
 _KINDS = (
@@ -207,13 +206,13 @@ def _cut(
     Sentence s is ``text[begins[s]:ends[s]]``; ``code_ends`` are the ends of the sentences in chunks.
     """
     dropped = _ALL if drops_blanks else np.uint64(0)
-    position, sentence, n = np.uint64(state[_POSITION]), state[_SENTENCE], state[_FOUND]
-    before, reason = state[_CODES], _DONE
-    while sentence < len(ends) and reason == _DONE:
+    position, sentence, n = np.uint64(state[POSITION]), state[SENTENCE], state[FOUND]
+    before, reason = state[CODES], DONE
+    while sentence < len(ends) and reason == DONE:
         stop = np.uint64(ends[sentence])
         while position < stop:
             if n + 64 > len(places):
-                reason = _FULL
+                reason = FULL
                 break
             # 1. The chunks that end among the next 64 bytes, as far as these are plain.
             if text[position] < 128:
@@ -248,140 +247,18 @@ def _cut(
                 continue
             end = _chunk_end(text, position, stop, classes, cuts)
             if end == 0:
-                reason = _PROBE
+                reason = PROBE
                 break
             places[n], stops[n] = np.int64(position), np.int64(end)
             n += 1
             position = end
-        if reason == _DONE:
+        if reason == DONE:
             code_ends[sentence] = before + n
             sentence += 1
             if sentence < len(ends):
                 position = np.uint64(begins[sentence])
-    state[_POSITION], state[_SENTENCE], state[_FOUND] = np.int64(position), sentence, n
+    state[POSITION], state[SENTENCE], state[FOUND] = np.int64(position), sentence, n
     return reason
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _key(text: Bytes, start: np.uint64, length: np.uint64) -> tuple[np.uint64, np.uint64]:
-    """Two numbers that tell chunks of up to 16 bytes apart: 8 bytes, and the others or their hash."""
-    first = eight_bytes(text, start) & _FIRST_BYTES[min(length, _EIGHT)]
-    if length <= 16:  # without another branch: where there are no others, none are kept
-        return first, eight_bytes(text, start + _EIGHT) & _FIRST_BYTES[max(length, _EIGHT) - _EIGHT]
-    rest, i = np.uint64(0), _EIGHT
-    while length - i > 8:
-        rest = (rest ^ eight_bytes(text, start + i)) * _MULTIPLIER
-        rest ^= rest >> np.uint64(29)
-        i += _EIGHT
-    return first, rest ^ (eight_bytes(text, start + i) & _FIRST_BYTES[length - i])
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _home(first: np.uint64, rest: np.uint64, mask: np.uint64) -> np.uint64:
-    """The slot where the search for a key begins; every bit of the key reaches it."""
-    product = (first ^ rest * _SECOND) * _MULTIPLIER
-    return (product ^ product >> np.uint64(32)) & mask
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _is_chunk(blob: Bytes, begin: np.uint64, text: Bytes, start: np.uint64, length: np.uint64) -> bool:
-    """Whether ``length`` bytes, more than 8, are equal."""
-    i, last = np.uint64(0), length - _EIGHT
-    while i < last and eight_bytes(blob, begin + i) == eight_bytes(text, start + i):
-        i += _EIGHT
-    return bool(i >= last and eight_bytes(blob, begin + last) == eight_bytes(text, start + last))
-
-
-@njit(cache=True, nogil=True)
-def _look_up(
-    text: Bytes, places: Ints, stops: Ints, slots: Words, blob: Bytes, starts: Ints, codes: Codes, state: Ints
-) -> int:
-    """Codes of the chunks ``text[places[k]:stops[k]]``, new ones appended to the table.
-
-    Goes on from where ``state`` says until all are done or the table must grow. The slots of some chunks
-    are asked for together, so that the memory has answered when their turn comes.
-    """
-    room = len(starts) - 1
-    mask = np.uint64(len(slots) // 4 - 1)
-    n, count, base = state[_FOUND], state[_CHUNKS], state[_CODES]
-    firsts, rests = np.empty(_ASKED_AT_ONCE, np.uint64), np.empty(_ASKED_AT_ONCE, np.uint64)
-    homes = np.empty(_ASKED_AT_ONCE, np.uint64)
-    for asked in range(state[_LOOKED_UP], n, _ASKED_AT_ONCE):
-        last = min(n, asked + _ASKED_AT_ONCE)
-        # 1. Ask for the slots.
-        for k in range(asked, last):
-            start = np.uint64(places[k])
-            first, rest = _key(text, start, np.uint64(stops[k]) - start)
-            home = _home(first, rest, mask)
-            prefetch(slots, 4 * home)
-            firsts[k - asked], rests[k - asked], homes[k - asked] = first, rest, home
-        # 2. Look the chunks up.
-        for k in range(asked, last):
-            first, rest, slot = firsts[k - asked], rests[k - asked], homes[k - asked]
-            start, length = np.uint64(places[k]), np.uint64(stops[k] - places[k])
-            while True:
-                entry = slots[4 * slot + np.uint64(2)]
-                if entry == 0:
-                    break
-                differs = slots[4 * slot] ^ first | slots[4 * slot + _ONE] ^ rest | (entry & _LOW) ^ length
-                if differs == 0 and (
-                    length <= 16 or _is_chunk(blob, slots[4 * slot + np.uint64(3)], text, start, length)
-                ):
-                    break
-                slot = (slot + _ONE) & mask
-            # 3. Give a new one the next code.
-            if entry == 0:
-                if count == room or starts[count] + np.int64(length) + 8 > len(blob):
-                    state[_LOOKED_UP], state[_CHUNKS] = k, count
-                    return _TABLE_FULL if count == room else _BLOB_FULL
-                begin = starts[count]
-                for i in range(np.int64(length)):
-                    blob[begin + i] = text[start + np.uint64(i)]
-                starts[count + 1] = begin + np.int64(length)
-                count += 1
-                entry = np.uint64(count) << np.uint64(32) | length
-                slots[4 * slot], slots[4 * slot + _ONE] = first, rest
-                slots[4 * slot + np.uint64(2)], slots[4 * slot + np.uint64(3)] = entry, np.uint64(begin)
-            codes[base + k] = np.int64(entry >> np.uint64(32)) - 1
-    state[_LOOKED_UP], state[_CHUNKS] = 0, count
-    state[_CODES], state[_FOUND] = base + n, 0
-    return _DONE
-
-
-def _empty_slots(capacity: int) -> Words:
-    """Slots that no two cache lines share."""
-    words = np.zeros(4 * capacity + 7, np.uint64)
-    first = -words.ctypes.data % 64 // 8
-    return words[first : first + 4 * capacity]
-
-
-def _room_in(slots: Words) -> int:
-    """How many chunks a table may hold."""
-    return len(slots) // 4 * 3 // 4
-
-
-@njit(cache=True, nogil=True)
-def _move(slots: Words, larger: Words) -> None:
-    """Enter all chunks into a table of larger capacity."""
-    mask = np.uint64(len(larger) // 4 - 1)
-    for i in range(0, len(slots), 4):
-        if slots[i + 2] != 0:
-            slot = _home(slots[i], slots[i + 1], mask)
-            while larger[4 * slot + np.uint64(2)] != 0:
-                slot = (slot + _ONE) & mask
-            for j in range(4):
-                larger[4 * slot + np.uint64(j)] = slots[i + j]
-
-
-@njit(cache=True, nogil=True)
-def _pick(blob: Bytes, starts: Ints, codes: Ints, picked: Bytes, ends: Ints) -> None:
-    """Copy the chunks with these codes one after another into ``picked``; ``ends`` is filled."""
-    n = 0
-    for k in range(len(codes)):
-        for i in range(starts[codes[k]], starts[codes[k] + 1]):
-            picked[n] = blob[i]
-            n += 1
-        ends[k] = n
 
 
 @njit(cache=True, nogil=True)
@@ -408,9 +285,9 @@ class ChunkTable:
 
     def clear(self) -> None:
         """Forget all chunks; the next one seen gets code 0."""
-        self._slots = _empty_slots(self._capacity)
+        self._slots = empty_slots(self._capacity)
         self.blob = np.empty(4 * self._capacity, np.uint8)
-        self.starts = np.zeros(_room_in(self._slots) + 1, np.int64)
+        self.starts = np.zeros(room_in(self._slots) + 1, np.int64)
         self._count = 0
 
     def keep(self, codes: Ints) -> None:
@@ -443,47 +320,47 @@ class ChunkTable:
         code_ends = np.empty(len(ends), np.int64)
         if begins is None:
             begins = np.concatenate([[0], ends[:-1]])
-        state = np.zeros(_STATES, np.int64)
-        state[_POSITION] = begins[0]
-        rule, reason = self.rule, _FULL
-        while reason != _DONE:
+        state = np.zeros(STATES, np.int64)
+        state[POSITION] = begins[0]
+        rule, reason = self.rule, FULL
+        while reason != DONE:
             reason = _cut(
                 text, begins, ends, rule.classes, rule.cuts, rule.plain, rule.drops_blanks,
                 self._places, self._stops, code_ends, state,
             )  # fmt: skip
-            if reason == _PROBE:
-                start = int(state[_POSITION])
+            if reason == PROBE:
+                start = int(state[POSITION])
                 stop = min(int(ends[-1]), start + _LOOK_AHEAD)
                 new = unknown_characters(text, start, stop, rule.classes, UNPROBED, ORDINARY)
                 rule.classes[list(map(ord, new))] = rule.probe(new)
             else:
                 self._look_up(text, self._places, self._stops, codes, state)
-        return codes[: state[_CODES]], code_ends
+        return codes[: state[CODES]], code_ends
 
     def add(self, chunks: Bytes, ends: Ints) -> Codes:
         """Codes of whole chunks, given as their bytes one after another and the ends of each."""
         chunks = padded(chunks, int(ends[-1]) if len(ends) else 0)
         codes = np.empty(len(ends), np.int32)
-        state = np.zeros(_STATES, np.int64)
-        state[_FOUND] = len(ends)
+        state = np.zeros(STATES, np.int64)
+        state[FOUND] = len(ends)
         self._look_up(chunks, np.concatenate([[0], ends[:-1]]), ends, codes, state)
         return codes
 
     def _look_up(self, text: Bytes, places: Ints, stops: Ints, codes: Codes, state: Ints) -> None:
         """Run the kernel of that name to its end, making room in the table when it asks for it."""
-        state[_CHUNKS] = self._count
+        state[CHUNKS] = self._count
         while (
-            reason := _look_up(text, places, stops, self._slots, self.blob, self.starts, codes, state)
-        ) != _DONE:
-            if reason == _TABLE_FULL:
-                smaller, self._slots = self._slots, _empty_slots(len(self._slots) // 2)
-                _move(smaller, self._slots)
-                added = _room_in(self._slots) + 1 - len(self.starts)
+            reason := look_up(text, places, stops, self._slots, self.blob, self.starts, codes, state)
+        ) != DONE:
+            if reason == TABLE_FULL:
+                smaller, self._slots = self._slots, empty_slots(len(self._slots) // 2)
+                move(smaller, self._slots)
+                added = room_in(self._slots) + 1 - len(self.starts)
                 self.starts = np.concatenate([self.starts, np.zeros(added, np.int64)])
             else:
                 more = np.empty(len(self.blob) + min(len(text), _BLOB_GROWTH), np.uint8)
                 self.blob = np.concatenate([self.blob, more])
-        self._count = int(state[_CHUNKS])
+        self._count = int(state[CHUNKS])
 
     def chunks(self) -> list[str]:
         """All chunks as strings, in the order of their codes."""
@@ -499,5 +376,5 @@ class ChunkTable:
         """The bytes of chunks one after another, and the end of each."""
         lengths = self.starts[codes + 1] - self.starts[codes]
         picked, ends = np.empty(int(lengths.sum()), np.uint8), np.empty(len(codes), np.int64)
-        _pick(self.blob, self.starts, codes, picked, ends)
+        pick(self.blob, self.starts, codes, picked, ends)
         return picked, ends
