@@ -2,9 +2,9 @@
 
     python benchmarks/cluster.py --runs 3
 
-Whole processes, start-up included, from text to finished files, on two cores each time: two local workers; a Dask
-cluster of two workers on loopback, which was there before; two nodes of one worker that share a folder. All must
-write the same bytes. `--text` names another corpus than the English Wikipedia of WPPREP_DATA.
+Whole processes, start-up included, from text to finished files, on two cores: two local workers; a Dask cluster
+of two workers on loopback, which was there before; two nodes of one worker that share a folder. All must write
+the same bytes. `--text` names another corpus than the English Wikipedia of WPPREP_DATA.
 """
 
 from __future__ import annotations
