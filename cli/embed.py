@@ -42,10 +42,10 @@ def embed(
     if len(text) != 1 + similarity or (out is None) != similarity:
         raise click.UsageError("give one TEXT and --out, or --similarity and two TEXTs")
     if similarity:
-        for value in embedding.similarity(model, *text, **options):
-            click.echo(f"{value:.4f}")
-        return
+        values = list(embedding.similarity(model, *text, **options))
+        lines = [f"{value:.4f}" for value in values]
+        return _screen.finish({"similarity": values}, lines, quiet=quiet, as_json=as_json)
     done = embedding.embed(model, text[0], str(out), **options)
     cut = f", {done.cut:,} of them cut" if done.cut else ""
     line = f"{done.path}: {done.vectors:,} vectors of {done.texts:,} texts{cut}, layers {done.layers}"
-    _screen.finish(done, [line], quiet=quiet, as_json=as_json)
+    return _screen.finish(done, [line], quiet=quiet, as_json=as_json)

@@ -12,7 +12,7 @@ from bert import no_progress_bar, torch, transformers, write_bert
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wpprep.errors import CorpusError, MissingInputError, OptionError, OutputError
+from wpprep.errors import CorpusError, MissingInputError, OptionError, OutputError, TrainingError
 from wpprep.manifest import verify
 from wpprep.train import fill_mask
 from wpprep.tune import answering, finetune, predict, tagging
@@ -189,6 +189,16 @@ def test_a_fine_tuned_model_fills_no_blanks(model, labelled, tmp_path):
     finetune(model, labelled / "sentiment.tsv", tmp_path / "out", **QUICK)
     with pytest.raises(MissingInputError, match="a model without the head that fills blanks"):
         fill_mask(tmp_path / "out", "the [MASK]")
+
+
+def test_a_loss_that_is_no_number_stops_the_run(model, labelled, tmp_path):
+    """The seed and the step are named, and the learning rate; nothing finished is left."""
+    wild = {**QUICK, "learning_rate": 1e30, "epochs": 3, "eval_steps": 3}
+    with pytest.raises(
+        TrainingError, match=r"seed 12345: the loss is not finite before step 3; lower the learning"
+    ):
+        finetune(model, labelled / "sentiment.tsv", tmp_path / "out", **wild)
+    assert not (tmp_path / "out" / "manifest.json").exists()
 
 
 def test_labels_that_training_has_not_are_named(model, tmp_path):
