@@ -1,0 +1,96 @@
+"""Every option of wpprep, once: its name, default, help text and check.
+
+The command line builds its options from these classes, the Python API takes the same names as keyword
+arguments, manifests store them. Two kinds are kept apart: *data* options decide the bytes that come
+out and are stored; *run* options (`RunOptions`) decide how the work is done and never are, so that
+equal data gives equal bytes.
+
+    >>> ShardOptions(max_seq_length=128).max_predictions_per_seq
+    19
+    >>> ShardOptions(max_seq_length=4)
+    Traceback (most recent call last):
+        ...
+    wpprep.errors.OptionError: max_seq_length is 4, expected at least 8
+"""
+
+from __future__ import annotations
+
+from wpprep.config.fields import Options, as_dict, build, refuse_unknown
+from wpprep.config.running import ENGINES, LEAST_PROCESS_BYTES, CountRunOptions, RunOptions, usable_cpus
+from wpprep.config.shards import LAYOUTS, MASK_POLICIES, MASKINGS, OBJECTIVES, ShardOptions
+from wpprep.config.showing import PIECE_ORDERS, ShowOptions
+from wpprep.config.text import (
+    COMPRESSIONS,
+    DECODE_ERRORS,
+    FORMATS,
+    SENTENCE_RULES,
+    TEXT_FORMATS,
+    CorpusOptions,
+    ExtractOptions,
+)
+from wpprep.config.training import (
+    ACTIVATIONS,
+    FINAL_WEIGHTS,
+    LABELLED_FORMATS,
+    POOLINGS,
+    PRECISIONS,
+    SIZES,
+    USES,
+    EmbedOptions,
+    FinetuneOptions,
+    LabelledOptions,
+    TrainOptions,
+)
+from wpprep.config.vocabulary import (
+    ALGORITHMS,
+    PRESETS,
+    SCORES,
+    SPECIAL_TOKENS,
+    UNICODE_FORMS,
+    CountOptions,
+    VocabOptions,
+)
+
+__all__ = [
+    "ACTIVATIONS",
+    "ALGORITHMS",
+    "COMPRESSIONS",
+    "DECODE_ERRORS",
+    "ENGINES",
+    "FINAL_WEIGHTS",
+    "FORMATS",
+    "LABELLED_FORMATS",
+    "LAYOUTS",
+    "LEAST_PROCESS_BYTES",
+    "MASKINGS",
+    "MASK_POLICIES",
+    "OBJECTIVES",
+    "PIECE_ORDERS",
+    "POOLINGS",
+    "PRECISIONS",
+    "PRESETS",
+    "SCORES",
+    "SENTENCE_RULES",
+    "SIZES",
+    "SPECIAL_TOKENS",
+    "TEXT_FORMATS",
+    "UNICODE_FORMS",
+    "USES",
+    "CorpusOptions",
+    "CountOptions",
+    "CountRunOptions",
+    "EmbedOptions",
+    "ExtractOptions",
+    "FinetuneOptions",
+    "LabelledOptions",
+    "Options",
+    "RunOptions",
+    "ShardOptions",
+    "ShowOptions",
+    "TrainOptions",
+    "VocabOptions",
+    "as_dict",
+    "build",
+    "refuse_unknown",
+    "usable_cpus",
+]

@@ -1,0 +1,135 @@
+"""What a corpus is and which of its documents are used; clean text."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from wpprep.config.fields import check, check_choices, check_least, fill, option
+
+FORMATS = (
+    "auto", "lines", "prose", "wikiextractor", "wikiextractor-json", "jsonl", "parquet", "arrow", "wiki-dump"
+)  # fmt: skip
+SENTENCE_RULES = ("auto", "sentencex", "lines", "paragraphs")
+DECODE_ERRORS = ("strict", "replace")
+TEXT_FORMATS = ("jsonl", "parquet")
+COMPRESSIONS = ("none", "gzip", "zstd")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusOptions:
+    """How text is read."""
+
+    format: str = option("auto", "Format of the corpus files.", choices=FORMATS)
+    encoding: str = option("auto", "Encoding of text files; auto is UTF-8, or what their byte order mark says.")
+    text_field: str = option("text", "Field or column that holds the text (jsonl, parquet, arrow).")
+    id_field: str | None = option(
+        None, "Field or column that names the document. [default: id if there is one, else file and place]"
+    )
+    rows_per_document: int | None = option(
+        None,
+        "Rows of a table (parquet, arrow) that make a document. [default: 1, but 1000 where a table has "
+        "text alone, a sentence a row, as BookCorpus has]",
+    )
+    namespaces: str = option("0", "Namespaces read from a dump, as numbers with commas between, or all.")
+    language: str = option("en", "Language of the text (en, ko, zh, ...), which sentence rules follow.")
+    sentences: str = option(
+        "auto",
+        "How text is cut into sentences; auto is lines for the format lines, else sentencex.",
+        choices=SENTENCE_RULES,
+    )
+    errors: str = option(
+        "strict", "What to do with invalid UTF-8: stop, or put U+FFFD there and count.", choices=DECODE_ERRORS
+    )
+    min_chars: int = option(0, "Documents of fewer characters are left out.")
+    min_sentences: int = option(0, "Documents of fewer sentences are left out.")
+    sample: float = option(1.0, "Share of the documents used, chosen by their ids.")
+    deduplicate: bool = option(
+        False,
+        "Of documents with the same text, use the first in the whole corpus only.",
+        flags="--deduplicate/--keep-duplicates",
+    )
+    mix: str | None = option(
+        None,
+        "Shares of the text from each of several corpora, such as wiki=0.75,books=0.25; the corpora are then "
+        "given as wiki=PATH books=PATH. As much is used as the shares allow, nothing twice.",
+    )
+    max_documents: int | None = option(
+        None, "Most documents used, chosen by their ids among those that all other filters leave."
+    )
+    skip_bad: bool = option(
+        False,
+        "Leave out what cannot be read, count it and list it in the manifest.",
+        flags="--skip-bad/--stop-at-bad",
+    )
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        check(bool(self.language), "language is empty, expected a code such as en")
+        check(bool(self.text_field), "text_field is empty, expected a name such as text")
+        _check_encoding(self.encoding)
+        check_least(self, "min_chars", 0)
+        check_least(self, "min_sentences", 0)
+        check(0 < self.sample <= 1, f"sample is {self.sample}, expected above 0 and at most 1")
+        if self.rows_per_document is not None:
+            check_least(self, "rows_per_document", 1)
+        if self.max_documents is not None:
+            check_least(self, "max_documents", 1)
+        _check_mix(self)
+        check(
+            re.fullmatch(r"all|\d+(\s*,\s*\d+)*", self.namespaces) is not None,
+            f"namespaces is {self.namespaces!r}, expected all, or numbers such as 0,14",
+        )
+
+    @property
+    def mix_shares(self) -> dict[str, Fraction]:
+        """The share of each named corpus; together 1.
+
+        >>> {name: str(share) for name, share in CorpusOptions(mix="wiki=3,books=1").mix_shares.items()}
+        {'wiki': '3/4', 'books': '1/4'}
+        """
+        pairs = [pair.rpartition("=") for pair in (self.mix or "").split(",") if pair.strip()]
+        weights = {name.strip(): Fraction(weight.strip()) for name, _, weight in pairs}
+        total = sum(weights.values(), Fraction(0))
+        return {name: weight / total for name, weight in weights.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractOptions:
+    """How clean text is written."""
+
+    to: str = option("jsonl", "Format of the files.", choices=TEXT_FORMATS)
+    compress: str | None = option(
+        None,
+        "Compression of the files, of Parquet inside them. [default: none; of parquet zstd]",
+        choices=COMPRESSIONS,
+    )
+    file_bytes: int = option(64_000_000, "Text read for each file, in bytes, roughly.")
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        fill(self, "compress", "zstd" if self.to == "parquet" else "none")
+        check_least(self, "file_bytes", 1)
+
+
+def _check_encoding(name: str) -> None:
+    known = name == "auto"
+    with contextlib.suppress(LookupError, ValueError, TypeError):
+        known = known or codecs.lookup(name)._is_text_encoding  # noqa: SLF001
+    check(known, f"encoding is {name!r}, expected auto or a name such as utf-16, cp1251 or shift_jis")
+
+
+def _check_mix(options: CorpusOptions) -> None:
+    if options.mix is None:
+        return
+    check(
+        re.fullmatch(r"\s*[\w-]+=\d*\.?\d+\s*(,\s*[\w-]+=\d*\.?\d+\s*)+", options.mix) is not None,
+        f"mix is {options.mix!r}, expected names and shares of several corpora, such as wiki=0.75,books=0.25",
+    )
+    names = re.findall(r"([\w-]+)=", options.mix)
+    check(len(set(names)) == len(names), f"mix is {options.mix!r}, expected each corpus once")
+    positive = all(float(share) > 0 for share in re.findall(r"=([\d.]+)", options.mix))
+    check(positive, f"mix is {options.mix!r}, expected shares above 0")
