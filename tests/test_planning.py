@@ -39,6 +39,21 @@ def test_a_small_corpus_is_planned_as_it_is(sample_corpus: Path, tmp_path: Path)
     assert json.loads(json.dumps(found)) == found
 
 
+def test_nodes_share_what_can_be_shared(sample_corpus: Path) -> None:
+    """Six workers do the shared work in a sixth of the time; start and merging take as long as before."""
+    corpus = [sample_corpus / "wiki"]
+    options: dict[str, Any] = {"vocab_size": 2000, "max_seq_length": 64, "workers": 3}
+    found = plan(corpus, nodes=2, **options)
+    for name in ("train_vocab", "make_shards"):
+        one, two = found[name], found["cluster"][name]
+        shared = one["seconds"] - one["start"] - one["alone"]
+        assert two["seconds"] == pytest.approx(one["start"] + one["alone"] + shared / 6, abs=0.1)
+        assert two["node_memory_bytes"] == 3 * one["memory_bytes"]
+        assert two["read_bytes"] >= sum(of["bytes"] for of in found["formats"].values())
+    assert found["cluster"]["disk_bytes"] > found["make_shards"]["disk_bytes"]
+    assert "on 2 nodes of 3 workers" in " ".join(as_lines(found))
+
+
 def test_large_compressed_files_are_judged_by_their_beginning(tmp_path: Path) -> None:
     """Of 60 MB of text in a gzip file only some is read; documents and text are estimated to within a tenth."""
     import random

@@ -36,6 +36,8 @@ from wpprep.corpus import Paths, refuse_empty, tasks_of
 from wpprep.errors import VocabularyError
 from wpprep.files import compression, open_raw, size_of
 from wpprep.filters import used_documents
+from wpprep.nodes import as_lines as lines_of_nodes
+from wpprep.nodes import on_nodes
 from wpprep.pipeline import make_shards, train_vocab
 from wpprep.records import Document, Slice
 
@@ -80,17 +82,22 @@ class _Sample:
     seconds: float = 0.0
 
 
-def plan(corpus: Paths, *, sample_bytes: int = 8_000_000, **options: Any) -> dict[str, Any]:
+def plan(
+    corpus: Paths, *, sample_bytes: int = 8_000_000, nodes: int | None = None, **options: Any
+) -> dict[str, Any]:
     """What a corpus holds, and estimates of time, memory and disk for `train_vocab` and `make_shards`.
 
     Args:
         corpus: files and folders of text.
         sample_bytes: text that is read and processed for the estimates.
+        nodes: machines with ``workers`` each, for which estimates are made as well.
         **options: fields of `CorpusOptions`, `VocabOptions`, `ShardOptions` and `RunOptions`.
 
     Returns:
         ``formats`` (`Found` of each), ``languages`` (shares of the documents, a guess), ``train_vocab`` and
-        ``make_shards`` (``seconds`` of one processor, ``memory_bytes`` of one worker, ``disk_bytes``).
+        ``make_shards`` (``seconds`` of one processor, of these ``start`` of a process and ``alone`` what cannot
+        be shared, ``memory_bytes`` of one worker, ``disk_bytes``); with ``nodes``, ``cluster``
+        (`nodes.on_nodes`).
 
     Raises:
         WpprepError: an input or an option is at fault; the message says which and where.
@@ -112,14 +119,17 @@ def plan(corpus: Paths, *, sample_bytes: int = 8_000_000, **options: Any) -> dic
         )
     shard = build(ShardOptions, options)
     whole = sum(of_format.text_bytes for of_format in found.values())
-    number = sum(of_format.documents for of_format in found.values())
-    return {
+    planned = {
         "formats": {name: asdict(of_format) for name, of_format in found.items()},
         "languages": _languages(documents),
         "sample_bytes": measured["vocab"][-1]["text_bytes"],
         "train_vocab": _estimate_vocab(measured["vocab"], whole, read_seconds),
-        "make_shards": _estimate_shards(measured["shards"], whole, number, read_seconds, shard),
+        "make_shards": _estimate_shards(measured["shards"], whole, read_seconds, shard),
     }
+    if nodes is not None:
+        workers = int(build(RunOptions, options).workers or 1)
+        planned["cluster"] = on_nodes(planned, shard, nodes, workers)
+    return planned
 
 
 def _read_sample(
@@ -252,6 +262,8 @@ def _estimate_vocab(measured: list[dict[str, Any]], whole: int, read_seconds: fl
     count, merge = _line(sizes, _two("count", measured), whole), _line(distinct, _two("merge", measured), words)
     return {
         "seconds": round(all_["start"] + read_seconds + count + merge, 1),
+        "start": round(all_["start"], 1),
+        "alone": round(merge, 1),
         "memory_bytes": round(_line(distinct, _two("memory", measured), words)),
         "disk_bytes": all_["disk"],
         "distinct_words": round(words),
@@ -259,14 +271,16 @@ def _estimate_vocab(measured: list[dict[str, Any]], whole: int, read_seconds: fl
 
 
 def _estimate_shards(
-    measured: list[dict[str, Any]], whole: int, documents: int, read_seconds: float, options: ShardOptions
+    measured: list[dict[str, Any]], whole: int, read_seconds: float, options: ShardOptions
 ) -> dict[str, Any]:
     sizes, all_ = _two("text_bytes", measured), measured[1]
     full = options.shard_bytes * all_["text_bytes"] / max(1, all_["disk"])  # text of a full shard
     memory = _line(sizes, _two("memory", measured), min(whole, full))
     return {
         "seconds": round(all_["start"] + read_seconds + _line(sizes, _two("seconds", measured), whole), 1),
-        "memory_bytes": round(memory) + 24 * documents * options.dupe_factor,  # arrays over all documents
+        "start": round(all_["start"], 1),
+        "alone": 0.0,
+        "memory_bytes": round(memory),
         "disk_bytes": round(_line(sizes, _two("disk", measured), whole)),
         "tokens": round(_line(sizes, _two("tokens", measured), whole)),
     }
@@ -341,4 +355,6 @@ def as_lines(plan: dict[str, Any]) -> list[str]:
             f"{name.replace('_', '-')}: about {found['seconds']:,.0f} s of one processor, "
             f"{found['memory_bytes'] / 1e6:,.0f} MB of memory, {found['disk_bytes'] / 1e6:,.1f} MB of disk"
         )
+    if "cluster" in plan:
+        lines += lines_of_nodes(plan["cluster"])
     return [*lines, f"(extrapolated from {plan['sample_bytes'] / 1e6:,.1f} MB that were really processed)"]
