@@ -184,6 +184,22 @@ def test_models_that_cannot_be_tuned_are_refused(model, labelled, tmp_path):
         finetune(bare, data, out)
 
 
+def test_questions_may_have_unequal_numbers_of_choices(model, tmp_path):
+    """Batches hold questions of as many choices; all are learned from and answered, in their order."""
+    lines = [
+        {"question": f"question {i}", "choices": ["lamp", "tide", "bees"][: 2 + i % 2], "label": i % 2}
+        for i in range(30)
+    ]
+    (tmp_path / "f").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    many = {**QUICK, "epochs": 3, "batch_size": 4, "bins": 2}
+    done = finetune(model, tmp_path / "f", tmp_path / "out", task="choice", **many)
+    assert done.seeds[0]["steps"] >= 3 * -(-27 // 4)
+    predict(tmp_path / "out", tmp_path / "f", tmp_path / "p")
+    found = [json.loads(line) for line in (tmp_path / "p").read_text().splitlines()]
+    assert [line["gold"] for line in found] == [line["label"] for line in lines]
+    assert all(line["label"] < 2 + i % 2 for i, line in enumerate(found))
+
+
 def test_a_fine_tuned_model_fills_no_blanks(model, labelled, tmp_path):
     """Its head for masked words is gone; a random one in its place would answer nonsense."""
     finetune(model, labelled / "sentiment.tsv", tmp_path / "out", **QUICK)

@@ -11,6 +11,7 @@ import torch
 
 from wpprep.config import FinetuneOptions, TrainOptions
 from wpprep.errors import TrainingError
+from wpprep.records import Ints
 from wpprep.train.ranks import Ranks
 from wpprep.train.updates import Updates
 from wpprep.tune.examples import Example
@@ -76,23 +77,27 @@ class Fit:
         self.device = Ranks().device()
         torch.manual_seed(seed)
         self.model = make_model(start, setup, options).to(self.device)
-        batches = len(plan_batches(rows, options.batch_size, options.bins, seed, 0))
-        self.steps = options.epochs * batches
-        self.every = options.eval_steps or batches
+        # Rows of unequal numbers of choices make more batches in one epoch than in another.
+        batches = [len(self.plan(epoch)) for epoch in range(options.epochs)]
+        self.steps = sum(batches)
+        self.every = options.eval_steps or batches[0]
         self.updates = Updates(self.model, _schedule(options, self.steps), self.device)
         self.task = TASKS[setup.task]
         self.step, self.waiting, self.losses = 0, 0, torch.zeros((), dtype=torch.float64)
         self.best: Fitted | None = None
 
+    def plan(self, epoch: int) -> list[Ints]:
+        """The rows of each batch of an epoch."""
+        return plan_batches(self.rows, self.options.batch_size, self.options.bins, self.seed, epoch)
+
     def run(self, report: Report) -> Fitted:
         """Learn; the weights that did best on the judges.
 
         Raises:
-            TrainingError: the loss is not finite; names the step and an example's place.
+            TrainingError: the loss is not finite; names the seed and the step.
         """
         for epoch in range(self.options.epochs):
-            batches = plan_batches(self.rows, self.options.batch_size, self.options.bins, self.seed, epoch)
-            for batch in batches:
+            for batch in self.plan(epoch):
                 self.take_step([self.rows[i] for i in batch])
                 if self.step % self.every == 0 or self.step == self.steps:
                     self.judge(report)
