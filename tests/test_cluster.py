@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -165,6 +166,78 @@ def test_a_scheduler_that_comes_back(cluster):
             cluster.scheduler = cluster.start_scheduler()
             cluster.add_worker()  # those of the lost scheduler may have ended with it
     assert results == {i: i * i for i in range(200)}
+
+
+@pytest.fixture
+def two_hosts() -> Iterator[dict[str, str]]:
+    """Two network namespaces joined by a cable: the address in each."""
+    if os.geteuid() != 0 or not shutil.which("ip"):
+        pytest.skip("network namespaces need root and the command ip")
+    names = [f"wpprep-{os.getpid()}-{side}" for side in "ab"]
+    hosts = dict(zip(names, ["10.213.77.1", "10.213.77.2"], strict=True))
+    cable = [f"wp{os.getpid() % 10**8}{side}" for side in "ab"]
+
+    def ip(*arguments: str) -> None:
+        subprocess.run(["ip", *arguments], check=True, capture_output=True)
+
+    try:
+        for name in hosts:
+            ip("netns", "add", name)
+        ip("link", "add", cable[0], "type", "veth", "peer", "name", cable[1])
+        for (name, address), end in zip(hosts.items(), cable, strict=True):
+            ip("link", "set", end, "netns", name)
+            ip("-n", name, "address", "add", f"{address}/24", "dev", end)
+            for device in ("lo", end):
+                ip("-n", name, "link", "set", device, "up")
+        yield hosts
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"no network namespaces here: {error.stderr.decode().strip()}")
+    finally:
+        for name in hosts:
+            subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
+
+
+@pytest.mark.slow
+def test_two_hosts_with_addresses_of_their_own(two_hosts, sample_corpus, vocab, tmp_path):
+    """Scheduler and a worker on one host, a worker on another, the command on the first: the same bytes."""
+    make_shards([sample_corpus / "wiki"], vocab, tmp_path / "alone", **_OPTIONS, workers=1)
+    (first, address), (second, _) = two_hosts.items()
+    dask = [sys.executable, "-m", "dask"]
+    scheduler = f"tcp://{address}:8786"
+    commands = [
+        (first, [*dask, "scheduler", "--host", address, "--port", "8786", "--no-dashboard"]),
+        (first, [*dask, "worker", scheduler, "--nthreads", "1", "--no-dashboard", "--no-nanny"]),
+        (second, [*dask, "worker", scheduler, "--nthreads", "1", "--no-dashboard", "--no-nanny"]),
+    ]
+    log = open(tmp_path / "log", "wb")
+    with log:
+        started = [
+            subprocess.Popen(["ip", "netns", "exec", host, *command], stdout=log, stderr=log, cwd=tmp_path)
+            for host, command in commands
+        ]
+        try:
+            deadline = time.monotonic() + 120
+            while (tmp_path / "log").read_text().count("Register worker") < 2:
+                assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+                time.sleep(0.2)
+            script = (
+                "import sys; from wpprep.pipeline import make_shards; "
+                f"make_shards([sys.argv[1]], sys.argv[2], sys.argv[3], scheduler={scheduler!r}, **{_OPTIONS!r})"
+            )
+            command = [
+                sys.executable,
+                "-c",
+                script,
+                str(sample_corpus / "wiki"),
+                str(vocab),
+                str(tmp_path / "dask"),
+            ]
+            subprocess.run(["ip", "netns", "exec", first, *command], check=True, timeout=300)
+        finally:
+            for process in started:
+                process.terminate()
+                process.wait()
+    assert checksums(tmp_path / "dask") == checksums(tmp_path / "alone")
 
 
 @pytest.mark.slow

@@ -188,6 +188,46 @@ def test_another_node_takes_over_from_a_lost_one(sample_corpus, vocab, alone, tm
     assert checksums(tmp_path / "out") == alone
 
 
+def test_a_full_disk_on_one_node_is_its_own_trouble(sample_corpus, vocab, alone, tmp_path):
+    """A node that cannot write stops in one line and leaves no half file; the other ends the work."""
+    script = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)); "
+        "from wpprep.cli import main; main()"
+    )
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", script, "make-shards", str(sample_corpus / "wiki"), "--vocab", str(vocab)]
+    command += ["--max-seq-length=64", "--dupe-factor=2", "--shards=5", "--holdout=0.2", "--slice-bytes=8000"]
+    done = subprocess.run(
+        [*command, "--out", str(out), "--node=1/2"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "cannot be written: File too large" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(out.rglob(".*partial*"))
+    make_shards([sample_corpus / "wiki"], vocab, out, node="2/2", slice_bytes=8_000, **_SHARDS)
+    assert checksums(out) == alone
+
+
+@pytest.mark.slow
+def test_a_node_that_sleeps_is_overtaken(sample_corpus, vocab, alone, tmp_path):
+    """A node stopped for longer than its time loses its task; woken, it ends well beside finished work."""
+    where = (sample_corpus / "wiki", vocab, tmp_path / "out")
+    sleeper = start(*where, "1/2")
+    claims = tmp_path / "out" / "tokens" / ".unfinished" / "claims"
+    while not list(claims.glob("*.claim")):
+        assert sleeper.poll() is None
+        time.sleep(0.005)
+    os.killpg(sleeper.pid, signal.SIGSTOP)
+    run = start(*where, "2/2")
+    _, errors = run.communicate(timeout=300)
+    assert (run.returncode, errors) == (0, "")
+    assert checksums(tmp_path / "out") == alone
+    os.killpg(sleeper.pid, signal.SIGCONT)
+    _, errors = sleeper.communicate(timeout=300)
+    assert (sleeper.returncode, errors) == (0, "")
+    assert checksums(tmp_path / "out") == alone
+
+
 @pytest.mark.slow
 def test_a_storm_over_three_nodes(sample_corpus, vocab, alone, tmp_path):
     """Thirty kills of any of three nodes, each started again, end in the same bytes every time."""
