@@ -347,23 +347,27 @@ def most_of_its_own(pid: int, of: dict[int, int]) -> None:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read in /proc")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_at_its_floor_memory_changes_nothing(data: Path, tmp_path: Path, workers: int) -> None:
-    """With the least memory that is allowed text spills, stays within it, and gives the same vocabulary."""
+    """With 250 MB a process counts spill, no process takes more, and the vocabulary is that of no limit."""
     script = "import sys; from wpprep.learning import count_words; count_words([sys.argv[1]], sys.argv[2], "
     script += "workers=int(sys.argv[3]), memory=sys.argv[4])"
     processes = workers + (workers > 1)
     count_words(
         [Path(__file__).parent.parent / "sample_corpus" / "wiki"], tmp_path / "compiled", workers=workers
     )
-    words = [str(data / "wiki-en"), str(tmp_path / "low"), str(workers), f"{250 * processes}MB"]
+    memory = f"{250 * processes}MB"
+    words = [str(data / "wiki-en"), str(tmp_path / "low"), str(workers), memory]
     run = subprocess.Popen([sys.executable, "-c", script, *words])
     most: dict[int, int] = {}
+    spilled: set[str] = set()
     while run.poll() is None:
+        spilled.update(path.name for path in (tmp_path / "low" / "runs").glob(".run-*.partial-00001"))
         with contextlib.suppress(OSError):
             most_of_its_own(run.pid, most)
         time.sleep(0.005)
     assert run.returncode == 0
     assert len(most) == processes
     assert max(most.values()) <= 250_000_000
+    assert spilled
     whole = train_vocab([data / "wiki-en"], tmp_path / "whole", workers=workers, memory="4GB")
-    low = train_vocab(None, tmp_path / "vocab", counts=tmp_path / "low")
+    low = train_vocab(None, tmp_path / "vocab", counts=tmp_path / "low", workers=workers, memory=memory)
     assert low.manifest == whole.manifest

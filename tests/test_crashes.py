@@ -14,12 +14,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import multiprocess
 import pytest
 
+from wpprep import counting, learning
 from wpprep.files import sha256_of
 from wpprep.manifest import verify
 from wpprep.pipeline import encode_corpus, make_shards, train_vocab
 from wpprep.shards import read_shard
+from wpprep.vocab import runs
 
 _SCRIPT = """
 import sys
@@ -35,6 +38,23 @@ try:
 except WpprepError as error:
     sys.exit(f"wpprep: {error}")
 """
+_VOCABULARIES = """
+import sys
+from wpprep import counting, learning
+from wpprep.errors import WpprepError
+corpus, out = sys.argv[1:]
+print("ready", flush=True)
+learning.fits_in_memory = lambda *_: False
+learning.table_bytes = counting.table_bytes = lambda _: 0
+run = {"workers": 2, "slice_bytes": 4_000, "deduplicate": True}
+try:
+    learning.count_words([corpus], out + "/counts", **run)
+    learning.train_vocab([corpus], out + "/vocab", vocab_size=1500, **run)
+    learning.train_vocab(None, out + "/again", counts=out + "/counts", vocab_size=1200, score="frequency")
+except WpprepError as error:
+    sys.exit(f"wpprep: {error}")
+"""
+_STAGES = ("survey", "count", "merge counts", "words", "merge", "write")
 _KILLS = 60
 
 
@@ -44,10 +64,10 @@ def checksums(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 
 
-def start(corpus: Path, out: Path) -> subprocess.Popen[str]:
+def start(script: str, corpus: Path, out: Path) -> subprocess.Popen[str]:
     """A run in a process group of its own, at the point where its modules are loaded."""
     run = subprocess.Popen(
-        [sys.executable, "-c", _SCRIPT, str(corpus), str(out)],
+        [sys.executable, "-c", script, str(corpus), str(out)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -86,21 +106,23 @@ def strike(run: subprocess.Popen[str], generator: random.Random) -> str:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the workers of a run in /proc")
-def test_a_storm_of_kills_ends_in_the_same_bytes(sample_corpus: Path, tmp_path: Path) -> None:
-    """60 SIGKILLs of the parent, a worker or all, at random moments over vocabulary and shards, change no byte.
+@pytest.mark.parametrize("script", [_SCRIPT, _VOCABULARIES], ids=["shards", "vocabularies"])
+def test_a_storm_of_kills_ends_in_the_same_bytes(script: str, sample_corpus: Path, tmp_path: Path) -> None:
+    """60 SIGKILLs of the parent, a worker or all, at random moments over all stages, change no byte.
 
+    Over a vocabulary and shards, and over counts and vocabularies for which everything is put aside on disk.
     Whenever a run comes to its end, its files are compared with those of a run that was never disturbed, and
     the storm goes on over a new folder.
     """
     corpus = sample_corpus / "wiki"
-    calm = start(corpus, tmp_path / "calm")
+    calm = start(script, corpus, tmp_path / "calm")
     begun = time.monotonic()
     assert calm.communicate(timeout=120)[1] == ""
     whole = time.monotonic() - begun
     expected = checksums(tmp_path / "calm")
     generator, out, kills, ends = random.Random(6), tmp_path / "storm", 0, 0
     while kills < _KILLS:
-        run = start(corpus, out)
+        run = start(script, corpus, out)
         try:
             run.wait(timeout=generator.uniform(0, 0.7 * whole))
         except subprocess.TimeoutExpired:
@@ -110,9 +132,47 @@ def test_a_storm_of_kills_ends_in_the_same_bytes(sample_corpus: Path, tmp_path: 
         assert checksums(out) == expected
         ends += 1
         shutil.rmtree(out)
-    assert start(corpus, out).communicate(timeout=120)[1] == ""
+    assert start(script, corpus, out).communicate(timeout=120)[1] == ""
     assert checksums(out) == expected
-    assert verify(out / "shards") == []
+    for manifest in out.glob("*/manifest.json"):
+        assert verify(manifest.parent) == []
+
+
+def learn(corpus: Path, out: Path, dies_in: str = "") -> None:
+    """Learn a vocabulary, or die by SIGKILL in the midst of a stage."""
+
+    def die(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def say(stage: str, done: int, _total: int) -> None:
+        if stage == dies_in and done:
+            die()
+
+    if dies_in == "words":
+        runs.Spill.merged_counts = die  # type: ignore[assignment]
+    if dies_in == "write":
+        learning.describe = die  # type: ignore[assignment]
+    options: dict[str, Any] = {"vocab_size": 1500, "deduplicate": True, "slice_bytes": 20_000, "workers": 1}
+    train_vocab([corpus], out, progress=say, **options)
+
+
+def test_a_vocabulary_killed_in_every_stage_is_the_same(
+    sample_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed once in each stage, over one folder, a run that puts everything aside ends in the same bytes."""
+    learn(sample_corpus / "wiki", tmp_path / "calm")
+    monkeypatch.setattr(learning, "fits_in_memory", lambda *_: False)
+    for room in (learning, counting):
+        monkeypatch.setattr(room, "table_bytes", lambda _: 0)
+    for stage in _STAGES:
+        where = (sample_corpus / "wiki", tmp_path / "out", stage)
+        run = multiprocess.get_context("fork").Process(target=learn, args=where)
+        run.start()
+        run.join(120)
+        assert (stage, run.exitcode) == (stage, -signal.SIGKILL)
+        assert not (tmp_path / "out" / "manifest.json").exists()
+    learn(sample_corpus / "wiki", tmp_path / "out")
+    assert checksums(tmp_path / "out") == checksums(tmp_path / "calm")
 
 
 def command(corpus: Path, vocab: Path, out: Path) -> list[str]:

@@ -30,6 +30,17 @@ corpus, vocab, out, node, workers = sys.argv[1:]
 make_shards([corpus], vocab, out, max_seq_length=64, dupe_factor=2, shards=5, holdout=0.2,
             node=node, node_timeout=5, workers=int(workers), slice_bytes=8_000)
 """
+_VOCABULARIES = """
+import sys
+from wpprep import learning
+from wpprep.learning import count_words, train_vocab
+corpus, out, *node = sys.argv[1:]
+learning.fits_in_memory = lambda *_: False
+run = {"workers": 1, "slice_bytes": 8_000} | ({"node": node[0]} if node else {})
+train_vocab([corpus], out + "/vocab", vocab_size=1500, deduplicate=True, **run)
+count_words([corpus], out + "/counts", **run)
+train_vocab(None, out + "/again", counts=out + "/counts", vocab_size=1500, **run)
+"""
 
 
 def start(corpus: Path, vocab: Path, out: Path, node: str, workers: int = 1) -> subprocess.Popen[str]:
@@ -147,6 +158,17 @@ def test_extracted_text_is_shared_too(sample_corpus, tmp_path):
     runs = [subprocess.Popen([*command, node]) for node in ("1/2", "2/2")]
     assert [run.wait(timeout=300) for run in runs] == [0, 0]
     assert checksums(tmp_path / "out") == checksums(tmp_path / "alone")
+
+
+def test_vocabularies_are_learned_together(sample_corpus, tmp_path):
+    """Two nodes at once count words and learn, from text and from counts, what one run does."""
+    command = [sys.executable, "-c", _VOCABULARIES, str(sample_corpus / "wiki")]
+    subprocess.run([*command, str(tmp_path / "alone")], check=True)
+    runs = [subprocess.Popen([*command, str(tmp_path / "out"), node]) for node in ("1/2", "2/2")]
+    assert [run.wait(timeout=300) for run in runs] == [0, 0]
+    assert checksums(tmp_path / "out") == checksums(tmp_path / "alone")
+    assert [path.name for path in sorted((tmp_path / "out").iterdir())] == ["again", "counts", "vocab"]
+    assert not list((tmp_path / "out").rglob(".*"))
 
 
 def test_nodes_together_write_the_same_bytes(sample_corpus, vocab, alone, tmp_path):

@@ -28,7 +28,7 @@ from wpprep.config import (
 from wpprep.corpus import Paths, end_survey, plan_of, refuse_empty, survey, tasks_of
 from wpprep.counting import MERGED, Counted, count_at_hand, count_in_runs, fits_in_memory, table_bytes
 from wpprep.errors import OptionError
-from wpprep.files import remove_folder
+from wpprep.files import UNFINISHED
 from wpprep.jobs import Progress, Summary, silence
 from wpprep.manifest import Manifest, describe, read_manifest
 from wpprep.output import OutputFolder
@@ -42,7 +42,7 @@ from wpprep.vocab.words import count_words as words_of
 
 _log = logging.getLogger(__name__)
 
-_COUNTS = "counts"  # the folder, inside an unfinished vocabulary, of its counts
+_COUNTS = f"{UNFINISHED}/counts"  # the folder, inside an unfinished vocabulary, of its counts
 _WORTH_A_LINE = 1 << 30  # bytes that merging takes
 _OF_COUNTS = ("cjk", "holdout", "seed")  # options that counts have settled
 
@@ -151,7 +151,6 @@ def train_vocab(
                 "held_out": _quality(folder.path, counted),
             },
         )
-        remove_folder(folder.path / _COUNTS)
         end_survey(folder)
         folder.finish(manifest)
     return Summary(folder.place, read_manifest(folder.place), time.perf_counter() - started)
@@ -179,6 +178,7 @@ class _Corpus:
         counting = build(CountOptions, as_dict(self.vocab))
         run = {field.name: getattr(self._run, field.name) for field in dataclasses.fields(self._run)}
         options = as_dict(counting) | as_dict(self._text) | run | {"overwrite": False}
+        folder.refuse_finished()
         count_words(self._corpus, folder.path / _COUNTS, progress=say, **options)
         return _Counts(folder.path / _COUNTS, {}).count(folder, say)
 

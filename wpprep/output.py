@@ -17,6 +17,7 @@ A folder in a bucket is written in a local one, and each file put when its task 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -234,7 +235,7 @@ class OutputFolder:
         """
         assert self.claims is not None
         for name in self.claims.order(names):
-            self._refuse_finished()
+            self.refuse_finished()
             if self.claims.take(name):
                 yield name
 
@@ -245,7 +246,7 @@ class OutputFolder:
             FinishedElsewhere: another one has.
         """
         while self.claims is not None:
-            self._refuse_finished()
+            self.refuse_finished()
             if self.claims.take(MANIFEST):
                 return
             self.wait()
@@ -254,7 +255,8 @@ class OutputFolder:
         """Give other nodes a moment."""
         time.sleep(_LOOK_EVERY)
 
-    def _refuse_finished(self) -> None:
+    def refuse_finished(self) -> None:
+        """Raise FinishedElsewhere where another node has finished the folder meanwhile."""
         if (self.path / MANIFEST).exists():
             raise FinishedElsewhere
 
@@ -288,8 +290,12 @@ class OutputFolder:
             self._lock.close()
         if self.claims is not None:
             self.claims.__exit__(kind, error, trace)
-            # The one that finishes takes away what others still look at.
-            return isinstance(error, (FinishedElsewhere, OSError)) and (self.path / MANIFEST).exists()
+            # The one that finishes takes away what others still look at, and they may have begun it anew.
+            is_finished = (self.path / MANIFEST).exists()
+            if is_finished:
+                with contextlib.suppress(OSError):
+                    remove_folder(self.path / UNFINISHED)
+            return is_finished and isinstance(error, (FinishedElsewhere, OSError))
         try:
             if error is not None and self._is_untouched():
                 self._remove()
