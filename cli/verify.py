@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from wpprep.config import EngineOptions
 from wpprep.errors import ShardError
 
 from . import _screen
-from ._options import common
+from ._options import common, from_config
 
 
 @click.command()
 @click.argument("folder", nargs=-1, required=True)
 @click.option("--deep", is_flag=True, help="Check the columns of shards row by row too.")
+@from_config(EngineOptions)
 @common
-def verify(folder: tuple[str, ...], deep: bool, quiet: bool, as_json: bool) -> None:
+def verify(folder: tuple[str, ...], quiet: bool, as_json: bool, **options: Any) -> None:
     """Check finished folders against their manifests, and name every file that is not as it was written.
 
     \b
     Example:
       wpprep verify shards vocab --deep
     """
-    from wpprep.manifest import verify
+    from wpprep.verifying import verify_folder
 
-    problems = [problem for path in folder for problem in verify(path)]
-    if deep:
-        from wpprep.audit import find_faults
-
-        problems += [fault for path in folder for fault in find_faults(path) if fault not in problems]
+    problems = [problem for path in folder for problem in verify_folder(path, **options)]
     _screen.finish(
         {"problems": problems}, problems or ["all files are as they were written"], quiet=quiet, as_json=as_json
     )

@@ -22,6 +22,7 @@ from wpprep.config import RunOptions
 from wpprep.errors import OptionError, TextDecodeError, WorkerError
 from wpprep.files import sha256_of
 from wpprep.pipeline import make_shards
+from wpprep.verifying import verify_folder
 
 pytest.importorskip("distributed", reason="the engine dask is optional")
 
@@ -113,6 +114,11 @@ def test_shards_errors_and_relative_names(cluster, sample_corpus, vocab, tmp_pat
     monkeypatch.chdir(sample_corpus)
     make_shards(["wiki"], vocab, tmp_path / "dask", **_OPTIONS, scheduler=cluster.address)
     assert checksums(tmp_path / "dask") == checksums(tmp_path / "alone")
+    assert verify_folder(tmp_path / "dask", deep=True, scheduler=cluster.address) == []
+    damaged = tmp_path / "dask" / "shard-00002-of-00005.arrow"
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    found = verify_folder(tmp_path / "dask", deep=True, scheduler=cluster.address)
+    assert found[0] == f"{damaged}: damaged: its sha256 is not that in manifest.json"
     bad = tmp_path / "bad.txt"
     bad.write_bytes(b"A good line.\n" * 50 + b"\xff\n")
     with pytest.raises(TextDecodeError, match=r"bad\.txt: .*650"):

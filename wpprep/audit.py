@@ -9,6 +9,7 @@ What this module does not do: compare files with their checksums (manifest).
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from wpprep import engines
 from wpprep.cache import fetch_folder
+from wpprep.config import EngineOptions
 from wpprep.errors import WpprepError
 from wpprep.files import MANIFEST
 from wpprep.manifest import Manifest, Shard, read_manifest
@@ -45,49 +48,55 @@ _SUMMED = ("rows", "tokens", "random_next", "unmasked_rows", "predictions", "mas
 _TEXT, _LABELS, _REPLACES = 1, 2, 4
 
 
-def find_faults(folder: str | os.PathLike[str]) -> list[str]:
+def find_faults(folder: str | os.PathLike[str], engine: EngineOptions | None = None) -> list[str]:
     """Every rule that rows of a shard folder, or of one inside it, break, one line each."""
+    engine = engine or EngineOptions(workers=1)
     faults = []
     for path in sorted(fetch_folder(folder).rglob(MANIFEST)):
         try:
             manifest = read_manifest(path.parent)
             if manifest.kind == "shards":
-                faults += _audit_folder(path.parent, manifest)
+                faults += _audit_folder(path.parent, manifest, engine)
         except WpprepError as error:
             faults.append(str(error))
     return faults
 
 
-def _audit_folder(folder: Path, manifest: Manifest) -> list[str]:
-    roles = Vocabulary.from_folder(folder / "vocab").roles
-    options, faults = manifest.options, []
+def _audit_folder(folder: Path, manifest: Manifest, engine: EngineOptions) -> list[str]:
+    roles, faults = Vocabulary.from_folder(folder / "vocab").roles, []
     total: dict[str, Any] = {}
     here = [file for file in manifest.files if isinstance(file, Shard) and "/" not in file.name]
-    for file in here:
-        try:
-            found: dict[str, Any] = {}
-            counts, firsts = np.zeros(len(RULES), np.int64), np.full(len(RULES), -1)
-            for start, batch in read_rows(folder / file.name):
-                check_rows(
-                    batch, roles, options, manifest.corpus.get("documents", 2**62), start, counts, firsts
-                )
-                found = add_statistics(found, shard_statistics(batch, roles, options["max_seq_length"]))
-                forced = int(((batch.b_start == 3) & (batch.next_sentence_label == 1)).sum())
-                found = add_statistics(found, {"forced": forced})
-        except WpprepError as error:
-            faults.append(str(error))
-            continue
-        faults += [
-            f"{folder / file.name}: row {firsts[rule]}: {RULES[rule]} ({counts[rule]:,} rows of {file.rows:,})"
-            for rule in np.flatnonzero(counts)
-        ]
-        faults += _audit_balance(folder / file.name, found, options)
+    documents = manifest.corpus.get("documents", 2**62)
+    check = partial(_audit_shard, folder, roles, manifest.options, documents)
+    for own, found in engines.spread(check, here, engine):
+        faults += own
         total = add_statistics(total, found)
     for name in _SUMMED if here else ():
         said = manifest.statistics.get(name)
         if total.get(name) != said:
             faults.append(f"{folder}: {name} is {total.get(name)} in the rows, {said} in {MANIFEST}")
     return faults
+
+
+def _audit_shard(
+    folder: Path, roles: TokenRoles, options: dict[str, Any], documents: int, file: Shard
+) -> tuple[list[str], dict[str, Any]]:
+    """The faults of one shard, and its statistics."""
+    found: dict[str, Any] = {}
+    counts, firsts = np.zeros(len(RULES), np.int64), np.full(len(RULES), -1)
+    try:
+        for start, batch in read_rows(folder / file.name):
+            check_rows(batch, roles, options, documents, start, counts, firsts)
+            found = add_statistics(found, shard_statistics(batch, roles, options["max_seq_length"]))
+            forced = int(((batch.b_start == 3) & (batch.next_sentence_label == 1)).sum())
+            found = add_statistics(found, {"forced": forced})
+    except WpprepError as error:
+        return [str(error)], {}
+    faults = [
+        f"{folder / file.name}: row {firsts[rule]}: {RULES[rule]} ({counts[rule]:,} rows of {file.rows:,})"
+        for rule in np.flatnonzero(counts)
+    ]
+    return faults + _audit_balance(folder / file.name, found, options), found
 
 
 def _audit_balance(path: Path, found: dict[str, Any], options: dict[str, Any]) -> list[str]:

@@ -20,8 +20,10 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,11 +131,17 @@ def read_manifest(folder: str | os.PathLike[str], kind: str | None = None) -> Ma
     return Manifest(files=files, **values)
 
 
-def verify(folder: str | os.PathLike[str], workers: int | None = None) -> list[str]:
+# Has a check done for every file, by whoever there is; the answers in the order of the files.
+Spread = Callable[[Callable[[File | Shard], str | None], list[File | Shard]], list[str | None]]
+
+
+def verify(
+    folder: str | os.PathLike[str], workers: int | None = None, spread: Spread | None = None
+) -> list[str]:
     """Everything that is wrong with a finished folder, one line each; folders inside are verified too.
 
     Found are files that are missing, damaged (by size or sha256) or foreign, and damaged or missing manifests.
-    ``workers`` threads read the files (default: one a usable CPU).
+    ``workers`` threads read the files (default: one a usable CPU), unless ``spread`` has others do it.
     """
     root = place(folder)
     try:
@@ -150,11 +158,18 @@ def verify(folder: str | os.PathLike[str], workers: int | None = None) -> list[s
             isinstance(file, Shard) and "/" in file.name and ((root / file.name).parent / MANIFEST).exists()
         )
     ]
-    with ThreadPoolExecutor(workers or usable_cpus()) as pool:
-        found = list(pool.map(lambda file: _check(root, file), files))
+    found = (spread or _in_threads(workers))(partial(_check, root), files)
     problems = [problem for problem in found if problem]
     known = {MANIFEST, *(file.name for file in manifest.files)}
-    return problems + _strangers(root, root, known, workers)
+    return problems + _strangers(root, root, known, lambda inside: verify(inside, workers, spread))
+
+
+def _in_threads(workers: int | None) -> Spread:
+    def spread(check: Callable[[File | Shard], str | None], files: list[File | Shard]) -> list[str | None]:
+        with ThreadPoolExecutor(workers or usable_cpus()) as pool:
+            return list(pool.map(check, files))
+
+    return spread
 
 
 def _verify_remote(url: str, manifest: Manifest) -> list[str]:
@@ -211,13 +226,15 @@ def _check(root: Path, file: File | Shard) -> str | None:
     return None
 
 
-def _strangers(root: Path, folder: Path, known: set[str], workers: int | None) -> list[str]:
+def _strangers(
+    root: Path, folder: Path, known: set[str], verify_inside: Callable[[Path], list[str]]
+) -> list[str]:
     """What lies in a folder and no manifest names; folders with a manifest of their own are verified."""
     problems = []
     for path in sorted(folder.iterdir()):
         if path.is_dir() and not path.is_symlink():
             finished = (path / MANIFEST).exists()
-            problems += verify(path, workers) if finished else _strangers(root, path, known, workers)
+            problems += verify_inside(path) if finished else _strangers(root, path, known, verify_inside)
         elif path.relative_to(root).as_posix() not in known:
             problems.append(f"{path}: foreign: {MANIFEST} does not name it")
     return problems

@@ -16,7 +16,14 @@ equal data gives equal bytes.
 from __future__ import annotations
 
 from wpprep.config.fields import Options, as_dict, build, refuse_unknown
-from wpprep.config.running import ENGINES, LEAST_PROCESS_BYTES, CountRunOptions, RunOptions, usable_cpus
+from wpprep.config.running import (
+    ENGINES,
+    LEAST_PROCESS_BYTES,
+    CountRunOptions,
+    EngineOptions,
+    RunOptions,
+    usable_cpus,
+)
 from wpprep.config.shards import LAYOUTS, MASK_POLICIES, MASKINGS, OBJECTIVES, ShardOptions
 from wpprep.config.showing import PIECE_ORDERS, ShowOptions
 from wpprep.config.text import (
@@ -80,6 +87,7 @@ __all__ = [
     "CountOptions",
     "CountRunOptions",
     "EmbedOptions",
+    "EngineOptions",
     "ExtractOptions",
     "FinetuneOptions",
     "LabelledOptions",

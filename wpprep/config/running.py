@@ -15,8 +15,8 @@ LEAST_PROCESS_BYTES = 250_000_000  # of its own, of which Python, Numba and the 
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """How the work is done; none of it changes a byte of the result."""
+class EngineOptions:
+    """Who works."""
 
     workers: int | None = option(None, "Processes that share the work. [default: the usable CPUs]")
     engine: str | None = option(
@@ -27,6 +27,24 @@ class RunOptions:
     )
     scheduler: str | None = option(None, "Address of a Dask scheduler, such as tcp://node-1:8786.")
     scheduler_file: str | None = option(None, "File in which a Dask scheduler has written its address.")
+
+    def __post_init__(self) -> None:
+        fill(self, "workers", usable_cpus())
+        fill(self, "engine", "dask" if self.scheduler or self.scheduler_file else "local")
+        check_choices(self)
+        check_least(self, "workers", 1)
+        has_address = bool(self.scheduler) + bool(self.scheduler_file)
+        check(
+            has_address == (self.engine == "dask"),
+            f"engine is {self.engine} with {has_address} of scheduler and scheduler_file, expected one of "
+            "these with the engine dask and none with another",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(EngineOptions):
+    """How the work is done; none of it changes a byte of the result."""
+
     node: str | None = option(None, "I/N: share the output folder with N - 1 other nodes, as number I of 1..N.")
     node_timeout: float = option(120.0, "Seconds without a sign of life after which a node is given up.")
     slice_bytes: int = option(16_000_000, "Target size of the pieces the corpus is cut into.")
@@ -36,18 +54,9 @@ class RunOptions:
     overwrite: bool = option(False, "Replace what the output folder holds.", flags="--overwrite/--no-overwrite")
 
     def __post_init__(self) -> None:
-        fill(self, "workers", usable_cpus())
-        fill(self, "engine", "dask" if self.scheduler or self.scheduler_file else "local")
-        check_choices(self)
-        check_least(self, "workers", 1)
+        super().__post_init__()
         check_least(self, "slice_bytes", 1)
         check_least(self, "cache_memory", 0)
-        has_address = bool(self.scheduler) + bool(self.scheduler_file)
-        check(
-            has_address == (self.engine == "dask"),
-            f"engine is {self.engine} with {has_address} of scheduler and scheduler_file, expected one of "
-            "these with the engine dask and none with another",
-        )
         _check_node(self)
 
     @property

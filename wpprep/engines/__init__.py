@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
-from wpprep.config import RunOptions
+from wpprep.config import EngineOptions
 from wpprep.engines import processes
 from wpprep.errors import MissingExtraError
 
@@ -29,7 +30,7 @@ Result = TypeVar("Result")
 
 
 def run(
-    make: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task], options: RunOptions
+    make: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task], options: EngineOptions
 ) -> Iterator[tuple[int, Result]]:
     """Run the function that ``make`` gives on every task.
 
@@ -42,7 +43,19 @@ def run(
     yield from ENGINES[str(options.engine)](make, tasks, options)
 
 
-def _run_here(make: Callable[[], Any], tasks: Iterable[Any], options: RunOptions) -> Iterator[tuple[int, Any]]:
+def spread(function: Callable[[Task], Result], tasks: Sequence[Task], options: EngineOptions) -> list[Result]:
+    """What a function gives for every task, in their order; it must be one that can be sent to workers."""
+    results = dict(run(partial(_hand_out, function), tasks, options))
+    return [results[index] for index in range(len(tasks))]
+
+
+def _hand_out(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return function
+
+
+def _run_here(
+    make: Callable[[], Any], tasks: Iterable[Any], options: EngineOptions
+) -> Iterator[tuple[int, Any]]:
     function = None
     for index, task in enumerate(tasks):
         function = function or make()
@@ -50,7 +63,7 @@ def _run_here(make: Callable[[], Any], tasks: Iterable[Any], options: RunOptions
 
 
 def _run_in_processes(
-    make: Callable[[], Any], tasks: Iterable[Any], options: RunOptions
+    make: Callable[[], Any], tasks: Iterable[Any], options: EngineOptions
 ) -> Iterator[tuple[int, Any]]:
     workers = int(options.workers or 1)
     if isinstance(tasks, Sequence):
@@ -62,7 +75,7 @@ def _run_in_processes(
 
 
 def _run_on_cluster(
-    make: Callable[[], Any], tasks: Iterable[Any], options: RunOptions
+    make: Callable[[], Any], tasks: Iterable[Any], options: EngineOptions
 ) -> Iterator[tuple[int, Any]]:
     try:
         cluster = importlib.import_module("wpprep.engines.cluster")

@@ -30,7 +30,7 @@ from distributed import Client, KilledWorker, as_completed
 from distributed.comm.core import CommClosedError
 
 from wpprep import __version__
-from wpprep.config import RunOptions
+from wpprep.config import EngineOptions
 from wpprep.errors import WorkerError
 
 _log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ _LOST_SCHEDULER = (CommClosedError, CancelledError, ConnectionError, TimeoutErro
 _own = threading.local()  # one function a thread: what `make` gives need not be safe for several
 
 
-def run(make: Callable[[], Any], tasks: Iterable[Any], options: RunOptions) -> Iterator[tuple[int, Any]]:
+def run(make: Callable[[], Any], tasks: Iterable[Any], options: EngineOptions) -> Iterator[tuple[int, Any]]:
     """Run the tasks on the cluster that ``options`` name.
 
     Raises:
@@ -164,7 +164,7 @@ def _refuse_other_version(client: Any) -> None:
             raise WorkerError(f"the Dask worker {worker} has wpprep {version}, expected {__version__}")
 
 
-def _connect(options: RunOptions) -> Any:
+def _connect(options: EngineOptions) -> Any:
     where = (
         {"scheduler_file": options.scheduler_file} if options.scheduler_file else {"address": options.scheduler}
     )
@@ -174,5 +174,5 @@ def _connect(options: RunOptions) -> Any:
         raise WorkerError(f"{_address(options)}: no Dask scheduler answers there ({error})") from error
 
 
-def _address(options: RunOptions) -> str:
+def _address(options: EngineOptions) -> str:
     return str(options.scheduler or options.scheduler_file)
