@@ -1,6 +1,7 @@
 """Output folders: claimed, resumed, refused, finished."""
 
 import json
+import shutil
 
 import pytest
 
@@ -57,6 +58,48 @@ def test_a_finished_folder_is_not_made_again(tmp_path):
         claim(tmp_path / "out", PLAN | {"corpus": "xyz"})
     with claim(tmp_path / "out", overwrite=True) as folder:
         assert not folder.is_finished
+
+
+def test_what_an_overwriting_run_left_behind_is_removed(tmp_path, monkeypatch):
+    """A run killed while it removes the old folder leaves it renamed; the next claim takes it away."""
+    with claim(tmp_path / "out") as folder:
+        write_task(folder)
+        folder.finish(MANIFEST)
+    (tmp_path / "out2").mkdir()
+    for name in (".out2.partial-1", ".neighbour.partial-1"):  # of other folders
+        (tmp_path / name).mkdir()
+    (tmp_path / ".out.partial-1-abc").write_text("a file, which another run may be writing")
+
+    def die(path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr("wpprep.files.shutil.rmtree", die)
+        claim(tmp_path / "out", overwrite=True)
+    kept = {"out2", ".out2.partial-1", ".neighbour.partial-1", ".out.partial-1-abc"}
+    assert len({path.name for path in tmp_path.iterdir()} - kept) == 1
+    with claim(tmp_path / "out", overwrite=True) as folder:
+        assert not folder.is_finished
+        assert {path.name for path in tmp_path.iterdir()} == kept | {"out"}
+
+
+def test_two_may_remove_the_same_remains(tmp_path, monkeypatch):
+    """A file that vanishes while its folder is removed, by another node, stops neither of them."""
+    left = tmp_path / ".out.partial-1"
+    left.mkdir()
+    (left / "a").write_text("a")
+    remove, calls = shutil.rmtree, []
+
+    def race(path):
+        calls.append(path)
+        if len(calls) == 1:
+            raise FileNotFoundError(path)
+        remove(path)
+
+    monkeypatch.setattr("wpprep.files.shutil.rmtree", race)
+    with claim(tmp_path / "out"):
+        assert calls == [left, left]
+        assert not left.exists()
 
 
 def test_folders_of_others_are_left_alone(tmp_path):

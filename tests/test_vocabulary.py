@@ -9,7 +9,8 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from wpprep.errors import MissingInputError, VocabularyError
-from wpprep.vocab.vocabulary import Vocabulary
+from wpprep.manifest import Manifest, describe, verify, write_manifest
+from wpprep.vocab.vocabulary import Vocabulary, copy_vocabulary
 
 BERT = ["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "##s"]
 
@@ -153,3 +154,51 @@ def test_nothing_there(tmp_path: Path) -> None:
     """A path that leads nowhere is said."""
     with pytest.raises(MissingInputError, match="no such vocabulary"):
         Vocabulary.from_folder(tmp_path / "nowhere")
+
+
+def finished(folder: Path, kind: str = "vocabulary") -> Path:
+    """The folder, with a manifest of all files in it."""
+    files = [describe(path, folder) for path in sorted(folder.iterdir())]
+    write_manifest(folder, Manifest(kind=kind, options={}, files=list(files)))
+    return folder
+
+
+@pytest.mark.parametrize("read", [".", "tokenizer.json", "vocab.txt"])
+def test_a_copy_is_the_same_vocabulary(tmp_path: Path, read: str) -> None:
+    """Whatever file of a folder is named, its copy has the identity, the roles, and nothing that is not so.
+
+    What vocab.txt alone defines has another identity than the tokenizer.json beside it, which is not copied.
+    """
+    source, copy = tmp_path / "source", tmp_path / "copy"
+    source.mkdir()
+    copy.mkdir()
+    tokenizer = Vocabulary.from_folder(vocab_txt(source, [*BERT, "<gap>"])).tokenizer
+    (source / "tokenizer.json").write_text(tokenizer.to_str(pretty=True))
+    (source / "special_tokens_map.json").write_text(json.dumps({"mask_token": {"content": "<gap>"}}))
+    finished(source)
+    vocabulary = Vocabulary.from_folder(source / read)
+    names = copy_vocabulary(vocabulary, copy)
+    again = Vocabulary.from_folder(copy)
+    assert again.sha256 == vocabulary.sha256
+    assert again.roles.mask == vocabulary.roles.mask == 8
+    assert sorted(names) == sorted(path.name for path in copy.iterdir())
+    assert {"special_tokens_map.json", "vocab.txt", "tokenizer.json"} <= set(names)
+    assert ("manifest.json" in names) == (read != "vocab.txt")
+    if read != "vocab.txt":
+        assert verify(copy) == []
+
+
+def test_a_copy_leaves_what_is_not_the_vocabularys(tmp_path: Path) -> None:
+    """Of a model's folder the vocabulary alone is copied, and not a manifest that names the weights."""
+    source, copy = tmp_path / "model", tmp_path / "copy"
+    source.mkdir()
+    copy.mkdir()
+    vocab_txt(source, BERT)
+    (source / "model.safetensors").write_bytes(b"weights")
+    copy_vocabulary(Vocabulary.from_folder(finished(source, "model")), copy)
+    assert {path.name for path in copy.iterdir()} == {"vocab.txt", "tokenizer.json"}
+    (source / "model.safetensors").unlink()
+    finished_as_vocabulary = finished(source)
+    (source / "tokenizer_config.json").write_text("{}")  # which that manifest does not know
+    copy_vocabulary(Vocabulary.from_folder(finished_as_vocabulary), copy)
+    assert not (copy / "manifest.json").exists()

@@ -330,9 +330,20 @@ def remove_partial(folder: Path) -> None:
     """Remove what killed runs left behind under temporary names, in a folder and all folders inside."""
     for path in list(folder.rglob(f".*{_TEMPORARY}-*")):
         if path.is_dir():
-            shutil.rmtree(path)
+            _remove_tree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def remove_remains(folder: Path) -> None:
+    """Remove what is left beside a folder of `remove_folder` calls for it that were killed.
+
+    What has such a name is going to be removed anyway, so it does no harm if its process, perhaps on another
+    machine, is still at it.
+    """
+    for path in folder.parent.glob(f"{glob.escape(f'.{folder.name}{_TEMPORARY}')}-*"):
+        if path.is_dir():
+            _remove_tree(path)
 
 
 def make_folder(folder: Path) -> None:
@@ -353,6 +364,13 @@ def remove_folder(folder: Path) -> None:
     It loses its name first: a run killed here leaves no half of it that could be taken for the whole.
     """
     if folder.exists():
-        partial = folder.with_name(f".{folder.name}{_TEMPORARY}-{os.getpid()}")
+        partial = folder.with_name(f".{folder.name}{_TEMPORARY}-{os.getpid()}-{uuid4().hex[:8]}")
         os.replace(folder, partial)
-        shutil.rmtree(partial)
+        _remove_tree(partial)
+
+
+def _remove_tree(folder: Path) -> None:
+    """Remove a folder, although somebody else may be removing it at the same time."""
+    while folder.exists():
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(folder)

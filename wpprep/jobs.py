@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,8 +79,12 @@ def run_resumable(
             done += sizes[name]
 
     folder.agree(stage, tasks)
-    for name in folder.own(tasks):
-        collect(name, folder.receipt(name, tasks[name]))
+    own = folder.own(tasks)
+    with ThreadPoolExecutor(run.workers) as pool:  # which ends before workers are forked
+        for name, receipt in zip(
+            own, pool.map(lambda name: folder.receipt(name, tasks[name]), own), strict=True
+        ):
+            collect(name, receipt)
     say(stage, done, total)
     while missing := [name for name in tasks if name not in finished]:
         begun: list[str] = []

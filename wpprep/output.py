@@ -38,6 +38,7 @@ from wpprep.files import (
     make_folder,
     remove_folder,
     remove_partial,
+    remove_remains,
     sha256_of,
     write_text,
 )
@@ -127,6 +128,7 @@ class OutputFolder:
     ) -> OutputFolder:
         remove = mirror.wipe if mirror else partial(remove_folder, folder)
         _refuse_foreign(folder)
+        remove_remains(folder)
         if (folder / UNFINISHED).exists():
             _lock_file(folder, is_shared=bool(node)).close()  # no other run may be at work, whatever we do next
         found = _plan_of(folder, overwrite)

@@ -117,10 +117,11 @@ def make_shards(
         inside = hold_out(folder.path / HOLDOUT, plan, source, held_out, shard, run, say)
         receipts = fill_folder("shard", folder, source, trained, shard, run, say)
         folder.elect()
-        if not (tokens or from_tokens):
-            remove_folder(Path(source.store))
         inside += finish_bins(folder.path, source, receipts, shard)
-        folder.finish(manifest_of(folder.path, source, plan["options"], receipts, inside))
+        manifest = manifest_of(folder.path, source, plan["options"], receipts, inside)
+        if not (tokens or from_tokens):
+            remove_folder(Path(source.store))  # at the last moment: a run killed after this encodes again
+        folder.finish(manifest)
     return Summary(folder.place, read_manifest(folder.place), time.perf_counter() - started)
 
 

@@ -29,8 +29,9 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from wpprep.cache import fetch_folder
 from wpprep.config import SPECIAL_TOKENS, VocabOptions
-from wpprep.errors import MissingInputError, VocabularyError, WpprepError
+from wpprep.errors import MissingInputError, ShardError, VocabularyError, WpprepError
 from wpprep.files import MANIFEST, atomic_write, sha256_of, write_text
+from wpprep.manifest import File, Shard, describe, read_manifest
 from wpprep.records import TokenRoles
 from wpprep.vocab.alphabet import PREFIX, SUFFIX
 from wpprep.vocab.greedy import MAX_WORD_CHARACTERS
@@ -164,23 +165,40 @@ def write_vocabulary(folder: Path, learned: LearnedVocabulary, options: VocabOpt
 def copy_vocabulary(vocabulary: Vocabulary, folder: Path) -> list[str]:
     """Copy a vocabulary's files, its identity unchanged, into a folder of their own.
 
-    One that was read from vocab.txt alone gets the tokenizer.json that its identity was taken from.
+    One that was read from vocab.txt alone gets the tokenizer.json that its identity was taken from. The
+    manifest goes along only if it is of this vocabulary and true of the copy: not that of a model in the same
+    folder, nor one that names a tokenizer.json of another identity.
 
     Returns:
         The names of the files.
     """
-    names = ["vocab.txt", "vocab.json", "merges.txt", *_SPECIAL_NAMES_FILES, MANIFEST]
+    names = ["vocab.txt", "vocab.json", "merges.txt", *_SPECIAL_NAMES_FILES]
     found = [name for name in names if (vocabulary.folder / name).is_file()]
     tokenizer = vocabulary.folder / TOKENIZER
     if tokenizer.is_file() and sha256_of(tokenizer) == vocabulary.sha256:
         found.append(TOKENIZER)
     for name in found:
-        with atomic_write(folder / name) as file:
-            file.write((vocabulary.folder / name).read_bytes())
+        _copy(vocabulary.folder / name, folder / name)
     if TOKENIZER not in found:
         write_text(folder / TOKENIZER, vocabulary.tokenizer.to_str())
         found.append(TOKENIZER)
+    if _files_of(vocabulary.folder) == [describe(folder / name, folder) for name in sorted(found)]:
+        _copy(vocabulary.folder / MANIFEST, folder / MANIFEST)
+        found.append(MANIFEST)
     return found
+
+
+def _copy(source: Path, target: Path) -> None:
+    with atomic_write(target) as file:
+        file.write(source.read_bytes())
+
+
+def _files_of(folder: Path) -> list[File | Shard]:
+    """What the manifest of a vocabulary folder says is in it, by name; nothing where there is no good one."""
+    try:
+        return sorted(read_manifest(folder, "vocabulary").files, key=lambda file: file.name)
+    except (MissingInputError, ShardError):
+        return []
 
 
 def _build_tokenizer(learned: LearnedVocabulary, options: VocabOptions) -> Tokenizer:
