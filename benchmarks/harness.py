@@ -41,10 +41,12 @@ class Work:
     Attributes:
         run: the work; returns how many results it made, for a look at whether contenders agree.
         size: bytes of input.
+        written: asked after the clock has stopped, bytes of the results on disk.
     """
 
     run: Callable[[], int]
     size: int
+    written: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True)
@@ -125,11 +127,17 @@ def _measure(contender: Contender, case: Any, cores: int) -> dict[str, float] | 
     work = contender.prepare(case)
     if work is None:
         return None
-    before, cpu_before = time.perf_counter(), time.process_time()
+    before, cpu_before = time.perf_counter(), _processor_seconds()
     made = work.run()
-    seconds, cpu = time.perf_counter() - before, time.process_time() - cpu_before
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds, "cpu": cpu, "size": work.size, "made": made, "peak": peak}
+    seconds, cpu = time.perf_counter() - before, _processor_seconds() - cpu_before
+    of_each = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    measured = {"seconds": seconds, "cpu": cpu, "size": work.size, "made": made, "peak": max(of_each) / 1024}
+    return measured | ({"written": work.written()} if work.written else {})
+
+
+def _processor_seconds() -> float:
+    """Of this process and of its children that have ended."""
+    return time.process_time() + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
 
 
 def _print_table(results: dict[str, list[dict[str, float]]], base: str) -> None:
@@ -146,13 +154,18 @@ def _print_table(results: dict[str, list[dict[str, float]]], base: str) -> None:
         for clock in ("cpu", "seconds")
     )
     header = f"{'':24}{'MB/s':>8}{'slowest':>9}{'fastest':>9}{base + ' is':>12}{'MB/CPU s':>10}{'ratio':>8}"
-    print(f"{header}{'input MB':>10}{'made':>12}{'peak MB':>9}")
+    print(
+        f"{header}{'input MB':>10}{'made':>12}{'peak MB':>9}{'made/s':>11}{'made/CPU s':>11}{'bytes each':>11}"
+    )
     for name, sorted_speeds in speeds.items():
         median, first = statistics.median(sorted_speeds), results[name][0]
+        made = first["made"] / first["size"] * 1e6  # a megabyte
+        each = f"{first['written'] / first['made']:,.0f}" if "written" in first else ""
         ratio = f"{statistics.median(speeds[base]) / median:.2f} x" if base in speeds else ""
         print(
-            f"{name:24}{median:8.1f}{sorted_speeds[0]:9.1f}{sorted_speeds[-1]:9.1f}{ratio:>12}"
+            f"{name:24}{median:8.2f}{sorted_speeds[0]:9.2f}{sorted_speeds[-1]:9.2f}{ratio:>12}"
             f"{by_cpu[name][-1]:10.1f}{by_cpu[base][-1] / by_cpu[name][-1] if base in by_cpu else 0.0:8.2f}"
-            f"{first['size'] / 1e6:10.1f}{first['made']:12.0f}{first['peak']:9.0f}",
+            f"{first['size'] / 1e6:10.1f}{first['made']:12.0f}{first['peak']:9.0f}"
+            f"{made * median:11,.0f}{made * by_cpu[name][-1]:11,.0f}{each:>11}",
             flush=True,
         )

@@ -79,10 +79,15 @@ def numbered(tokens: Path, step: int) -> Text:
     return Text(replace(documents, tokens=numbers, word_starts=None))
 
 
+def store_of(documents: TokenizedDocuments) -> TokenStore:
+    """A token store of one part, in memory."""
+    offsets = documents.sentences.astype(np.int32), documents.documents.astype(np.int32)
+    return TokenStore([Part(None, documents.tokens, *offsets, None)].__getitem__, [len(documents)])
+
+
 def ours(text: Text, options: ShardOptions) -> list[Row]:
     own = text.documents
-    offsets = own.sentences.astype(np.int32), own.documents.astype(np.int32)
-    store = TokenStore([Part(None, own.tokens, *offsets, None)])
+    store = store_of(own)
     rows = []
     for pass_ in range(PASSES):
         passes = np.full(len(own), pass_)
@@ -160,8 +165,7 @@ def check_short_targets(text: Text) -> None:
 def check_masks(text: Text, most: int) -> None:
     """As many predictions in every row as Google's, 80/10/10, and at places distributed alike."""
     own, options = text.documents, ShardOptions(max_seq_length=128)
-    offsets = own.sentences.astype(np.int32), own.documents.astype(np.int32)
-    store = TokenStore([Part(None, own.tokens, *offsets, None)])
+    store = store_of(own)
     made = make_instances(own, np.arange(len(own)), np.zeros(len(own), np.int64), store, roles(), options)
     batch = mask_batch(made.batch, roles(), "token", 0.15, 19, 0.8, 0.1, made.mask_keys)
     generator = random.Random(2018)

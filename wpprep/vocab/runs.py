@@ -31,6 +31,7 @@ BATCH_ROWS = 2048
 FAN_IN = 64
 
 _ROW_BYTES = 512  # of a row that is merged, its copies while it is grouped and sorted included
+_MOST_ROWS = 1 << 18  # merged at once; more, where there is memory for them, only take memory
 
 
 class Spill:
@@ -43,7 +44,7 @@ class Spill:
 
     def __init__(self, folder: Path, stem: str, memory: int) -> None:
         self._folder, self._stem, self.memory = folder, stem, memory
-        self._rows = max(FAN_IN * BATCH_ROWS // 2, memory // _ROW_BYTES)
+        self._rows = min(_MOST_ROWS, max(FAN_IN * BATCH_ROWS // 2, memory // _ROW_BYTES))
         self._runs: list[Path] = []
         self._made = 0
 
