@@ -12,6 +12,9 @@ from wpprep.audit import find_faults
 from wpprep.manifest import Shard, read_manifest, verify
 from wpprep.pipeline import encode_corpus, make_shards
 
+# Every objective and every policy once; the other pairs of them are slow only for their number.
+_QUICK = {("nsp", "token"), ("sop", "word"), ("single", "span"), ("nsp", None)}
+
 
 @pytest.fixture(scope="module")
 def tokens(sample_corpus: Path, vocab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -20,8 +23,14 @@ def tokens(sample_corpus: Path, vocab: Path, tmp_path_factory: pytest.TempPathFa
     return encode_corpus([sample_corpus / "wiki"], vocab, folder, workers=1).folder
 
 
-@pytest.mark.parametrize("objective", ["nsp", "sop", "single"])
-@pytest.mark.parametrize("mask_policy", ["token", "word", "span", None], ids=lambda x: x or "dynamic")
+@pytest.mark.parametrize(
+    ("objective", "mask_policy"),
+    [
+        pytest.param(objective, policy, marks=() if (objective, policy) in _QUICK else pytest.mark.slow)
+        for objective, policy in itertools.product(("nsp", "sop", "single"), ("token", "word", "span", None))
+    ],
+    ids=lambda x: x or "dynamic",
+)
 def test_options_go_together(tokens: Path, tmp_path: Path, objective: str, mask_policy: str | None) -> None:
     """Layouts, holdout, bins and numbers of shards under every objective and policy are found sound."""
     masks = {"mask_policy": mask_policy} if mask_policy else {"masking": "dynamic"}

@@ -186,7 +186,10 @@ def attempt(words: list[str], **how: Any) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize("most", [100, 2_000, 20_000, 40_000])
+@pytest.mark.parametrize(
+    "most",
+    [100, pytest.param(2_000, marks=pytest.mark.slow), 20_000, pytest.param(40_000, marks=pytest.mark.slow)],
+)
 def test_no_room_is_one_line_and_resumable(sample_corpus: Path, vocab: Path, tmp_path: Path, most: int) -> None:
     """Files that cannot grow beyond a size stop the run with one line; with room it ends in the same bytes."""
     pytest.importorskip("wpprep.cli", reason="the command line is installed with the package")
