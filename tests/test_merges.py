@@ -12,13 +12,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference.merges import DROPPED, Corpus, Twin, places_of, random_corpus
+from reference.merges import DROPPED, Corpus, Twin, greedy, places_of, random_corpus
+from reference.merges import corpus_of as twin_corpus
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
+from wpprep.config import VocabOptions
 from wpprep.vocab import bounds, places, segmentation
+from wpprep.vocab.alphabet import choose_alphabet
+from wpprep.vocab.greedy import count_usage
 from wpprep.vocab.merges import Merger
+from wpprep.vocab.normalization import TextRules
 from wpprep.vocab.scores import FREQUENCY, LIKELIHOOD, RATIO, SCORES, merge_score
 from wpprep.vocab.segmentation import FIRST, LEFT, N_PAIRS, N_PIECES, PAIR, PIECE, RIGHT, TOTAL
+from wpprep.vocab.words import WordCounts
 
 CODES = sorted(SCORES.values())
 LETTERS = "abcelmnostu"
@@ -115,6 +121,32 @@ def test_a_run_can_be_continued(
     assert [(a, b) for a, b, _ in twin.merges] == list(map(tuple, merger.merges.tolist()))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", ["wordpiece", "bpe", "bbpe"])
+@pytest.mark.parametrize("folder", ["wiki-en", "wiki-de", "wiki-ja", "wiki-ko", "wiki-zh", "books-ru"])
+def test_languages_equal_the_twins(data: Path, folder: str, algorithm: str) -> None:
+    """On a stretch of each language every score merges, and greedy encoding uses, what the slow twins do."""
+    with gzip.open(min((data / folder).glob("*.gz")), "rt") as file:
+        text = file.read(12_000)
+    for score, code in SCORES.items():
+        options = VocabOptions(algorithm=algorithm, score=score)
+        rules = TextRules(options)
+        words = WordCounts.of(Counter(rules.words(text)))
+        counted = choose_alphabet(words, options, rules, options.vocab_size).spell(words)
+        corpus = twin_corpus(counted)
+        twin, merger = Twin(corpus, code, 2), Merger(counted, code, 2)
+        target = corpus.alphabet_size + 150
+        assert merger.run(target) == twin.run(target)
+        assert [(a, b) for a, b, _ in twin.merges] == list(map(tuple, merger.merges.tolist()))
+        assert len(twin.merges) > 50
+        usage, _ = count_usage(counted, merger.merges, np.ones(merger.piece_count, np.bool_))
+        active, expected = {spelling: i for i, spelling in enumerate(twin.spellings)}, Counter[int]()
+        for word, count in corpus.words.items():
+            for piece in greedy(word, active) or []:
+                expected[piece] += count
+        assert usage.tolist() == [expected[i] for i in range(len(twin.spellings))]
+
+
 def test_random_corpora_hold_what_is_difficult() -> None:
     """The seeds above meet runs of three and more, ties, dropped characters, and words of all shapes."""
     corpora = [random_corpus(seed) for seed in range(200)]
@@ -202,7 +234,8 @@ def test_worked_example_of_the_design() -> None:
 def test_worked_example_has_the_gains_of_the_design() -> None:
     """st gains 11.48 nats, the runner-up me 6.17; there are 28 characters."""
     twin = Twin(corpus_of(MENU), LIKELIHOOD, 1)
-    gains = sorted((twin.score(a, b) for a, b in twin.pair_counts()), reverse=True)
+    pairs, pieces = twin.pair_counts(), twin.piece_counts()
+    gains = sorted((twin.score(a, b, pairs, pieces) for a, b in pairs), reverse=True)
     assert sum(twin.piece_counts().values()) == 28
     assert gains[:2] == [pytest.approx(11.48, abs=0.005), pytest.approx(6.17, abs=0.005)]
 

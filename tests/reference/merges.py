@@ -33,6 +33,15 @@ class Corpus:
         )
 
 
+def corpus_of(counted: CountedWords) -> Corpus:
+    """The same from arrays; words that differ in dropped characters alone become one."""
+    words: Counter[Word] = Counter()
+    starts = [1, *(counted.ends[:-1] + 1).tolist()]
+    for start, end, count in zip(starts, counted.ends.tolist(), counted.counts.tolist(), strict=True):
+        words[tuple(counted.characters[start:end].tolist())] += count
+    return Corpus(dict(words), counted.alphabet_size)
+
+
 @dataclass
 class Twin:
     """A corpus on its way from characters to pieces.
@@ -65,21 +74,20 @@ class Twin:
 
     def best(self) -> tuple[int, int] | None:
         """A pair that was merged before, else the one of the highest score; ties go to the smaller ids."""
-        counts = self.pair_counts()
-        known = [pair for pair in counts if pair in {(a, b) for a, b, _ in self.merges}]
+        pairs, pieces = self.pair_counts(), self.piece_counts()
+        known = pairs.keys() & {(a, b) for a, b, _ in self.merges}
         if known:
             return min(known)
-        scores = {pair: self.score(*pair) for pair, count in counts.items() if count >= self.least}
+        scores = {pair: self.score(*pair, pairs, pieces) for pair, n in pairs.items() if n >= self.least}
         gaining = [pair for pair, score in scores.items() if score > 0]
         return min(gaining, key=lambda pair: (-scores[pair], pair), default=None)
 
-    def score(self, a: int, b: int) -> float:
+    def score(self, a: int, b: int, pairs: Counter[tuple[int, int]], pieces: Counter[int]) -> float:
         """The score of merging a and b everywhere."""
-        pieces = self.piece_counts()
-        n = self.pair_counts()[a, b]  # for aaa twice (a, a): what frequency means
-        if self.code != FREQUENCY:
+        n = pairs[a, b]
+        if a == b and self.code != FREQUENCY:  # aaa: two pairs (a, a), which frequency means, and one merge
             n = sum(len(places_of(word, a, b)) * count for word, count in self.words)
-        return float(merge_score.py_func(self.code, n, pieces[a], pieces[b], sum(pieces.values()), a == b))
+        return float(merge_score.py_func(self.code, n, pieces[a], pieces[b], pieces.total(), a == b))
 
     def merge(self, a: int, b: int) -> None:
         """Make (a, b) one piece wherever it stands, from left to right."""
