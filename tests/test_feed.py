@@ -7,26 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from counting import make_folder, rewrite
-from training import one_thread, torch
+from training import dynamic, one_thread, shards, torch
 
 from wpprep.errors import OptionError, ShardError
 from wpprep.loader import Loader
 from wpprep.train import feed as feed_room
 from wpprep.train.feed import InstanceDataset, TorchBatches, model_inputs
 
-__all__ = ["one_thread"]
-
-
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_folder(tmp_path_factory.mktemp("static") / "shards", rows=(60, 80))[0]
-
-
-@pytest.fixture(scope="module")
-def dynamic(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_folder(
-        tmp_path_factory.mktemp("dynamic") / "shards", rows=(300, 340), longest=16, masking="dynamic"
-    )[0]
+__all__ = ["dynamic", "one_thread", "shards"]
 
 
 @pytest.mark.parametrize("masking", ["static", "dynamic"])

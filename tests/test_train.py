@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from counting import FIRST_WORD, PIECES, WORDS, make_folder
-from training import CPU, QUICK, figures, interrupted, one_thread, torch
+from training import CPU, QUICK, dynamic, figures, interrupted, one_thread, shards, torch
 
 from wpprep.config import TrainOptions
 from wpprep.errors import OptionError, ShardError
@@ -23,19 +23,7 @@ from wpprep.train import train
 from wpprep.train.model import SIZES, Size, build_model, score, size_of, to_inputs
 from wpprep.train.updates import Updates
 
-__all__ = ["one_thread"]
-
-
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_folder(tmp_path_factory.mktemp("static") / "shards", rows=(60, 80))[0]
-
-
-@pytest.fixture(scope="module")
-def dynamic(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_folder(
-        tmp_path_factory.mktemp("dynamic") / "shards", rows=(300, 340), longest=16, masking="dynamic"
-    )[0]
+__all__ = ["dynamic", "one_thread", "shards"]
 
 
 @pytest.mark.parametrize("length", [24, None])

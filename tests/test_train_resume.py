@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from counting import make_folder
-from training import QUICK, figures, interrupted, one_thread
+from training import QUICK, dynamic, figures, interrupted, one_thread, shards
 
 from wpprep.config import TrainOptions
 from wpprep.errors import OutputError, TrainingError
@@ -23,19 +23,7 @@ from wpprep.train.checkpoint import load_state
 from wpprep.train.model import score
 from wpprep.train.updates import Updates
 
-__all__ = ["one_thread"]
-
-
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_folder(tmp_path_factory.mktemp("static") / "shards", rows=(60, 80))[0]
-
-
-@pytest.fixture(scope="module")
-def dynamic(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_folder(
-        tmp_path_factory.mktemp("dynamic") / "shards", rows=(300, 340), longest=16, masking="dynamic"
-    )[0]
+__all__ = ["dynamic", "one_thread", "shards"]
 
 
 @pytest.mark.parametrize("masking", ["static", "dynamic"])

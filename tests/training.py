@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from counting import make_folder
 
 torch = pytest.importorskip("torch", reason="training is an extra: pip install 'wpprep[train]'")
 pytest.importorskip("transformers", reason="training is an extra: pip install 'wpprep[train]'")
@@ -26,6 +27,20 @@ def one_thread() -> Any:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two shards of 140 masked rows."""
+    return make_folder(tmp_path_factory.mktemp("static") / "shards", rows=(60, 80))[0]
+
+
+@pytest.fixture(scope="module")
+def dynamic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two shards of 640 short rows without masks."""
+    return make_folder(
+        tmp_path_factory.mktemp("dynamic") / "shards", rows=(300, 340), longest=16, masking="dynamic"
+    )[0]
 
 
 def interrupted(shards: Path, out: Path, number: int, at: int, **options: Any) -> list[Any]:
