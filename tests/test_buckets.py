@@ -15,7 +15,9 @@ from wpprep.cache import cache_folder, fetch_folder
 from wpprep.encode.tokens import TokenStore
 from wpprep.errors import MissingInputError, OutputError, RemoteError, ShardError
 from wpprep.export import export_shards
+from wpprep.extract import extract_corpus
 from wpprep.files import sha256_of
+from wpprep.learning import count_words
 from wpprep.manifest import read_manifest, verify
 from wpprep.pipeline import encode_corpus, make_shards, train_vocab
 from wpprep.remote import list_remote, put_remote, read_remote, remove_remote, write_remote
@@ -90,6 +92,18 @@ def test_what_was_written_to_a_bucket_is_read_from_it(s3, corpus, vocab, local, 
     assert shown[0] == shown[1]
     put_remote(vocab / "vocab.txt", f"{url}/bert/vocab.txt")
     assert as_data(f"{url}/bert/vocab.txt")["entries"] == as_data(f"{url}/bert")["entries"] == 2000
+
+
+def test_text_and_words_go_to_buckets(s3, corpus, sample_corpus, tmp_path):
+    """extract and count-words: from a bucket into a bucket gives the bytes of a run on a disk."""
+    url = s3.make_bucket()
+    extract_corpus(corpus, f"{url}/text", workers=1)
+    extract_corpus(sample_corpus / "wiki", tmp_path / "text", workers=1)
+    assert checksums(f"{url}/text") == checksums(tmp_path / "text")
+    count_words(corpus, f"{url}/words", workers=1)
+    count_words(sample_corpus / "wiki", tmp_path / "words", workers=1)
+    assert checksums(f"{url}/words") == checksums(tmp_path / "words")
+    assert verify(f"{url}/text") == verify(f"{url}/words") == []
 
 
 def test_damage_in_a_bucket_is_found(s3, local):
@@ -212,6 +226,7 @@ def test_a_store_that_fails_leaves_no_half_file(s3, corpus, vocab, monkeypatch):
     assert verify(url) == []
 
 
+@pytest.mark.slow
 def test_the_command_line_says_it_in_one_line(s3, corpus, monkeypatch):
     """Missing credentials and missing buckets: exit code 1, one line."""
     pytest.importorskip("wpprep.cli", reason="the command line is installed with the package")

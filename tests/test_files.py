@@ -9,7 +9,8 @@ import pytest
 
 from wpprep import files
 from wpprep.errors import CorpusError, MissingInputError, OutputError
-from wpprep.files import atomic_write, expand_inputs, open_bytes, read_bytes, write_text
+from wpprep.files import atomic_write, open_bytes, read_bytes, write_text
+from wpprep.inputs import expand_inputs
 
 
 def test_folders_expand_to_their_files_in_path_order(tmp_path):

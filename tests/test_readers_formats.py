@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, MissingInputError, OptionError, TextDecodeError
-from wpprep.files import expand_inputs
 from wpprep.filters import passing
+from wpprep.inputs import expand_inputs
 from wpprep.pipeline import encode_corpus, train_vocab
 from wpprep.readers import LeftOut, cutting, decoding, detect, plan_slices, read_slice
 from wpprep.records import Document
@@ -146,6 +146,43 @@ def test_rows_of_bookcorpus_are_put_together(tmp_path: Path, write: Writer) -> N
     with_ids = write(tmp_path / "ids", [{"id": str(i), "text": f"Sentence {i}."} for i in range(20)])
     assert len(read(with_ids)) == 20
     assert [d.id for d in read(with_ids, rows_per_document=5)] == ["0", "5", "7", "12", "14", "19"]
+
+
+def test_lines_of_bookcorpus_are_put_together(tmp_path: Path) -> None:
+    """JSON lines of text alone, a sentence a line, follow the rule of tables, whatever the slices and the file.
+
+    Of 2,003 lines one is blank and one has null: documents begin at lines 1, 1,001 and 2,001.
+    """
+    lines = [json.dumps({"text": f"sentence {i} of a book , said x ."}) for i in range(2003)]
+    lines[5], lines[6] = "", '{"text": null}'
+    starts = [sum(len(line) + 1 for line in lines[:i]) for i in (0, 1000, 2000)]
+    path = tmp_path / "books"
+    path.write_text("\n".join(lines) + "\n")
+    whole = read(path)
+    assert [d.id for d in whole] == [f"books:{start}" for start in starts]
+    assert [d.text.count("\n") for d in whole] == [997, 999, 2]
+    assert whole[1].text.split("\n")[0] == "sentence 1000 of a book , said x ."
+    assert [slice_.start for slice_ in plan_slices([path], CorpusOptions(), 1)] == starts
+    for rows in (7, 1):
+        expected = read(path, rows_per_document=rows, skip_bad=True)
+        for target_bytes in (1, 300, 50_000):
+            assert read(path, target_bytes, rows_per_document=rows, skip_bad=True) == expected
+    (tmp_path / "books.gz").write_bytes(gzip.compress(path.read_bytes()))
+    assert [d.text for d in read(tmp_path / "books.gz")] == [d.text for d in whole]
+    with_ids = write_jsonl(tmp_path / "ids", [{"id": str(i), "text": f"Sentence {i}."} for i in range(20)])
+    assert len(read(with_ids)) == 20
+    assert [d.id for d in read(with_ids, rows_per_document=8)] == ["0", "8", "16"]
+
+
+def test_a_bad_line_spoils_its_document(tmp_path: Path) -> None:
+    """It is named by its own place, and the documents before and after it are read."""
+    lines = [f'{{"text": "sentence {i} ."}}' for i in range(9)]
+    lines[4] = '{"text": 4}'
+    (tmp_path / "books").write_text("\n".join(lines))
+    with pytest.raises(CorpusError, match=r"books: line 5: field text is 4, expected a string"):
+        read(tmp_path / "books", rows_per_document=3)
+    left = read(tmp_path / "books", rows_per_document=3, skip_bad=True)
+    assert [d.text.split("\n")[0] for d in left] == ["sentence 0 .", "sentence 6 ."]
 
 
 @pytest.mark.parametrize("write", WRITERS)
@@ -381,6 +418,8 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     (tmp_path / "there" / "back").symlink_to(tmp_path / "corpus")
     with pytest.raises(MissingInputError, match="link/back: a loop of symbolic links"):
         expand_inputs([tmp_path / "corpus"])
+    back = tmp_path / "corpus" / "link" / "back"
+    assert expand_inputs([tmp_path / "corpus"], skip_bad=True) == [back.with_name("a.txt"), back]
     (tmp_path / "there" / "back").unlink()
     (tmp_path / "there" / "self").symlink_to("self")
     with pytest.raises(MissingInputError, match="self: a symbolic link that leads to no file"):
@@ -471,7 +510,7 @@ def test_documents_of_no_end_are_skipped_when_asked(
     path.write_bytes(compress("\n".join(map(json.dumps, rows)).encode()))
     for target_bytes in (1, 10**9):
         with mock.patch.object(cutting, "LONGEST", 4000), mock.patch.object(cutting, "_BLOCK", block):
-            documents, left_out = read_leniently(path, target_bytes)
+            documents, left_out = read_leniently(path, target_bytes, rows_per_document=1)
         assert [document.text for document in documents] == ["One.", "Three."]
         assert left_out.count == 2
 

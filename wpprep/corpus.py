@@ -83,9 +83,19 @@ def bytes_of(slice_: Slice) -> int:
 def plan_of(options: dict[str, Any], vocabulary: str | None, tasks: list[list[Slice]]) -> dict[str, Any]:
     """What the bytes of an output depend on; the corpus is told by its files' names and sizes."""
     paths = dict.fromkeys((slice_.corpus, slice_.path) for slices in tasks for slice_ in slices)
-    names = [f"{name}{name and '='}{os.path.basename(path)}:{size_of(path)}" for name, path in paths]
+    names = [f"{name}{name and '='}{os.path.basename(path)}:{_size_or_none(path)}" for name, path in paths]
     corpus = hashlib.sha256("\n".join(names).encode()).hexdigest()
     return {"options": options, "vocabulary": vocabulary, "corpus": corpus}
+
+
+def _size_or_none(path: str) -> int | None:
+    """The size of a file; None of what cannot be read and is left out, as a link to nowhere."""
+    if os.path.isdir(path):
+        return None
+    try:
+        return size_of(path)
+    except MissingInputError:
+        return None
 
 
 def refuse_empty(documents: int, corpus: Paths) -> None:

@@ -1,10 +1,10 @@
-"""Files: find the inputs, open compressed ones, write so that nothing half-made has a final name.
+"""Files: open compressed ones, write so that nothing half-made has a final name.
 
     with atomic_write("out/vocab.txt") as file:   # a temporary name in the same folder
         file.write(b"...")                        # fsync and rename at the end of the block
 
 What is read may be a path or a URL (`wpprep.remote`); the rest of the code need not know which. What this
-module does not do: look inside the text (readers), or know what a folder means (manifest).
+module does not do: find files (inputs), look inside the text (readers), or know what a folder means (manifest).
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import contextlib
 import glob
 import gzip
 import hashlib
-import json
 import lzma
 import os
 import re
 import shutil
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 from uuid import uuid4
@@ -28,15 +27,7 @@ from uuid import uuid4
 from wpprep.cache import fetch_file
 from wpprep.errors import CorpusError, MissingInputError, OutputError, WpprepError
 from wpprep.ranges import open_remote, serves_ranges
-from wpprep.remote import (
-    forget,
-    glob_remote,
-    info_of,
-    is_url,
-    list_remote,
-    read_remote,
-    remote_size,
-)
+from wpprep.remote import is_url, remote_size
 
 Place = Path | str  # a local path, or a URL
 
@@ -46,7 +37,6 @@ METRICS = "metrics.jsonl"  # the log in the folder of a training run
 UNFINISHED = ".unfinished"  # the folder, inside one that a run is at work in, of its plan and receipts
 HOLDOUT = "holdout"  # the folder, inside a shard folder, of the documents held out
 _TEMPORARY = ".partial"
-_OF_DATASETS = ("dataset_info.json", "dataset_dict.json", "state.json")
 _MAGIC = {
     "gzip": re.compile(rb"\x1f\x8b"),
     "bz2": re.compile(rb"BZh[1-9]"),
@@ -63,118 +53,6 @@ def place(path: str | os.PathLike[str]) -> Place:
 def inside(folder: str | os.PathLike[str], name: str) -> Place:
     """The place of a file in a folder."""
     return f"{place(folder)}/{name}" if is_url(folder) else Path(folder) / name
-
-
-def expand_inputs(inputs: Sequence[str | os.PathLike[str]]) -> list[Place]:
-    """The files that the inputs name, each once: files, folders (all files in them), patterns, lists of files.
-
-        wiki/            every file in the folder and below it, links followed, in path order
-        "wiki/*.bz2"     the files and folders that match, in path order (** matches any depth)
-        @files.txt       the paths in a list, one a line
-
-    Each may be a URL ("s3://bucket/wiki/*.bz2"), whose files come in the order that local ones would have. Of
-    folders, hidden files, README files, our manifests, and what `datasets` keeps beside its Arrow files are
-    left out.
-
-    Raises:
-        MissingInputError: an input does not exist or cannot be read, a folder holds no file or holds itself.
-    """
-    forget()
-    return list(dict.fromkeys(file for entry in inputs for file in _expand(os.fspath(entry))))
-
-
-def _expand(entry: str) -> Sequence[Place]:
-    if is_url(entry) and not entry.startswith("@"):
-        return _expand_url(entry)
-    path = Path(entry)
-    if path.is_dir():
-        if not (inside := sorted(_files_below(path))):
-            raise MissingInputError(f"{path}: the folder holds no files; expected a corpus")
-        return inside
-    if path.is_file():
-        return [path]
-    if os.path.lexists(path):
-        raise MissingInputError(f"{path}: neither a file nor a folder; expected a corpus file")
-    if entry.startswith("@"):
-        listed = read_bytes(entry[1:]).decode(errors="replace").splitlines()
-        return [file for line in listed if line.strip() for file in _expand(line.strip())]
-    if matches := sorted(glob.glob(entry, recursive=True)):
-        return [file for match in matches for file in _expand(match)]
-    raise MissingInputError(f"{path}: no such file or folder; expected a corpus file")
-
-
-def _expand_url(url: str) -> list[str]:
-    """As `_expand`; what has no name of its own in the store but stands before other names is a folder."""
-    if "*" in url or "[" in url:
-        if matches := glob_remote(url):
-            return [file for match in matches for file in _expand_url(match)]
-        raise MissingInputError(f"{url}: no such file or folder; expected a corpus file")
-    if not url.endswith("/") and info_of(url)["type"] == "file":
-        return [url]
-    folder = url.rstrip("/") + "/"
-    names = [file.removeprefix(folder) for file in list_remote(folder)]
-    saved = {name.rpartition("/")[0] for name in names if name.rpartition("/")[2] == "state.json"}
-    listed = {parent: _named_by(read_remote(folder + f"{parent}/state.json".lstrip("/"))) for parent in saved}
-    kept = [name for name in names if not _is_left_out_below(name, listed)]
-    if not kept:
-        raise MissingInputError(f"{url}: no such file or folder, or it holds no files; expected a corpus")
-    return [folder + name for name in kept]
-
-
-def _is_left_out_below(name: str, listed: dict[str, set[str] | None]) -> bool:
-    parent, _, last = name.rpartition("/")
-    is_hidden = any(part.startswith(".") for part in parent.split("/"))
-    return is_hidden or _is_left_out(last, listed.get(parent))
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    """The files of a folder, links followed, but for what is left out.
-
-    Raises:
-        MissingInputError: a folder cannot be read, or a link leads nowhere or to a folder around it.
-    """
-    for parent, folders, names in os.walk(folder, followlinks=True, onerror=_refuse_folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for path in [Path(parent, name) for name in folders]:
-            if path.is_symlink() and _holds_itself(path, folder):
-                raise MissingInputError(f"{path}: a loop of symbolic links: it leads to a folder around it")
-        listed = _data_files(Path(parent))
-        for path in [Path(parent, name) for name in names if not _is_left_out(name, listed)]:
-            if path.is_file():
-                yield path
-            elif path.is_symlink():
-                raise MissingInputError(f"{path}: a symbolic link that leads to no file; remove or mend it")
-
-
-def _holds_itself(link: Path, top: Path) -> bool:
-    target = link.resolve()
-    return any(around.resolve().is_relative_to(target) for around in link.parents if around.is_relative_to(top))
-
-
-def _refuse_folder(error: OSError) -> None:
-    raise MissingInputError(f"{error.filename}: the folder cannot be read: {error.strerror}") from error
-
-
-def _data_files(folder: Path) -> set[str] | None:
-    """Names of the files of a folder that `datasets` saved; None if it is no such folder."""
-    try:
-        return _named_by((folder / "state.json").read_bytes())
-    except OSError:
-        return None
-
-
-def _named_by(state: bytes) -> set[str] | None:
-    """The data files that a ``state.json`` names; None if it is another's file of that name."""
-    try:
-        return {file["filename"] for file in json.loads(state)["_data_files"]}
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _is_left_out(name: str, listed: set[str] | None) -> bool:
-    if listed is not None:
-        return name not in listed
-    return name.startswith(".") or Path(name).stem.upper() == "README" or name in (MANIFEST, *_OF_DATASETS)
 
 
 def compression(path: str | os.PathLike[str]) -> str | None:

@@ -31,8 +31,8 @@ class CorpusOptions:
     )
     rows_per_document: int | None = option(
         None,
-        "Rows of a table (parquet, arrow) that make a document. [default: 1, but 1000 where a table has "
-        "text alone, a sentence a row, as BookCorpus has]",
+        "Rows (parquet, arrow) or lines (jsonl) that make a document. [default: 1, but 1000 where there is "
+        "text alone, a sentence a row, as in BookCorpus]",
     )
     namespaces: str = option("0", "Namespaces read from a dump, as numbers with commas between, or all.")
     language: str = option("en", "Language of the text (en, ko, zh, ...), which sentence rules follow.")

@@ -28,7 +28,8 @@ from typing import Any
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, MissingInputError
-from wpprep.files import Place, expand_inputs
+from wpprep.files import Place
+from wpprep.inputs import expand_inputs
 from wpprep.readers.decoding import read_head
 from wpprep.readers.outcome import LeftOut
 from wpprep.records import Document, Slice
@@ -65,7 +66,7 @@ def plan_slices(
         CorpusError: a file that the inputs name themselves has no known format, or is damaged.
     """
     named = {os.fspath(entry) for entry in inputs} | {str(Path(entry)) for entry in inputs}
-    paths = expand_inputs(inputs)
+    paths = expand_inputs(inputs, skip_bad=options.skip_bad)
     slices, left_out = [], []
     for path in paths:
         found = _format_of(path, options)

@@ -25,12 +25,11 @@ from wpprep.errors import CorpusError
 from wpprep.files import compression
 from wpprep.readers.cutting import LONGEST, tidy_lines
 from wpprep.readers.decoding import RawDocument, clean, decode
-from wpprep.readers.lines import is_one_sentence
+from wpprep.readers.lines import SENTENCES, rows_of_text_alone
 from wpprep.readers.outcome import Outcomes, attempt
 from wpprep.records import Document, Slice
 
 BATCH_BYTES = 1 << 22
-SENTENCES = 1000  # rows of BookCorpus that are taken as a document: some ten pages of a novel
 
 
 def pack(path: str, format: str, offsets: Sequence[int], target_bytes: int) -> list[Slice]:
@@ -82,15 +81,10 @@ def columns_of(schema: Any, path: str, options: CorpusOptions) -> Columns:
 
 
 def rows_of_a_document(first: Any, names: Sequence[str], columns: Columns, options: CorpusOptions) -> int:
-    """How many rows make a document; ``first`` is a record batch from the beginning of the table.
-
-    It is `SENTENCES` where the text is the only column and two rows of three hold exactly one sentence.
-    """
+    """How many rows make a document; ``first`` is a record batch from the beginning of the table."""
     if options.rows_per_document is not None or list(names) != [columns.text]:
         return options.rows_per_document or 1
-    texts = [text for text in _texts(first.column(columns.text).slice(0, SENTENCES)) if isinstance(text, str)]
-    sentences = sum(1 for text in texts if is_one_sentence(text.strip()))
-    return SENTENCES if len(texts) > 1 and 3 * sentences >= 2 * len(texts) else 1
+    return rows_of_text_alone(_texts(first.column(columns.text).slice(0, SENTENCES)))
 
 
 def is_text_type(kind: Any) -> bool:

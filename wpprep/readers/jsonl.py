@@ -6,6 +6,11 @@ The field of the text is ``text`` or what ``--text-field`` says. A document is n
 (or what ``--id-field`` says), or, where there is none, by file and byte; its title is in the field ``title``,
 if there is one. Other fields are not read.
 
+A file that has nothing but text, a sentence a line, is BookCorpus: there 1,000 lines are a document, as rows
+are in tables (`lines.rows_of_text_alone`; ``--rows-per-document`` says how many otherwise), named as the first
+of them. Lines are counted from the beginning of the file, so that slices change nothing; a bad one spoils its
+document.
+
 What this module does not do: read one JSON array or object that spans several lines.
 """
 
@@ -13,25 +18,34 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError
-from wpprep.readers.cutting import cut, raw_documents, tidy_lines
-from wpprep.readers.decoding import RawDocument, clean, decode, open_text
+from wpprep.files import open_bytes, read_block
+from wpprep.readers.cutting import Boundaries, cut, raw_documents, tidy_lines
+from wpprep.readers.decoding import RawDocument, clean, decode, is_one_piece, open_text, read_head
+from wpprep.readers.lines import SENTENCES, rows_of_text_alone
 from wpprep.readers.outcome import Outcomes, attempt
 from wpprep.records import Document, Slice
 
 boundaries = re.compile(rb"\n").finditer
 
 _BEGINS_OBJECT = re.compile(rb'\s*\{[ \t]*"')
+_NEWLINE = ord("\n")
 _BLOCK = 1 << 20
 
 
 def split(path: str, target_bytes: int, options: CorpusOptions) -> list[Slice]:
-    """Slices of a file, cut at line ends."""
-    return cut(path, "jsonl", target_bytes, boundaries, options)
+    """Slices of a file, cut at line ends; where several lines are a document, between documents."""
+    rows = _rows(path, options)
+    if rows == 1 or is_one_piece(path, options):
+        return cut(path, "jsonl", target_bytes, boundaries, options)
+    return _cut_between(path, rows, target_bytes)
 
 
 def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
@@ -40,16 +54,76 @@ def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
     Raises:
         CorpusError: a line is no JSON object, or has no text or no id; names the line.
     """
-    name = Path(slice_.path).name
-    return attempt(
-        lambda raw: _document_of(raw, slice_.path, name, options), raw_documents(slice_, boundaries, options)
-    )
+    name, rows = Path(slice_.path).name, _rows(slice_.path, options)
+    make, ends = (_document_of, boundaries) if rows == 1 else (_joined, _every(rows))
+    return attempt(lambda raw: make(raw, slice_.path, name, options), raw_documents(slice_, ends, options))
 
 
-def _document_of(raw: RawDocument, path: str, name: str, options: CorpusOptions) -> Document | None:
+def _rows(path: str, options: CorpusOptions) -> int:
+    """How many lines make a document: what the option says, else what the first of them show."""
+    if options.rows_per_document is not None:
+        return options.rows_per_document
+    texts = []
+    for line in filter(bytes.strip, read_head(path, options).split(b"\n", SENTENCES)[:SENTENCES]):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):  # reading will say so
+            return 1
+        if not isinstance(record, dict) or list(record) != [options.text_field]:
+            return 1
+        texts.append(record[options.text_field])
+    return rows_of_text_alone(texts)
+
+
+def _every(rows: int) -> Boundaries:
+    """Finds where so many lines end, from the beginning of a document on."""
+    return re.compile(rb"(?:[^\n]*+\n){%d}" % rows).finditer
+
+
+def _cut_between(path: str, rows: int, target_bytes: int) -> list[Slice]:
+    """Slices of at least ``target_bytes``, of so many lines or a multiple of that each."""
+    slices, start, lines, position = [], 0, 0, 0
+    with open_bytes(path) as file:
+        while block := read_block(file, path, _BLOCK):
+            ends = position + 1 + np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE)
+            for end in ends[rows - 1 - lines % rows :: rows].tolist():
+                if end - start >= target_bytes:
+                    slices.append(Slice(path, "jsonl", start, end))
+                    start = end
+            lines += len(ends)
+            position += len(block)
+    return [*slices, Slice(path, "jsonl", start, position)] if position > start else slices
+
+
+def _joined(raw: RawDocument, path: str, name: str, options: CorpusOptions) -> Document | None:
+    """The document of several lines; of these some may have null for a text."""
+    if raw.problem:
+        raise CorpusError(f"{path}: {raw.problem}")
+    found = [_document_of(line, path, name, options, may_be_null=True) for line in _lines(raw)]
+    documents = [document for document in found if document is not None]
+    if not documents:
+        return None
+    text, replaced = "\n".join(d.text for d in documents), sum(d.replaced for d in documents)
+    return documents[0]._replace(text=text, replaced=replaced)
+
+
+def _lines(raw: RawDocument) -> Iterator[RawDocument]:
+    """The lines of several that are not blank, each with its place."""
+    start = raw.start
+    for line in raw.data.split(b"\n"):
+        if line.strip():
+            yield RawDocument(start, line)
+        start += len(line) + 1
+
+
+def _document_of(
+    raw: RawDocument, path: str, name: str, options: CorpusOptions, *, may_be_null: bool = False
+) -> Document | None:
     line, replaced = decode(raw, path, options.errors)
     record = _parse(line, raw, path, options)
     text = record.get(options.text_field)
+    if text is None and may_be_null and options.text_field in record:
+        return None
     if not isinstance(text, str):
         raise CorpusError(_no_text(record, text, _place(raw, path, options), options))
     title, may_be_unfit = record.get("title"), "\\u" in line  # the only way in for NULs and lone surrogates

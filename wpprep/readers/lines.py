@@ -11,6 +11,7 @@ A new file starts a new document.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from wpprep.config import CorpusOptions
@@ -18,6 +19,8 @@ from wpprep.readers.cutting import cut, is_text, raw_documents, tidy_lines
 from wpprep.readers.decoding import RawDocument, decode
 from wpprep.readers.outcome import Outcomes, attempt
 from wpprep.records import Document, Slice
+
+SENTENCES = 1000  # rows of BookCorpus that are taken as a document: some ten pages of a novel
 
 boundaries = re.compile(rb"\n\s*\n").finditer
 
@@ -54,6 +57,20 @@ def is_one_sentence(line: str) -> bool:
     (True, False, False)
     """
     return _ONE_SENTENCE.fullmatch(line) is not None
+
+
+def rows_of_text_alone(first: Iterable[object]) -> int:
+    """How many rows make a document where rows hold nothing but text, told by the first of them.
+
+    It is `SENTENCES` where two rows of three are exactly one sentence, as in BookCorpus on the hub: books one
+    after another, with nothing to tell where one ends.
+
+        >>> rows_of_text_alone(["he was late .", "she was not ."]), rows_of_text_alone(["He was. She was not."])
+        (1000, 1)
+    """
+    texts = [text for text in first if isinstance(text, str)]
+    sentences = sum(1 for text in texts if is_one_sentence(text.strip()))
+    return SENTENCES if len(texts) > 1 and 3 * sentences >= 2 * len(texts) else 1
 
 
 def recognises(head: bytes) -> bool:

@@ -17,7 +17,6 @@ from wpprep.errors import CorpusError, MissingInputError
 from wpprep.files import open_raw
 from wpprep.readers.columns import (
     BATCH_BYTES,
-    SENTENCES,
     Columns,
     columns_of,
     documents_of,
@@ -25,6 +24,7 @@ from wpprep.readers.columns import (
     refuse_compressed,
     rows_of_a_document,
 )
+from wpprep.readers.lines import SENTENCES
 from wpprep.readers.outcome import Outcomes, Unreadable
 from wpprep.records import Slice
 from wpprep.remote import is_url

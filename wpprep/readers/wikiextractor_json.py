@@ -2,8 +2,8 @@ r"""The format ``wikiextractor-json``: what WikiExtractor writes with ``--json``
 
     {"id": "12", "revid": "701", "url": "https://...?curid=12", "title": "Anarchism", "text": "The ...\n..."}
 
-It is ``jsonl`` with fixed fields: the text is in ``text`` and the document's name in ``id``, whatever
-``--text-field`` and ``--id-field`` say of other files in the corpus.
+It is ``jsonl`` with fixed fields, and a line is a document: the text is in ``text`` and the document's name in
+``id``, whatever ``--text-field``, ``--id-field`` and ``--rows-per-document`` say of other files in the corpus.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
     Raises:
         CorpusError: a line is no JSON object, or has no ``text`` or no ``id``; names the line.
     """
-    return jsonl.read(slice_, dataclasses.replace(options, text_field="text", id_field="id"))
+    fixed = dataclasses.replace(options, text_field="text", id_field="id", rows_per_document=1)
+    return jsonl.read(slice_, fixed)
 
 
 def recognises(head: bytes) -> bool:

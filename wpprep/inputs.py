@@ -1,0 +1,153 @@
+"""Inputs: the files that the arguments of a command name, in an order that is the same everywhere.
+
+    expand_inputs(["wiki/", "books/*.txt", "@files.txt", "s3://bucket/wiki/"])
+
+What this module does not do: open files (files), or tell their formats (readers).
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from wpprep.errors import MissingInputError
+from wpprep.files import MANIFEST, Place, read_bytes
+from wpprep.remote import forget, glob_remote, info_of, is_url, list_remote, read_remote
+
+_log = logging.getLogger(__name__)
+
+_OF_DATASETS = ("dataset_info.json", "dataset_dict.json", "state.json")
+
+
+def expand_inputs(inputs: Sequence[str | os.PathLike[str]], *, skip_bad: bool = False) -> list[Place]:
+    """The files that the inputs name, each once: files, folders (all files in them), patterns, lists of files.
+
+        wiki/            every file in the folder and below it, links followed, in path order
+        "wiki/*.bz2"     the files and folders that match, in path order (** matches any depth)
+        @files.txt       the paths in a list, one a line
+
+    Each may be a URL ("s3://bucket/wiki/*.bz2"), whose files come in the order that local ones would have. Of
+    folders, hidden files, README files, our manifests, and what `datasets` keeps beside its Arrow files are
+    left out. With ``skip_bad``, what in a folder cannot be followed stands among its files: reading it will
+    fail, and say so.
+
+    Raises:
+        MissingInputError: an input does not exist or cannot be read, a folder holds no file or holds itself.
+    """
+    forget()
+    return list(dict.fromkeys(file for entry in inputs for file in _expand(os.fspath(entry), skip_bad)))
+
+
+def _expand(entry: str, skip_bad: bool) -> Sequence[Place]:
+    if is_url(entry) and not entry.startswith("@"):
+        return _expand_url(entry)
+    path = Path(entry)
+    if path.is_dir():
+        bad: list[Path] = []
+        found = sorted([*_files_below(path, bad if skip_bad else None), *bad])
+        if not found:
+            raise MissingInputError(f"{path}: the folder holds no files; expected a corpus")
+        return found
+    if path.is_file():
+        return [path]
+    if os.path.lexists(path):
+        raise MissingInputError(f"{path}: neither a file nor a folder; expected a corpus file")
+    if entry.startswith("@"):
+        listed = read_bytes(entry[1:]).decode(errors="replace").splitlines()
+        return [file for line in listed if line.strip() for file in _expand(line.strip(), skip_bad)]
+    if matches := sorted(glob.glob(entry, recursive=True)):
+        return [file for match in matches for file in _expand(match, skip_bad)]
+    raise MissingInputError(f"{path}: no such file or folder; expected a corpus file")
+
+
+def _expand_url(url: str) -> list[str]:
+    """As `_expand`; what has no name of its own in the store but stands before other names is a folder."""
+    if "*" in url or "[" in url:
+        if matches := glob_remote(url):
+            return [file for match in matches for file in _expand_url(match)]
+        raise MissingInputError(f"{url}: no such file or folder; expected a corpus file")
+    if not url.endswith("/") and info_of(url)["type"] == "file":
+        return [url]
+    folder = url.rstrip("/") + "/"
+    names = [file.removeprefix(folder) for file in list_remote(folder)]
+    saved = {name.rpartition("/")[0] for name in names if name.rpartition("/")[2] == "state.json"}
+    listed = {parent: _named_by(read_remote(folder + f"{parent}/state.json".lstrip("/"))) for parent in saved}
+    kept = [name for name in names if not _is_left_out_below(name, listed)]
+    if not kept:
+        raise MissingInputError(f"{url}: no such file or folder, or it holds no files; expected a corpus")
+    return [folder + name for name in kept]
+
+
+def _is_left_out_below(name: str, listed: dict[str, set[str] | None]) -> bool:
+    parent, _, last = name.rpartition("/")
+    is_hidden = any(part.startswith(".") for part in parent.split("/"))
+    return is_hidden or _is_left_out(last, listed.get(parent))
+
+
+def _files_below(folder: Path, bad: list[Path] | None) -> list[Path]:
+    """The files of a folder, links followed, but for what is left out.
+
+    What cannot be followed goes to the list ``bad``, and a warning says why.
+
+    Raises:
+        MissingInputError: there is no such list, and a folder cannot be read, or a link leads nowhere or to a
+            folder around it.
+    """
+
+    def refuse(path: Path, problem: str) -> None:
+        if bad is None:
+            raise MissingInputError(f"{path}: {problem}")
+        bad.append(path)
+        _log.warning("%s: %s", path, problem)
+
+    def refuse_folder(error: OSError) -> None:
+        refuse(Path(error.filename), f"the folder cannot be read: {error.strerror}")
+
+    files = []
+    for parent, folders, names in os.walk(folder, followlinks=True, onerror=refuse_folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in [Path(parent, name) for name in folders]:
+            if _holds_itself(path, folder):
+                refuse(path, "a loop of symbolic links: it leads to a folder around it")
+                folders.remove(path.name)
+        listed = _data_files(Path(parent))
+        for path in [Path(parent, name) for name in names if not _is_left_out(name, listed)]:
+            if path.is_file():
+                files.append(path)
+            elif path.is_symlink():
+                refuse(path, "a symbolic link that leads to no file; remove or mend it")
+    return files
+
+
+def _holds_itself(link: Path, top: Path) -> bool:
+    """Whether a path is a link to a folder that it lies in, below ``top``."""
+    if not link.is_symlink():
+        return False
+    target = link.resolve()
+    return any(around.resolve().is_relative_to(target) for around in link.parents if around.is_relative_to(top))
+
+
+def _data_files(folder: Path) -> set[str] | None:
+    """Names of the files of a folder that `datasets` saved; None if it is no such folder."""
+    try:
+        return _named_by((folder / "state.json").read_bytes())
+    except OSError:
+        return None
+
+
+def _named_by(state: bytes) -> set[str] | None:
+    """The data files that a ``state.json`` names; None if it is another's file of that name."""
+    try:
+        return {file["filename"] for file in json.loads(state)["_data_files"]}
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_left_out(name: str, listed: set[str] | None) -> bool:
+    if listed is not None:
+        return name not in listed
+    return name.startswith(".") or Path(name).stem.upper() == "README" or name in (MANIFEST, *_OF_DATASETS)
