@@ -129,7 +129,10 @@ def test_interrupted_runs_say_so_by_their_exit_code(sample_corpus, tmp_path, voc
     out = tmp_path / "out"
     arguments = ["make-shards", sample_corpus / "wiki", "--vocab", vocab, "--out", out, "--workers", "2"]
     arguments += ["--max-seq-length", "64", "--dupe-factor", "60"]
-    command = [sys.executable, "-c", "from wpprep.cli import main; main()", *arguments]
+    # Python leaves SIGINT alone where it is ignored, as in a shell's background jobs.
+    script = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    script += "from wpprep.cli import main; main()"
+    command = [sys.executable, "-c", script, *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while not (out / ".unfinished").exists() and time.monotonic() < deadline:

@@ -99,7 +99,7 @@ def _choose(files: list[Shard], most_tokens: int) -> list[Shard]:
     """Shards in a keyed order, at least one, until they have enough tokens; in the order of the manifest."""
     chosen: list[int] = []
     tokens = 0
-    for i in rng.permutation(len(files), rng.key(_SEED, rng.SAMPLING, 0, 0)).tolist():
+    for i in rng.permutation(len(files), np.uint64(rng.key(_SEED, rng.SAMPLING, 0, 0))).tolist():
         if chosen and tokens + files[i].tokens > most_tokens:
             break
         chosen.append(i)
@@ -165,7 +165,7 @@ def padding_shares(lengths: Ints, batch_size: int = 256, window: int = 64) -> di
         return {}
     at = np.linspace(0, rows - 1, min(rows, _DRAWN)).astype(np.int64)
     drawn = np.searchsorted(np.cumsum(lengths), at, side="right")
-    drawn = drawn[rng.permutation(len(drawn), rng.key(_SEED, rng.SAMPLING, 0, 1))]
+    drawn = drawn[rng.permutation(len(drawn), np.uint64(rng.key(_SEED, rng.SAMPLING, 0, 1)))]
     sorted_ = np.concatenate(
         [np.sort(drawn[i : i + batch_size * window]) for i in range(0, len(drawn), batch_size * window)]
     )

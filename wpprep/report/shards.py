@@ -62,7 +62,7 @@ def describe(shards: OpenShards, census: Census, store: Path | None, *, has_voca
 
 def _chosen(rows: int) -> list[int]:
     """Twenty rows, or all there are, in a keyed choice: rising numbers, none twice."""
-    key = rng.key(_SEED, rng.SAMPLING, 0, 2)
+    key = np.uint64(rng.key(_SEED, rng.SAMPLING, 0, 2))
     return sorted(int(rng.permuted(i, rows, key)) for i in range(min(INSTANCES, rows)))
 
 
