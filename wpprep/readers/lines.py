@@ -21,6 +21,7 @@ from wpprep.readers.outcome import Outcomes, attempt
 from wpprep.records import Document, Slice
 
 SENTENCES = 1000  # rows of BookCorpus that are taken as a document: some ten pages of a novel
+_LONGEST = 1000  # characters that a sentence may have
 
 boundaries = re.compile(rb"\n\s*\n").finditer
 
@@ -62,14 +63,14 @@ def is_one_sentence(line: str) -> bool:
 def rows_of_text_alone(first: Iterable[object]) -> int:
     """How many rows make a document where rows hold nothing but text, told by the first of them.
 
-    It is `SENTENCES` where two rows of three are exactly one sentence, as in BookCorpus on the hub: books one
-    after another, with nothing to tell where one ends.
+    It is `SENTENCES` where two rows of three are exactly one sentence, of no more than 1,000 characters, as in
+    BookCorpus on the hub: books one after another, with nothing to tell where one ends.
 
         >>> rows_of_text_alone(["he was late .", "she was not ."]), rows_of_text_alone(["He was. She was not."])
         (1000, 1)
     """
     texts = [text for text in first if isinstance(text, str)]
-    sentences = sum(1 for text in texts if is_one_sentence(text.strip()))
+    sentences = sum(1 for text in texts if len(text) <= _LONGEST and is_one_sentence(text.strip()))
     return SENTENCES if len(texts) > 1 and 3 * sentences >= 2 * len(texts) else 1
 
 
