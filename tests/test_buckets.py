@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from checksums import checksums as checksums_of_folder
 
 from wpprep import mirror, remote
 from wpprep.cache import cache_folder, fetch_folder
@@ -31,8 +32,7 @@ def checksums(folder):
     """The sha256 of every file below a folder or a URL, by name."""
     if isinstance(folder, str):
         return {name.removeprefix(f"{folder}/"): sha256_of(name) for name in list_remote(f"{folder}/")}
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
+    return checksums_of_folder(folder)
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checksums import checksums
 
 from wpprep import engines
 from wpprep.config import RunOptions
 from wpprep.errors import OptionError, TextDecodeError, WorkerError
-from wpprep.files import sha256_of
 from wpprep.pipeline import make_shards
 from wpprep.verifying import verify_folder
 
@@ -87,11 +87,6 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.close()
-
-
-def checksums(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 
 
 class Square:

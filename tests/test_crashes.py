@@ -16,9 +16,9 @@ from typing import Any
 
 import multiprocess
 import pytest
+from checksums import checksums
 
 from wpprep import counting, learning
-from wpprep.files import sha256_of
 from wpprep.manifest import verify
 from wpprep.pipeline import encode_corpus, make_shards, train_vocab
 from wpprep.shards import read_shard
@@ -56,12 +56,6 @@ except WpprepError as error:
 """
 _STAGES = ("survey", "count", "merge counts", "words", "merge", "write")
 _KILLS = 60
-
-
-def checksums(folder: Path) -> dict[str, str]:
-    """The sha256 of every file below a folder, by name."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 
 
 def start(script: str, corpus: Path, out: Path) -> subprocess.Popen[str]:

@@ -10,11 +10,11 @@ from unittest import mock
 
 import pyarrow.parquet as pq
 import pytest
+from checksums import checksums
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, OptionError
 from wpprep.extract import ExtractSlices, extract_corpus
-from wpprep.files import sha256_of
 from wpprep.manifest import read_manifest, verify
 from wpprep.readers import detect, plan_slices, read_slice
 from wpprep.records import Document
@@ -32,10 +32,6 @@ FILES: dict[str, Any] = {"file_bytes": 10_000, "workers": 1}
 def documents_of(*inputs: Path) -> list[Document]:
     options = CorpusOptions()
     return [d for slice_ in plan_slices(inputs, options, 10**6) for d in read_slice(slice_, options)]
-
-
-def checksums(folder: Path) -> dict[str, str]:
-    return {path.name: sha256_of(path) for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("how", HOWS)

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checksums import checksums
 
 from wpprep.claims import Claims
 from wpprep.config import RunOptions
 from wpprep.errors import OptionError, OutputError
 from wpprep.extract import extract_corpus
-from wpprep.files import sha256_of
 from wpprep.manifest import verify
 from wpprep.output import OutputFolder
 from wpprep.pipeline import make_shards
@@ -52,12 +52,6 @@ def start(corpus: Path, vocab: Path, out: Path, node: str, workers: int = 1) -> 
 def kill(run: subprocess.Popen[str]) -> None:
     os.killpg(run.pid, signal.SIGKILL)
     run.communicate(timeout=60)
-
-
-def checksums(folder: Path) -> dict[str, str]:
-    """The sha256 of every file below a folder, by name."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from checksums import checksums
 from tokenizers import Tokenizer
 
 from wpprep.config import CorpusOptions
@@ -28,12 +29,6 @@ from wpprep.pipeline import encode_corpus, make_shards, train_vocab
 from wpprep.shards import read_shard
 
 SMALL = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3}
-
-
-def checksums(folder):
-    """The sha256 of every file below a folder, by name."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 
 
 @pytest.mark.parametrize("workers", [2, 3])

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checksums import checksums
 
 from wpprep import files
-from wpprep.files import sha256_of
 from wpprep.manifest import verify
 from wpprep.pipeline import make_shards
 
@@ -20,12 +20,6 @@ OPTIONS: dict[str, Any] = {"max_seq_length": 64, "shards": 3, "dupe_factor": 2, 
 RUN: dict[str, Any] = {"workers": 1, "slice_bytes": 30_000}
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names open files through /proc")
-
-
-def checksums(folder: Path) -> dict[str, str]:
-    """The sha256 of every file below a folder, by name."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in found}
 
 
 def run_until(step: int, log: Path, out: Path, work: Callable[[], object], *, sync: bool) -> bool:

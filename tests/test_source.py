@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checksums import checksums
 
 from wpprep.errors import MissingInputError, OptionError, ShardError, VocabularyError
 from wpprep.files import sha256_of
@@ -16,12 +17,6 @@ from wpprep.pipeline import encode_corpus, make_shards, train_vocab
 
 SMALL: dict[str, Any] = {"dupe_factor": 2, "shards": 2, "workers": 1}
 READING: dict[str, Any] = {"min_chars": 200, "sample": 0.9, "skip_bad": True}
-
-
-def checksums(folder: Path) -> dict[str, str]:
-    """The sha256 of every file below a folder, by name."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 
 
 @pytest.fixture(scope="module")

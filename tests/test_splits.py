@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from checksums import checksums
 
 from wpprep.config import ShardOptions
 from wpprep.dealing import split_documents
 from wpprep.encode.tokens import TokenStore
 from wpprep.errors import OptionError
-from wpprep.files import sha256_of
 from wpprep.manifest import Shard, read_manifest, verify
 from wpprep.pipeline import make_shards
 from wpprep.records import InstanceBatch
@@ -27,11 +27,6 @@ OPTIONS = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3, "masking": "dyna
 def batches(folder: Path) -> list[InstanceBatch]:
     files = read_manifest(folder, "shards").files
     return [read_shard(folder / file.name) for file in files if isinstance(file, Shard)]
-
-
-def checksums(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 
 
 def texts_of(tokens: Path) -> list[str]:

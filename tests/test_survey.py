@@ -10,6 +10,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from checksums import checksums
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ from wpprep import rng, survey
 from wpprep.config import CorpusOptions
 from wpprep.corpus import tasks_of
 from wpprep.errors import CorpusError, OptionError
-from wpprep.files import read_bytes, sha256_of
+from wpprep.files import read_bytes
 from wpprep.filters import place_of, used_documents
 from wpprep.pipeline import encode_corpus, make_shards, train_vocab
 from wpprep.records import Document, Kept
@@ -178,11 +179,6 @@ FILTERS: dict[str, Any] = {
     "max_documents": 120,
     "min_chars": 43,
 }
-
-
-def checksums(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 
 
 @pytest.mark.parametrize(("workers", "slice_bytes"), [(2, 2_000), (3, 9_000)])

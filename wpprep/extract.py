@@ -30,7 +30,7 @@ from wpprep.filters import Tally, used_documents
 from wpprep.jobs import Progress, run_resumable
 from wpprep.manifest import File, Manifest, describe, read_manifest
 from wpprep.output import OutputFolder
-from wpprep.records import Document, Slice
+from wpprep.records import Document, Slice, in_batches
 from wpprep.tasks import FACTS, count_document
 
 _BATCH_CHARACTERS = 1 << 22
@@ -136,7 +136,7 @@ def _write_parquet(file: IO[bytes], documents: Iterable[Document], compress: str
 
     schema = pa.schema([(name, pa.string()) for name in ("id", "title", "text")])
     with pq.ParquetWriter(file, schema, compression=compress) as out:
-        for batch in _batches(documents):
+        for batch in in_batches(documents, lambda document: len(document.text), _BATCH_CHARACTERS):
             columns = [[d.id for d in batch], [d.title for d in batch], [d.text for d in batch]]
             out.write_table(pa.table(columns, schema=schema))
 
@@ -145,19 +145,6 @@ WRITERS: dict[str, Callable[[IO[bytes], Iterable[Document], str], None]] = {
     "jsonl": _write_jsonl,
     "parquet": _write_parquet,
 }
-
-
-def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    batch: list[Document] = []
-    size = 0
-    for document in documents:
-        batch.append(document)
-        size += len(document.text)
-        if size >= _BATCH_CHARACTERS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 @contextlib.contextmanager

@@ -10,12 +10,14 @@ A batch of tokenized documents is three arrays, which is exactly an Arrow ``list
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+Item = TypeVar("Item")
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 Tokens = npt.NDArray[Any]  # uint16 below 65,536 vocabulary entries, else uint32
@@ -154,3 +156,21 @@ def offsets_of(lengths: npt.NDArray[Any]) -> Ints:
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets
+
+
+def in_batches(items: Iterable[Item], size_of: Callable[[Item], int], full: int) -> Iterator[list[Item]]:
+    """Items in their order; a batch ends with the item that brings it to the size at which it is full.
+
+    >>> list(in_batches(["a", "bcd", "e", "fgh", "i"], len, 4))
+    [['a', 'bcd'], ['e', 'fgh'], ['i']]
+    """
+    batch: list[Item] = []
+    size = 0
+    for item in items:
+        batch.append(item)
+        size += size_of(item)
+        if size >= full:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

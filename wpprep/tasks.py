@@ -25,7 +25,16 @@ from wpprep.filters import Tally, used_documents
 from wpprep.manifest import Shard
 from wpprep.masking import mask_batch
 from wpprep.pairing import make_instances
-from wpprep.records import Document, InstanceBatch, Ints, Slice, TokenizedDocuments, TokenRoles, fingerprint
+from wpprep.records import (
+    Document,
+    InstanceBatch,
+    Ints,
+    Slice,
+    TokenizedDocuments,
+    TokenRoles,
+    fingerprint,
+    in_batches,
+)
 from wpprep.sentences import sentence_splitter
 from wpprep.shards import shard_statistics, shuffle_rows, take_rows, write_dense_shard, write_shard
 
@@ -183,15 +192,8 @@ class MakeShard:
 def _batches(slices: list[Slice], text: CorpusOptions, tally: Tally) -> Iterator[tuple[str, list[Document]]]:
     """Documents in batches of a few MB, each of one format."""
     for slice_ in slices:
-        batch: list[Document] = []
-        size = 0
-        for document in used_documents(slice_, text, tally):
-            batch.append(document)
-            size += len(document.text)
-            if size >= _BATCH_CHARACTERS:
-                yield slice_.format, batch
-                batch, size = [], 0
-        if batch:
+        documents = used_documents(slice_, text, tally)
+        for batch in in_batches(documents, lambda document: len(document.text), _BATCH_CHARACTERS):
             yield slice_.format, batch
 
 

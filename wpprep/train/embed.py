@@ -30,7 +30,7 @@ from transformers import BertModel
 from wpprep.config import EmbedOptions, build, refuse_unknown
 from wpprep.errors import CorpusError, OptionError
 from wpprep.files import atomic_write
-from wpprep.records import offsets_of
+from wpprep.records import in_batches, offsets_of
 from wpprep.train.folders import load, read_config, read_vocabulary
 from wpprep.train.lines import read_lines
 from wpprep.train.ranks import Ranks
@@ -198,16 +198,7 @@ def cosine(a: Vectors, b: Vectors) -> float:
 
 def chunks(texts: Iterable[Text]) -> Iterator[list[Text]]:
     """Texts in their order, so many that their tokens fill a chunk."""
-    chunk: list[Text] = []
-    tokens = 0
-    for text in texts:
-        chunk.append(text)
-        tokens += len(text.ids)
-        if tokens >= _CHUNK_TOKENS:
-            yield chunk
-            chunk, tokens = [], 0
-    if chunk:
-        yield chunk
+    return in_batches(texts, lambda text: len(text.ids), _CHUNK_TOKENS)
 
 
 def _layers(wanted: str, layers: int) -> list[int]:

@@ -1,0 +1,13 @@
+"""What tests of equal bytes share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wpprep.files import sha256_of
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """The sha256 of every file below a folder, by name."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
