@@ -1,6 +1,7 @@
-"""What does a mini BERT learn from English Wikipedia in half an hour of one CPU core? A row an evaluation.
+"""What does a mini BERT learn from Wikipedia in half an hour of one CPU core? A row an evaluation.
 
-    python benchmarks/pretrain.py --out /tmp/mini        # resumes when run again, as `wpprep train` does
+    python benchmarks/pretrain.py --out mini             # resumes when run again, as `wpprep train` does
+    python benchmarks/pretrain.py --out mini-ko --corpus wiki-ko --vocab-size 8000 --steps 9000
 
 Text, vocabulary, shards and settings are those of the table in the README; the same on the command line:
 
@@ -34,9 +35,11 @@ def main() -> None:
     """Make what is missing, train, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for vocabulary, shards and model")
+    parser.add_argument("--corpus", default="wiki-en", help="a folder of the shared data")
+    parser.add_argument("--vocab-size", type=int, default=4096)
     parser.add_argument("--steps", type=int, default=11000)
     asked = parser.parse_args()
-    shards = made(asked.out)
+    shards = made(asked.out, DATA / asked.corpus, asked.vocab_size)
     print("| step | CPU minutes | MLM loss | perplexity | MLM accuracy | NSP accuracy |")
     print("|---:|---:|---:|---:|---:|---:|")
     wpprep.train(
@@ -57,16 +60,16 @@ def main() -> None:
     )
 
 
-def made(out: Path) -> list[Path]:
+def made(out: Path, corpus: Path, vocab_size: int) -> list[Path]:
     """The shards of both lengths."""
     if not (out / "vocab" / "manifest.json").exists():
-        wpprep.train_vocab([DATA / "wiki-en"], out / "vocab", vocab_size=4096)
+        wpprep.train_vocab([corpus], out / "vocab", vocab_size=vocab_size)
     folders = []
     for name, length in (("short", 24), ("long", 64)):
         folders.append(out / name)
         if not (folders[-1] / "manifest.json").exists():
             wpprep.make_shards(
-                [DATA / "wiki-en"],
+                [corpus],
                 out / "vocab",
                 folders[-1],
                 max_seq_length=length,
