@@ -138,7 +138,7 @@ def run_step(step: str, share: float, folder: Path) -> None:
             own = next(line for line in lines if line.startswith("RssAnon"))
             peak = max(peak, int(own.split()[1]) / 1000)
 
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     started = time.perf_counter()
     what = STEPS[step]({name: max(1, round(share * whole)) for name, whole in WHOLE.items()}, folder)

@@ -51,7 +51,7 @@ if os.name == "posix":
 
 _PLAN = "plan.json"
 _CLAIMS = "claims"
-_LOOK_EVERY = 0.5  # seconds between two looks at what other nodes have done
+_LOOKS = (0.02, 0.5)  # seconds between two looks at what other nodes have done: at first, and after long
 
 
 class FinishedElsewhere(Exception):  # noqa: N818 - good news, which no one but OutputFolder catches
@@ -83,6 +83,7 @@ class OutputFolder:
         self.is_finished = is_finished
         self.claims = claims
         self._lock = lock
+        self._pause = _LOOKS[0]
 
     @classmethod
     def claim(
@@ -239,6 +240,7 @@ class OutputFolder:
         for name in self.claims.order(names):
             self.refuse_finished()
             if self.claims.take(name):
+                self._pause = _LOOKS[0]
                 yield name
 
     def elect(self) -> None:
@@ -254,8 +256,9 @@ class OutputFolder:
             self.wait()
 
     def wait(self) -> None:
-        """Give other nodes a moment."""
-        time.sleep(_LOOK_EVERY)
+        """Give other nodes a moment, each time a longer one until there is something to do again."""
+        time.sleep(self._pause)
+        self._pause = min(2 * self._pause, _LOOKS[1])
 
     def refuse_finished(self) -> None:
         """Raise FinishedElsewhere where another node has finished the folder meanwhile."""

@@ -20,6 +20,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -98,6 +99,7 @@ def _serve(
         submit(index, task)
     if not indices:
         return
+    _load_kernels()
     for future, result in done:
         index = indices.pop(future.key)
         if future.status != "finished":
@@ -106,6 +108,14 @@ def _serve(
         for new, task in itertools.islice(waiting, max(0, width.now() - len(indices))):
             submit(new, task)
         yield index, result
+
+
+def _load_kernels() -> None:
+    """Start Numba while the workers are at work: who deals shards after them would wait for it."""
+    if "numba" in sys.modules:
+        from wpprep import rng  # noqa: PLC0415 (loads Numba, which not every run needs)
+
+        rng.key(0, 0, 0, 0)
 
 
 class _Width:
