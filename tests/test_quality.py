@@ -12,7 +12,7 @@ from wpprep.config import CountOptions
 from wpprep.records import Document
 from wpprep.vocab.counts import ChunkCounter
 from wpprep.vocab.normalization import counting_rule
-from wpprep.vocab.quality import compare, measure, measure_counts, subject_of, table
+from wpprep.vocab.quality import Measured, compare, measure, measure_counts, subject_of, table
 from wpprep.vocab.vocabulary import Vocabulary
 
 
@@ -35,6 +35,19 @@ def test_figures_are_those_counted_by_hand() -> None:
     assert quality.unused == 1
     entropy = 2 * math.log2(6 / 2) + 4 * math.log2(6)
     assert quality.bits_per_byte == pytest.approx((entropy + 8 * 3) / 12)
+
+
+def test_texts_measured_together_are_measured_apart() -> None:
+    """A word ends with its text, although its number is that of the next one's first: 3 ``ab``, 2 [UNK], 4 ``acb``."""
+    together, apart = Measured(subject_of(small())), Measured(subject_of(small()))
+    texts = [("ab", 3), ("b", 2), ("", 5), (" ", 1), ("acb", 4)]
+    together.add(texts)
+    for text in texts:
+        apart.add([text])
+    assert together.quality() == apart.quality()
+    quality = together.quality()
+    assert (quality.words, quality.tokens) == (3 + 2 + 4, 3 + 2 + 3 * 4)
+    assert quality.whole_words == 3 / 9
 
 
 def test_tables_have_a_line_for_each_tokenizer() -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from wpprep.vocab.heap import keep_live, lower_top, pop, push
@@ -139,7 +140,7 @@ def best_scored(seg: Any, heap: Any, code: int, least: int, held: Int32s) -> int
     """The pair with the best exact score, left in the heap; -1 if no merge gains."""
     best, best_score, n_held = -1, 0.0, 0
     while heap.size[0] > 0 and heap.keys[0] >= best_score:
-        p, key = int(heap.pairs[0]), heap.keys[0]
+        p, key = np.int64(heap.pairs[0]), heap.keys[0]
         if key != seg.pair_keys[p] or seg.pair_counts[p] < least or key <= 0.0:
             pop(heap, seg.pairs)  # replaced by a later entry, or worth nothing
             continue

@@ -81,13 +81,12 @@ class ChunkCounts:
     def __len__(self) -> int:
         return len(self.ends)
 
-    def strings(self) -> list[str]:
-        """The chunks as strings."""
-        text, start, made = self.chunks.tobytes(), 0, []
-        for end in self.ends.tolist():
-            made.append(text[start:end].decode())
-            start = end
-        return made
+    def strings(self, rows: Ints | None = None) -> list[str]:
+        """The chunks as strings, all of them or those of some rows."""
+        text, starts, ends = self.chunks.tobytes(), np.append(0, self.ends[:-1]), self.ends
+        if rows is not None:
+            starts, ends = starts[rows], ends[rows]
+        return [text[start:end].decode() for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
 
 
 class ChunkCounter:

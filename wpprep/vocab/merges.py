@@ -53,7 +53,7 @@ def _begin(seg: Any, heap: Any, code: int) -> None:
     """Offer the pairs of the characters."""
     for piece in range(seg.counters[N_PIECES]):
         set_floors(seg, piece)
-    offer(seg, heap, code, 0, seg.counters[N_PAIRS])
+    offer(seg, heap, code, np.int64(0), seg.counters[N_PAIRS])  # a bare 0 would compile it twice
 
 
 @njit(cache=True)

@@ -8,7 +8,7 @@ per word does (a byte-level tokenizer's words hold their blank).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -51,17 +51,19 @@ class Quality:
 
 
 class Encoded(NamedTuple):
-    """A text as a tokenizer sees it.
+    """Texts as a tokenizer sees them, their tokens one after another.
 
     Attributes:
         ids: ``int64[tokens]``.
-        starts: numbers of the tokens that begin a word.
-        spans: where in the text each token stands, in characters.
+        ends: ``int64[texts]``, where the tokens of each text end.
+        starts: ``bool[tokens]``, whether a token begins a word.
+        spans: ``int64[tokens, 2]``, where in its text each token stands, in characters.
     """
 
     ids: Ints
-    starts: Ints
-    spans: Sequence[tuple[int, int]]
+    ends: Ints
+    starts: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    spans: np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
 
 class Subject(NamedTuple):
@@ -75,7 +77,7 @@ class Subject(NamedTuple):
 
     entries: int
     unk: int
-    encode: Callable[[Sequence[str]], Iterable[Encoded]]
+    encode: Callable[[Sequence[str]], Encoded]
 
 
 class Measured:
@@ -94,18 +96,20 @@ class Measured:
 
     def add(self, texts: Sequence[tuple[str, int]]) -> None:
         """Measure texts that occur so many times."""
-        unk = self._subject.unk
-        encoded = self._subject.encode([text for text, _ in texts])
-        for (text, times), (ids, starts, spans) in zip(texts, encoded, strict=True):
-            self._text_bytes += times * len(text.encode())
-            np.add.at(self.counts, ids, times)
-            characters = np.diff(np.array(spans, np.int64).reshape(-1, 2)).ravel()
-            np.add.at(self.lengths, np.minimum(characters, LONGEST), times)
-            lengths = np.diff(starts, append=len(ids))
-            self._words += times * len(starts)
-            self._whole += times * int(((lengths == 1) & (ids[starts] != unk)).sum())
-            unknown = np.flatnonzero(ids == unk).tolist()
-            self._lost_bytes += times * sum(len(text[slice(*spans[i])].encode()) for i in unknown)
+        counts = np.array([times for _, times in texts], np.int64)
+        self._text_bytes += sum(times * len(text.encode()) for text, times in texts)
+        ids, ends, starts, spans = self._subject.encode([text for text, _ in texts])
+        of_text = np.repeat(np.arange(len(texts)), np.diff(ends, prepend=0))
+        times = counts[of_text]
+        np.add.at(self.counts, ids, times)
+        np.add.at(self.lengths, np.minimum(spans[:, 1] - spans[:, 0], LONGEST), times)
+        words = np.flatnonzero(starts)
+        is_whole = (np.diff(words, append=len(ids)) == 1) & (ids[words] != self._subject.unk)
+        self._words += int(times[words].sum())
+        self._whole += int(times[words[is_whole]].sum())
+        for i in np.flatnonzero(ids == self._subject.unk).tolist():
+            lost = texts[of_text[i]][0][slice(*spans[i].tolist())]
+            self._lost_bytes += int(times[i]) * len(lost.encode())
 
     def quality(self, text_bytes: int | None = None) -> Quality:
         """The figures; ``text_bytes`` where the texts lacked the blanks between them."""
@@ -116,11 +120,16 @@ class Measured:
 def subject_of(tokenizer: Tokenizer) -> Subject:
     """A tokenizer of the library."""
 
-    def encode(texts: Sequence[str]) -> Iterator[Encoded]:
-        for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False):
-            of_word = np.array([-1 if word is None else word for word in encoding.word_ids], np.int64)
-            starts = np.flatnonzero(np.diff(of_word, prepend=-1))
-            yield Encoded(np.array(encoding.ids, np.int64), starts, encoding.offsets)
+    def encode(texts: Sequence[str]) -> Encoded:
+        found = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        ends = np.cumsum([len(each.ids) for each in found], dtype=np.int64)
+        ids = np.array([i for each in found for i in each.ids], np.int64)
+        of_word = np.array([-1 if word is None else word for each in found for word in each.word_ids], np.int64)
+        before = np.concatenate([[-1], of_word])
+        before[ends] = -1  # words are numbered within their text
+        starts = of_word != before[:-1]
+        spans = np.array([span for each in found for span in each.offsets], np.int64).reshape(-1, 2)
+        return Encoded(ids, ends, starts, spans)
 
     entries = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
     return Subject(entries, _unknown_id(tokenizer), encode)
@@ -144,8 +153,9 @@ def measure_counts(tokenizer: Tokenizer, parts: Iterable[ChunkCounts], text_byte
     chunks = (
         (chunk, times)
         for part in parts
-        for chunk, times in zip(part.strings(), part.held_out.tolist(), strict=True)
-        if times
+        for chunk, times in zip(
+            part.strings(np.flatnonzero(part.held_out)), part.held_out[part.held_out > 0].tolist(), strict=True
+        )
     )
     measured = Measured(subject_of(tokenizer))
     for batch in _batches(chunks):

@@ -10,7 +10,7 @@ Nothing is downloaded.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +55,22 @@ def _of_sentencepiece(path: Path) -> Subject:
     except (OSError, RuntimeError) as error:
         raise VocabularyError(f"{path}: not a model of sentencepiece: {error}") from error
 
-    def encode(texts: Sequence[str]) -> Iterator[Encoded]:
+    def encode(texts: Sequence[str]) -> Encoded:
+        ids, ends, starts, spans = [], [], [], []
         for text in texts:
             pieces = processor.encode(text, return_type="proto").pieces
-            ids = np.array([piece.id for piece in pieces], np.int64)
-            starts = [i for i, piece in enumerate(pieces) if i == 0 or piece.piece.startswith(_BLANK)]
             is_character = (np.frombuffer(text.encode(), np.uint8) & 0xC0) != 0x80
             places = offsets_of(is_character)  # pieces are told by bytes
-            spans = [(int(places[piece.begin]), int(places[piece.end])) for piece in pieces]
-            yield Encoded(ids, np.array(starts, np.int64), spans)
+            ids += [piece.id for piece in pieces]
+            starts += [i == 0 or piece.piece.startswith(_BLANK) for i, piece in enumerate(pieces)]
+            spans += [(places[piece.begin], places[piece.end]) for piece in pieces]
+            ends.append(len(ids))
+        return Encoded(
+            np.array(ids, np.int64),
+            np.array(ends, np.int64),
+            np.array(starts, np.bool_),
+            np.array(spans, np.int64).reshape(-1, 2),
+        )
 
     return Subject(processor.get_piece_size(), processor.unk_id(), encode)
 

@@ -154,7 +154,8 @@ def write_vocabulary(folder: Path, learned: LearnedVocabulary, options: VocabOpt
         texts["vocab.txt"] = "".join(f"{piece}\n" for piece in learned.pieces)
     else:
         ids = {piece: i for i, piece in enumerate(learned.pieces)}
-        texts["vocab.json"] = json.dumps(ids, ensure_ascii=False, indent=0) + "\n"
+        lines = json.dumps(ids, ensure_ascii=False, separators=(",\n", ": "))  # an indent would cost a second
+        texts["vocab.json"] = f"{{\n{lines[1:-1]}\n}}\n"
         texts["merges.txt"] = "#version: 0.2\n" + "".join(f"{left} {right}\n" for left, right in learned.merges)
     texts["tokenizer_config.json"] = json.dumps(_tokenizer_config(learned, options), indent=2) + "\n"
     for name, text in texts.items():
