@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, MissingExtraError, OptionError
-from wpprep.readers import LeftOut, detect, plan_slices, read_slice, streams, wiki_dump, wikitext
+from wpprep.readers import LeftOut, decoding, detect, plan_slices, read_slice, streams, wiki_dump, wikitext
 from wpprep.readers.wikitext import Site, to_prose
 from wpprep.records import Document
 
@@ -215,6 +215,19 @@ def test_bombs_are_read_in_blocks(tmp_path: Path) -> None:
     slice_ = plan_slices([path], CorpusOptions(format="wiki-dump"), 10**9)[0]
     assert max(len(block.data) for block in wiki_dump._blocks(slice_, CorpusOptions())) <= 1 << 20
     assert len(read(path)) == 1
+
+
+def test_head_is_decompressed_once_for_all_who_ask(tmp_path: Path) -> None:
+    """Telling format and encoding and cutting open a file once, and once more when it has changed."""
+    file = tmp_path / "dump.xml.bz2"
+    file.write_bytes(bz2.compress(dump(page(1)).encode()))
+    with mock.patch.object(decoding, "open_bytes", wraps=decoding.open_bytes) as opened:
+        (slice_,) = plan_slices([file], CorpusOptions(), 1_000_000)
+        assert [document.id for document in read_slice(slice_, CorpusOptions())] == ["1"]
+        assert opened.call_count == 1
+        file.write_bytes(bz2.compress(b'{"text": "One."}\n'))
+        assert detect(file) == "jsonl"
+        assert opened.call_count == 2
 
 
 def test_missing_parser_is_told_at_once() -> None:

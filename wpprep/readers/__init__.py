@@ -30,7 +30,7 @@ from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, MissingInputError
 from wpprep.files import Place
 from wpprep.inputs import expand_inputs
-from wpprep.readers.decoding import read_head
+from wpprep.readers.decoding import forget_heads, read_head
 from wpprep.readers.outcome import LeftOut
 from wpprep.records import Document, Slice
 
@@ -65,6 +65,7 @@ def plan_slices(
         MissingInputError: an input does not exist, or a folder holds no file of a known format.
         CorpusError: a file that the inputs name themselves has no known format, or is damaged.
     """
+    forget_heads()
     named = {os.fspath(entry) for entry in inputs} | {str(Path(entry)) for entry in inputs}
     paths = expand_inputs(inputs, skip_bad=options.skip_bad)
     slices, left_out = [], []

@@ -11,6 +11,8 @@ What this module does not do: guess encodings.
 from __future__ import annotations
 
 import codecs
+import functools
+import io
 import os
 import re
 from types import TracebackType
@@ -18,7 +20,8 @@ from typing import IO, NamedTuple, Self
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, TextDecodeError
-from wpprep.files import is_compressed, open_bytes, read_block, read_bytes
+from wpprep.files import is_compressed, open_bytes, read_block
+from wpprep.remote import is_url
 
 BOM = codecs.BOM_UTF8
 _BOMS = {  # the longer ones first: that of UTF-32 begins with that of UTF-16
@@ -45,7 +48,7 @@ def other_encoding(path: str | os.PathLike[str], encoding: str) -> str | None:
     """The encoding of a file that is not UTF-8: what the option says, or with ``auto`` the byte order mark."""
     if encoding != "auto":
         return None if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig") else encoding
-    head = read_bytes(path, 0, 4)
+    head = _first_bytes(path)
     return next((name for bom, name in _BOMS.items() if head.startswith(bom)), None)
 
 
@@ -63,9 +66,37 @@ def open_text(path: str | os.PathLike[str], options: CorpusOptions, until: int =
 
 def read_head(path: str | os.PathLike[str], options: CorpusOptions) -> bytes:
     """The first lines of a text file, 64 KB or less, from which its format is told."""
-    with open_text(path, CorpusOptions(encoding=options.encoding, errors="replace")) as file:
-        head = read_block(file, path, _HEAD).removeprefix(BOM)
+    head, encoding = _first_bytes(path), other_encoding(path, options.encoding)
+    if encoding:
+        head = Transcoder(io.BytesIO(head), path, encoding, "replace").read(_HEAD)
+    head = head.removeprefix(BOM)
     return head[: head.rfind(b"\n") + 1] or head
+
+
+def forget_heads() -> None:
+    """Ask anew for what files begin with: a run's first step, since a clock's ticks may hide a change."""
+    _remembered.cache_clear()
+
+
+def _first_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The first 64 KB of a file, decompressed, once for all who ask: bzip2 decompresses 900 KB for them."""
+    if is_url(path):
+        return _read_first(path)
+    try:
+        about = os.stat(path)
+    except OSError:
+        return _read_first(path)  # which says what is wrong
+    return _remembered(os.fspath(path), about.st_ino, about.st_size, about.st_mtime_ns)
+
+
+@functools.lru_cache(16)
+def _remembered(path: str, *_version: int) -> bytes:
+    return _read_first(path)
+
+
+def _read_first(path: str | os.PathLike[str]) -> bytes:
+    with open_bytes(path) as file:
+        return read_block(file, path, _HEAD)
 
 
 class Transcoder:

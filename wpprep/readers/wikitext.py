@@ -38,7 +38,6 @@ except ImportError:  # the extra ``wiki`` is not installed
 
 _EMPTY_NOWIKI, _APOSTROPHE = "\ue000", "\ue001"  # private characters that stand for what has been protected
 _MASKED = str.maketrans("{[<", "\ue002\ue003\ue004")  # signs that begin nothing, and must not seem to
-_UNMASKED = str.maketrans("\ue002\ue003\ue004", "{[<")
 _MARKUP = re.compile(r"[\[\]{}|<>*:=_~-]")
 _DROPPED = (
     "gallery|timeline|score|syntaxhighlight|source|pre|imagemap|graph|mapframe|maplink|templatedata|hiero|"
@@ -142,7 +141,13 @@ def to_prose(wikitext: str, site: Site = _ENGLISH) -> str:
         parsed = mwparserfromhell.parse(text, skip_style_tags=True)
     except mwparserfromhell.parser.ParserError as error:
         raise CorpusError(f"wikitext that mwparserfromhell cannot parse: {error}") from error
-    return "\n".join(_prose_lines(_print(parsed, site).translate(_UNMASKED)))
+    return "\n".join(_prose_lines(_unmask(_print(parsed, site))))
+
+
+def _unmask(text: str) -> str:
+    for sign, mask in _MASKED.items():  # many times as fast as str.translate
+        text = text.replace(chr(mask), chr(sign))
+    return text
 
 
 def _protect(text: str) -> str:
