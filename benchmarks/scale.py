@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,8 @@ def bookkeep(size: dict[str, int], folder: Path) -> str:
     with OutputFolder.claim(folder / "out", "shards", plan, overwrite=False) as out:
         names = [f"shard-{k:05}-of-{n:05}.arrow" for k in range(n)]
         tasks = {name: (name, k) for k, name in enumerate(names)}
-        receipts = run_resumable(
-            "shard", _make, tasks, dict.fromkeys(names, 1), out, RunOptions(workers=1), _silence
-        )
+        make, sizes = partial(_make, out.path), dict.fromkeys(names, 1)
+        receipts = run_resumable("shard", make, tasks, sizes, out, RunOptions(workers=1), _silence)
         out.finish(
             Manifest(
                 kind="shards",
@@ -77,10 +77,11 @@ def bookkeep(size: dict[str, int], folder: Path) -> str:
     return f"{n:,} shards"
 
 
-def _make() -> Callable[[tuple[str, int]], dict[str, Any]]:
+def _make(folder: Path) -> Callable[[tuple[str, int]], dict[str, Any]]:
     statistics = dict.fromkeys(("rows", "tokens", "predictions", "masked", "random", "random_next"), 1000000)
 
     def work(task: tuple[str, int]) -> dict[str, Any]:
+        (folder / task[0]).touch()
         shard = {"name": task[0], "rows": 40_000, "tokens": 20_000_000, "bytes": 64_000_000, "sha256": "0" * 64}
         histogram = {"length_histogram": [70_000 + k for k in range(513)]}
         return {"shards": [shard], "statistics": statistics | histogram, "of_bins": [statistics | histogram]}

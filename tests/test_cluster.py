@@ -11,17 +11,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from checksums import checksums
 
-from wpprep import engines
+from wpprep import engines, output
 from wpprep.config import RunOptions
-from wpprep.errors import OptionError, TextDecodeError, WorkerError
+from wpprep.errors import OptionError, OutputError, TextDecodeError, WorkerError
+from wpprep.files import sha256_of
+from wpprep.output import OutputFolder
 from wpprep.pipeline import make_shards
+from wpprep.remote import list_remote, put_remote
 from wpprep.verifying import verify_folder
 
 pytest.importorskip("distributed", reason="the engine dask is optional")
@@ -51,16 +54,16 @@ class Cluster:
             assert time.monotonic() < deadline
             time.sleep(0.1)
 
-    def add_worker(self) -> None:
+    def add_worker(self, wrapper: Sequence[str] = ()) -> None:
         """A worker without a nanny: what is killed stays dead."""
         where = ["--nthreads", "1", "--no-dashboard", "--no-nanny", "--local-directory", str(self.folder)]
-        self.workers.append(self._start("worker", self.address, *where))
+        self.workers.append(self._start("worker", self.address, *where, wrapper=wrapper))
 
-    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def _start(self, *arguments: str, wrapper: Sequence[str] = ()) -> subprocess.Popen[bytes]:
         log = open(self.folder / f"{arguments[0]}.log", "ab")
         with log:
             return subprocess.Popen(
-                [sys.executable, "-m", "dask", *arguments],
+                [*wrapper, sys.executable, "-m", "dask", *arguments],
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
@@ -118,6 +121,43 @@ def test_shards_errors_and_relative_names(cluster, sample_corpus, vocab, tmp_pat
     bad.write_bytes(b"A good line.\n" * 50 + b"\xff\n")
     with pytest.raises(TextDecodeError, match=r"bad\.txt: .*650"):
         make_shards([bad], vocab, tmp_path / "no", **_OPTIONS, scheduler=cluster.address)
+
+
+def test_from_bucket_to_bucket(s3, cluster, sample_corpus, vocab, tmp_path):
+    """Workers that share the cache read text and vocabulary in a bucket and write there what one does."""
+    url = s3.make_bucket()
+    for folder, name in ((sample_corpus / "wiki", "wiki"), (vocab, "vocab")):
+        for path in folder.iterdir():
+            put_remote(path, f"{url}/{name}/{path.name}")
+    make_shards([sample_corpus / "wiki"], vocab, tmp_path / "alone", **_OPTIONS, workers=1)
+    where = ([f"{url}/wiki"], f"{url}/vocab", f"{url}/shards")
+    made = make_shards(*where, tokens=f"{url}/tokens", **_OPTIONS, scheduler=cluster.address)
+    assert made.folder == f"{url}/shards"
+    found = {name.removeprefix(f"{url}/shards/"): sha256_of(name) for name in list_remote(f"{url}/shards/")}
+    assert found == checksums(tmp_path / "alone")
+    assert verify_folder(f"{url}/tokens", scheduler=cluster.address) == []
+
+
+def test_a_worker_that_shares_no_folder_is_one_line(cluster, sample_corpus, vocab, tmp_path):
+    """A worker with a disk of its own where the others have the output says so, and nothing else is written."""
+    unshare = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(tmp_path)]
+    if os.geteuid() != 0 or subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("mount namespaces need root and the command unshare")
+    for worker in cluster.workers:
+        cluster.kill(worker)
+    cluster.add_worker(unshare)
+    with pytest.raises(OutputError, match=r"not to be seen from .*a folder that all workers share"):
+        make_shards([sample_corpus / "wiki"], vocab, tmp_path / "out", **_OPTIONS, scheduler=cluster.address)
+
+
+def test_a_folder_that_only_the_worker_sees_is_one_line(tmp_path, monkeypatch):
+    """A file that a task has written elsewhere under the same name is missed before its receipt is written."""
+    monkeypatch.setattr(output, "_LATE", ())
+    plan = {"options": {}, "vocabulary": None, "corpus": "c"}
+    with OutputFolder.claim(tmp_path / "out", "tokens", plan, overwrite=False) as folder:
+        with pytest.raises(OutputError, match=r"part-00000\.arrow: was written, and is not here"):
+            folder.note("part-00000.arrow", ("part-00000.arrow", []), {"shard": {"name": "part-00000.arrow"}})
+        assert [path.name for path in (tmp_path / "out" / ".unfinished").glob("part-*")] == []
 
 
 def test_no_scheduler_is_one_line(monkeypatch):

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from checksums import checksums
 
 from wpprep.claims import Claims
 from wpprep.config import RunOptions
-from wpprep.errors import OptionError, OutputError
+from wpprep.errors import OptionError, OutputError, ShardError
 from wpprep.extract import extract_corpus
-from wpprep.manifest import verify
+from wpprep.files import Place
+from wpprep.manifest import Manifest, verify
 from wpprep.output import OutputFolder
 from wpprep.pipeline import make_shards
+from wpprep.remote import put_remote
 
 _SHARDS: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 2, "shards": 5, "holdout": 0.2, "workers": 1}
 _NODE = """
@@ -43,7 +46,7 @@ train_vocab(None, out + "/again", counts=out + "/counts", vocab_size=1500, **run
 """
 
 
-def start(corpus: Path, vocab: Path, out: Path, node: str, workers: int = 1) -> subprocess.Popen[str]:
+def start(corpus: Place, vocab: Place, out: Path, node: str, workers: int = 1) -> subprocess.Popen[str]:
     """One node's run, in a process group of its own."""
     command = [sys.executable, "-c", _NODE, str(corpus), str(vocab), str(out), node, str(workers)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
@@ -224,6 +227,74 @@ def test_a_full_disk_on_one_node_is_its_own_trouble(sample_corpus, vocab, alone,
     assert checksums(out) == alone
 
 
+def test_a_node_given_up_ends_well_beside_finished_work(tmp_path, caplog):
+    """What fails here while another node finishes the folder is a line in the log, else an error."""
+    plan = {"options": {}, "vocabulary": None, "corpus": "c"}
+    where = (tmp_path / "out", "shards", plan)
+    nodes: list[dict[str, Any]] = [{"overwrite": False, "node": f"{i}/2", "node_timeout": 60} for i in (1, 2)]
+    gone = ShardError("tokens: gone")
+    alone = OutputFolder.claim(*where, **nodes[0])
+    with alone, pytest.raises(ShardError), OutputFolder.claim(*where, **nodes[1]):
+        raise gone
+    with OutputFolder.claim(*where, **nodes[0]) as other:
+        other.elect()
+        with OutputFolder.claim(*where, **nodes[1]):
+            threading.Timer(0.3, other.finish, [Manifest(kind="shards", options={}, files=[])]).start()
+            raise gone
+    assert "out: finished elsewhere, without what was begun here (tokens: gone)" in caplog.text
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["manifest.json"]
+
+
+def test_tokens_begun_anew_at_the_end_are_removed(sample_corpus, vocab, alone, tmp_path, monkeypatch):
+    """A node that came between the end of the tokens and that of the shards leaves none behind."""
+    finish = OutputFolder.finish
+
+    def disturbed(folder: OutputFolder, manifest: Manifest) -> None:
+        if manifest.kind == "shards" and folder.path.name == "out":
+            assert not (folder.path / "tokens").exists()
+            (folder.path / "tokens" / ".unfinished").mkdir(parents=True)
+        finish(folder, manifest)
+
+    monkeypatch.setattr(OutputFolder, "finish", disturbed)
+    make_shards([sample_corpus / "wiki"], vocab, tmp_path / "out", node="1/2", slice_bytes=8_000, **_SHARDS)
+    assert checksums(tmp_path / "out") == alone
+    assert verify(tmp_path / "out") == []
+    assert not (tmp_path / "out" / "tokens").exists()
+
+
+def test_nodes_read_buckets(s3, sample_corpus, vocab, alone, tmp_path):
+    """Two nodes with text and vocabulary in a bucket fill a shared folder with the bytes of one run."""
+    url = s3.make_bucket()
+    for folder, name in ((sample_corpus / "wiki", "wiki"), (vocab, "vocab")):
+        for path in folder.iterdir():
+            put_remote(path, f"{url}/{name}/{path.name}")
+    where = (f"{url}/wiki", f"{url}/vocab", tmp_path / "out")
+    runs = [start(*where, "1/2", workers=2), start(*where, "2/2")]
+    for run in runs:
+        _, errors = run.communicate(timeout=300)
+        assert (run.returncode, errors) == (0, "")
+    assert checksums(tmp_path / "out") == alone
+
+
+@pytest.mark.slow
+def test_a_node_given_up_again_and_again(sample_corpus, vocab, alone, tmp_path):
+    """A node that is stopped most of the time is given up, works on, and ends well: twice, to be sure."""
+    for number in range(2):
+        where = (sample_corpus / "wiki", vocab, tmp_path / f"out-{number}")
+        runs = [start(*where, "1/2"), start(*where, "2/2")]
+        while runs[1].poll() is None:
+            os.killpg(runs[0].pid, signal.SIGSTOP)
+            time.sleep(6)
+            os.killpg(runs[0].pid, signal.SIGCONT)
+            time.sleep(0.1)
+        for run in runs:
+            _, errors = run.communicate(timeout=300)
+            assert run.returncode == 0, errors
+            assert all("finished elsewhere" in line for line in errors.splitlines())
+        assert checksums(where[2]) == alone
+        assert verify(where[2]) == []
+
+
 @pytest.mark.slow
 def test_a_node_that_sleeps_is_overtaken(sample_corpus, vocab, alone, tmp_path):
     """A node stopped for longer than its time loses its task; woken, it ends well beside finished work."""
@@ -240,7 +311,8 @@ def test_a_node_that_sleeps_is_overtaken(sample_corpus, vocab, alone, tmp_path):
     assert checksums(tmp_path / "out") == alone
     os.killpg(sleeper.pid, signal.SIGCONT)
     _, errors = sleeper.communicate(timeout=300)
-    assert (sleeper.returncode, errors) == (0, "")
+    assert sleeper.returncode == 0, errors
+    assert all("finished elsewhere" in line for line in errors.splitlines())
     assert checksums(tmp_path / "out") == alone
 
 

@@ -84,6 +84,15 @@ class Claims:
             return self._take_over(claim)
         return True
 
+    def is_taken(self, name: str) -> bool:
+        """Whether another node that lives has claimed a task."""
+        claim = self._folder / f"{name}.claim"
+        try:
+            owner = claim.read_text()
+            return owner != self._name and self._lives(owner, claim)
+        except FileNotFoundError:
+            return False
+
     def first_word(self, name: str, word: str) -> str:
         """What the first node said under a name; this one's own word where it is the first."""
         said, ours = self._folder / f"{name}.word", self._folder / f"{name}.{self._name}"

@@ -208,7 +208,7 @@ def remove_partial(folder: Path) -> None:
     """Remove what killed runs left behind under temporary names, in a folder and all folders inside."""
     for path in list(folder.rglob(f".*{_TEMPORARY}-*")):
         if path.is_dir():
-            _remove_tree(path)
+            remove_tree(path)
         else:
             path.unlink(missing_ok=True)
 
@@ -221,7 +221,7 @@ def remove_remains(folder: Path) -> None:
     """
     for path in folder.parent.glob(f"{glob.escape(f'.{folder.name}{_TEMPORARY}')}-*"):
         if path.is_dir():
-            _remove_tree(path)
+            remove_tree(path)
 
 
 def make_folder(folder: Path) -> None:
@@ -242,12 +242,17 @@ def remove_folder(folder: Path) -> None:
     It loses its name first: a run killed here leaves no half of it that could be taken for the whole.
     """
     if folder.exists():
-        partial = folder.with_name(f".{folder.name}{_TEMPORARY}-{os.getpid()}-{uuid4().hex[:8]}")
-        os.replace(folder, partial)
-        _remove_tree(partial)
+        remove_tree(set_aside(folder))
 
 
-def _remove_tree(folder: Path) -> None:
+def set_aside(folder: Path) -> Path:
+    """Give a folder a temporary name, under which it is removed with all that killed runs left behind."""
+    partial = folder.with_name(f".{folder.name}{_TEMPORARY}-{os.getpid()}-{uuid4().hex[:8]}")
+    os.replace(folder, partial)
+    return partial
+
+
+def remove_tree(folder: Path) -> None:
     """Remove a folder, although somebody else may be removing it at the same time."""
     while folder.exists():
         with contextlib.suppress(FileNotFoundError):

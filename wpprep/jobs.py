@@ -10,14 +10,18 @@ are asked for: of a hundred thousand shards no statistics are kept in memory.
 from __future__ import annotations
 
 import itertools
+import platform
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from wpprep import engines
 from wpprep.config import RunOptions
-from wpprep.files import Place
+from wpprep.errors import OutputError
+from wpprep.files import UNFINISHED, Place
 from wpprep.manifest import Manifest
 from wpprep.output import OutputFolder
 
@@ -79,6 +83,7 @@ def run_resumable(
             done += sizes[name]
 
     folder.agree(stage, tasks)
+    seeing = partial(_make_where_seen, make, folder.path)
     own = folder.own(tasks)
     with ThreadPoolExecutor(run.workers) as pool:  # which ends before workers are forked
         for name, receipt in zip(
@@ -88,7 +93,7 @@ def run_resumable(
     say(stage, done, total)
     while missing := [name for name in tasks if name not in finished]:
         begun: list[str] = []
-        for index, receipt in engines.run(make, _begin(missing, tasks, folder, begun), run):
+        for index, receipt in engines.run(seeing, _begin(missing, tasks, folder, begun), run):
             name = begun[index]
             folder.note(name, tasks[name], receipt)
             collect(name, receipt)
@@ -98,6 +103,16 @@ def run_resumable(
                 collect(name, folder.receipt(name, tasks[name], is_trusted=True))
             say(stage, done, total)
     return Receipts(folder, tasks)
+
+
+def _make_where_seen(make: Callable[[], Any], folder: Path) -> Any:
+    """What ``make`` gives, on a worker that sees the output folder."""
+    if not (folder / UNFINISHED).is_dir():
+        raise OutputError(
+            f"{folder}: not to be seen from {platform.node()}; the output must be a folder that all workers "
+            "share (of a bucket: WPPREP_CACHE must be)"
+        )
+    return make()
 
 
 def _begin(missing: list[str], tasks: dict[str, Any], folder: OutputFolder, begun: list[str]) -> Iterable[Any]:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import time
 from collections.abc import Collection, Iterable, Iterator
@@ -30,7 +31,7 @@ from typing import IO, Any, Self
 
 from wpprep.cache import fetch_entry
 from wpprep.claims import Claims
-from wpprep.errors import OutputError
+from wpprep.errors import OutputError, WpprepError
 from wpprep.files import (
     MANIFEST,
     UNFINISHED,
@@ -39,19 +40,21 @@ from wpprep.files import (
     remove_folder,
     remove_partial,
     remove_remains,
+    remove_tree,
+    set_aside,
     sha256_of,
     write_text,
 )
-from wpprep.manifest import Manifest, read_manifest, write_manifest
+from wpprep.manifest import Manifest, write_manifest
 from wpprep.mirror import KEPT_HERE, Mirror
+from wpprep.ownership import PLAN, difference, found_plan, lock_folder, refuse_foreign
 from wpprep.remote import is_url
 
-if os.name == "posix":
-    import fcntl
-
-_PLAN = "plan.json"
 _CLAIMS = "claims"
+_LATE = (1, 2, 4, 8, 16)  # seconds in which a network file system shows what another machine has written
 _LOOKS = (0.02, 0.5)  # seconds between two looks at what other nodes have done: at first, and after long
+
+_log = logging.getLogger(__name__)
 
 
 class FinishedElsewhere(Exception):  # noqa: N818 - good news, which no one but OutputFolder catches
@@ -84,6 +87,7 @@ class OutputFolder:
         self.claims = claims
         self._lock = lock
         self._pause = _LOOKS[0]
+        self._aside: list[Path] = []
 
     @classmethod
     def claim(
@@ -128,15 +132,15 @@ class OutputFolder:
         node_timeout: float,
     ) -> OutputFolder:
         remove = mirror.wipe if mirror else partial(remove_folder, folder)
-        _refuse_foreign(folder)
+        refuse_foreign(folder)
         remove_remains(folder)
         if (folder / UNFINISHED).exists():
-            _lock_file(folder, is_shared=bool(node)).close()  # no other run may be at work, whatever we do next
-        found = _plan_of(folder, overwrite)
+            lock_folder(folder, is_shared=bool(node)).close()  # no other run may be at work
+        found = found_plan(folder, overwrite)
         if found is not None and found != plan:
             if not overwrite:
                 raise OutputError(
-                    f"{folder}: holds {_difference(found, plan)}; give another folder, or --overwrite"
+                    f"{folder}: holds {difference(found, plan)}; give another folder, or --overwrite"
                 )
             remove()
         elif found == plan and (folder / MANIFEST).exists():
@@ -148,15 +152,15 @@ class OutputFolder:
                 return cls(folder, None, None, mirror, is_finished=True)
             remove()
         make_folder(folder / UNFINISHED)
-        lock = _lock_file(folder, is_shared=bool(node))
-        write_text(folder / UNFINISHED / _PLAN, json.dumps(plan, indent=2) + "\n")
+        lock = lock_folder(folder, is_shared=bool(node))
+        write_text(folder / UNFINISHED / PLAN, json.dumps(plan, indent=2) + "\n")
         if node:
             return cls(
                 folder, lock, Claims(folder / UNFINISHED / _CLAIMS, node, node_timeout), is_finished=False
             )
         remove_partial(folder)
         if mirror:
-            mirror.put([f"{UNFINISHED}/{_PLAN}"])
+            mirror.put([f"{UNFINISHED}/{PLAN}"])
         return cls(folder, lock, None, mirror, is_finished=False)
 
     def receipt(self, name: str, task: Any, *, is_trusted: bool = False) -> dict[str, Any] | None:
@@ -170,20 +174,25 @@ class OutputFolder:
         if not path.exists():
             return None
         note: dict[str, Any] = json.loads(path.read_bytes())
-        files = {entry["name"]: entry for entry in note["receipt"].get("shards", [])}
-        files = files or {name: note["receipt"]["shard"]}
+        files = _files_of(name, note["receipt"])
         is_done = note["task"] == repr(task) and (
             is_trusted or all(self._is_as_written(file, entry) for file, entry in files.items())
         )
         return note["receipt"] if is_done else None
 
     def note(self, name: str, task: Any, receipt: dict[str, Any]) -> None:
-        """Say that a task has written its file."""
+        """Say that a task has written its file.
+
+        Raises:
+            OutputError: the file is not here: whoever did the task has another folder of this name.
+        """
+        files = list(_files_of(name, receipt))
+        for file in files:
+            self._refuse_missing(self.path / file)
         write_text(
             self.path / UNFINISHED / f"{name}.json", json.dumps({"task": repr(task), "receipt": receipt})
         )
         if self._mirror and not name.startswith(KEPT_HERE):
-            files = [entry["name"] for entry in receipt.get("shards") or [receipt["shard"]]]
             self._mirror.put_later([*files, f"{UNFINISHED}/{name}.json"])
 
     def bring(self, receipts: Iterable[dict[str, Any]]) -> None:
@@ -193,8 +202,18 @@ class OutputFolder:
             ShardError: one is not what was written.
         """
         for receipt in receipts if self._mirror else ():
-            for entry in receipt.get("shards") or [receipt["shard"]]:
+            for entry in _files_of("", receipt).values():  # whose name is in it
                 fetch_entry(f"{self.place}/{entry['name']}", self.path / entry["name"], entry)
+
+    def _refuse_missing(self, path: Path) -> None:
+        for pause in (0, *_LATE):
+            time.sleep(pause)
+            if path.exists():
+                return
+        raise OutputError(
+            f"{path}: was written, and is not here; the output must be a folder that all nodes share"
+            + (" (of a bucket: WPPREP_CACHE must be)" if self._mirror else "")
+        )
 
     def _is_as_written(self, name: str, entry: dict[str, Any]) -> bool:
         file = self.path / name
@@ -265,9 +284,15 @@ class OutputFolder:
         if (self.path / MANIFEST).exists():
             raise FinishedElsewhere
 
+    def set_aside(self, name: str) -> None:
+        """Let a folder inside go with the work: it loses its name now, and is removed when all is finished."""
+        self._aside.append(set_aside(self.path / name))
+
     def finish(self, manifest: Manifest) -> None:
         """Declare the folder finished."""
         write_manifest(self.path, manifest)
+        for folder in self._aside:
+            remove_tree(folder)
         if self.claims is not None:
             remove_partial(self.path)
         if self._mirror is not None:
@@ -294,13 +319,16 @@ class OutputFolder:
         if self._lock is not None:
             self._lock.close()
         if self.claims is not None:
+            is_of_work = isinstance(error, (FinishedElsewhere, WpprepError, OSError))
+            is_finished = self._is_finished_elsewhere(self.claims, wait=is_of_work)
             self.claims.__exit__(kind, error, trace)
             # The one that finishes takes away what others still look at, and they may have begun it anew.
-            is_finished = (self.path / MANIFEST).exists()
             if is_finished:
                 with contextlib.suppress(OSError):
                     remove_folder(self.path / UNFINISHED)
-            return is_finished and isinstance(error, (FinishedElsewhere, OSError))
+                if error is not None and is_of_work and not isinstance(error, FinishedElsewhere):
+                    self._tell_of(error)
+            return is_finished and is_of_work
         try:
             if error is not None and self._is_untouched():
                 self._remove()
@@ -309,77 +337,26 @@ class OutputFolder:
                 self._mirror.release()
         return False
 
+    def _is_finished_elsewhere(self, claims: Claims, *, wait: bool) -> bool:
+        """Whether the folder is finished; if another node is at that, by the time it has done it or is lost."""
+        while wait and not (self.path / MANIFEST).exists() and claims.is_taken(MANIFEST):
+            self.wait()
+        return (self.path / MANIFEST).exists()
+
+    def _tell_of(self, error: BaseException) -> None:
+        """Say what failed here beside a finished folder; that files went with the work is as it should be."""
+        went = isinstance(error, FileNotFoundError) or isinstance(error.__cause__, FileNotFoundError)
+        level = logging.INFO if went else logging.WARNING
+        _log.log(level, "%s: finished elsewhere, without what was begun here (%s)", self.place, error)
+
     def _is_untouched(self) -> bool:
         """Whether nothing was done here yet, so that nothing need be left behind."""
         unfinished = self.path / UNFINISHED
         inside = {path.name for path in self.path.glob("*")}
-        return inside == {UNFINISHED} and {path.name for path in unfinished.iterdir()} <= {_PLAN, "lock"}
+        return inside == {UNFINISHED} and {path.name for path in unfinished.iterdir()} <= {PLAN, "lock"}
 
 
-def _refuse_foreign(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder}: is a file, expected a folder or nothing")
-    is_ours = (folder / MANIFEST).exists() or (folder / UNFINISHED).exists()
-    if folder.exists() and not is_ours and any(folder.iterdir()):
-        some = sorted(file.name for file in folder.iterdir())[:3]
-        raise OutputError(f"{folder}: holds something else ({', '.join(some)}); give an empty or new folder")
-
-
-def _plan_of(folder: Path, overwrite: bool) -> dict[str, Any] | None:
-    """The plan that began or finished a folder, None if there is none; a damaged one may be overwritten."""
-    plan = folder / UNFINISHED / _PLAN
-    try:
-        if plan.exists():
-            found: dict[str, Any] = json.loads(plan.read_bytes())
-            return found
-        if (folder / MANIFEST).exists():
-            manifest = read_manifest(folder)
-            identity = manifest.corpus.get("identity")
-            return {
-                "kind": manifest.kind,
-                "options": manifest.options,
-                "vocabulary": manifest.vocabulary,
-                "corpus": identity,
-            }
-    except ValueError as error:  # ShardError, or no JSON
-        if overwrite:
-            return {"kind": "damaged"}
-        raise OutputError(f"{plan if plan.exists() else folder}: damaged ({error}); use --overwrite") from error
-    return None
-
-
-def _lock_file(folder: Path, *, is_shared: bool) -> IO[bytes]:
-    """An open file that holds the folder's lock, alone or with other nodes; it ends with the process."""
-    try:
-        lock = open(folder / UNFINISHED / "lock", "wb")
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {error.strerror}") from error
-    if os.name == "posix":
-        try:
-            fcntl.flock(lock, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.close()
-            raise OutputError(
-                f"{folder}: another run is at work in this folder; wait for it, or stop it"
-            ) from error
-    return lock
-
-
-def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """The first entries in which two plans differ, for people."""
-    if found.get("kind") != wanted["kind"]:
-        return f"a folder of kind {found.get('kind')}, not {wanted['kind']}"
-    before, after = _flat(found), _flat(wanted)
-    keys = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
-    parts = [f"{key} {before.get(key)!r} instead of {after.get(key)!r}" for key in keys[:3]]
-    return "the work of another command: " + ", ".join(parts)
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat.update(_flat(value, f"{prefix}{key}."))
-        else:
-            flat[prefix + key] = value
-    return flat
+def _files_of(name: str, receipt: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The files that a task has written and their entries: those that are listed, or one called ``name``."""
+    listed = {entry["name"]: entry for entry in receipt.get("shards", [])}
+    return listed or ({name: receipt["shard"]} if "shard" in receipt else {})

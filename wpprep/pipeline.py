@@ -11,11 +11,11 @@ goes on where it stopped: finished tasks have left a receipt (`output`).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from wpprep.cache import fetch_folder
@@ -120,8 +120,11 @@ def make_shards(
         inside += finish_bins(folder.path, source, receipts, shard)
         manifest = manifest_of(folder.path, source, plan["options"], receipts, inside)
         if not (tokens or from_tokens):
-            remove_folder(Path(source.store))  # at the last moment: a run killed after this encodes again
+            folder.set_aside("tokens")  # at the last moment: a run killed after this encodes again
         folder.finish(manifest)
+    if run.node and not (tokens or from_tokens):
+        with contextlib.suppress(OSError):
+            remove_folder(folder.path / "tokens")  # begun anew by a node that came as the others finished
     return Summary(folder.place, read_manifest(folder.place), time.perf_counter() - started)
 
 

@@ -21,6 +21,7 @@ import itertools
 import logging
 import os
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -157,9 +158,17 @@ def _call(held: tuple[Callable[[], Any], str], task: Any) -> Any:
     """On a worker: do one task with the function that this thread has built."""
     make, folder = held
     if getattr(_own, "make", None) is not make:
-        os.chdir(folder)  # relative names mean here what they mean to whoever gave the command
+        _enter(folder)
         _own.make, _own.function = make, make()
     return _own.function(task)
+
+
+def _enter(folder: str) -> None:
+    """Let relative names mean what they mean where the command was given, or nothing without that folder."""
+    try:
+        os.chdir(folder)
+    except OSError:
+        os.chdir(tempfile.mkdtemp(prefix="wpprep-"))
 
 
 def _version() -> str:
