@@ -135,6 +135,7 @@ def test_hdf5_is_nvidias(shards: Path, tmp_path: Path) -> None:
     names = [name for name in expected_rows(shards)[0] if name not in {"masked_lm_weights", "document"}]
     found: dict[str, list[Any]] = {name: [] for name in names}
     for path in files_of(tmp_path / "out"):
+        assert "training" in path.name  # NVIDIA's run_pretraining.py passes over all other files
         with h5py.File(path, "r") as file:
             assert sorted(file) == sorted(names)
             for name in names:
@@ -258,3 +259,20 @@ def test_bins_are_exported_together(sample_corpus: Path, vocab: Path, tmp_path: 
     assert whole.statistics["rows"] == sum(part.statistics["rows"] for part in parts)
     widths = [pq.read_table(files_of(tmp_path / f"{n}")[0])["input_ids"].type.list_size for n in (32, 64)]
     assert widths == [32, 64]
+
+
+@pytest.mark.parametrize("to", sorted(FORMATS))
+@pytest.mark.parametrize("layout", ["compact", "dense"])
+def test_a_bin_without_rows_is_an_empty_file(vocab: Path, tmp_path: Path, to: str, layout: str) -> None:
+    """Two documents of two short sentences leave the longest bin empty, which is no reason to stop."""
+    if to == "hdf5":
+        pytest.importorskip("h5py", reason="needs the package h5py")
+    (tmp_path / "text").write_text("The lamp.\nThe sea.\n\nThe tide.\nThe moon.\n")
+    options = {"max_seq_length": 64, "shards": 1, "bins": "16,64", "workers": 1, "format": "lines"}
+    folder = make_shards([tmp_path / "text"], vocab, tmp_path / "shards", layout=layout, **options).folder
+    counts = [file.rows for file in read_manifest(folder).files if isinstance(file, Shard)]
+    assert counts[0] > 0
+    assert counts[1] == 0
+    made = export_shards(folder, tmp_path / "out", to=to, workers=1)
+    assert made.statistics["rows"] == counts[0]
+    assert [file.rows for file in made.files if isinstance(file, Shard)] == counts

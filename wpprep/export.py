@@ -3,7 +3,8 @@
     parquet   the columns of `wpprep.dense`, padded, for `datasets` and transformers' Trainer
     tfrecord  BERT's run_pretraining (google-research/bert): input_ids, input_mask, segment_ids,
               masked_lm_positions, masked_lm_ids, masked_lm_weights (floats), next_sentence_labels
-    hdf5      NVIDIA's BERT (DeepLearningExamples): the same but for the weights, a dataset each
+    hdf5      NVIDIA's BERT (DeepLearningExamples): the same but for the weights, a dataset each, in files with
+              "training" in their names, as its run_pretraining.py reads no others
     jsonl     an object a row, not padded: input_ids, token_type_ids, mlm_positions, mlm_labels,
               next_sentence_label, document (of dense shards 0)
 
@@ -112,8 +113,12 @@ def _refuse(to: str, options: Mapping[str, Any]) -> None:
 
 
 def _name_of(shard: str, to: str) -> str:
-    """The file of a shard; those of bins, which lie in folders, are told apart by the folder's name."""
-    return f"{shard.removesuffix('.arrow').replace('/', '-')}.{to}"
+    """The file of a shard; those of bins, which lie in folders, are told apart by the folder's name.
+
+    >>> _name_of("bin-64/shard-00000-of-00001.arrow", "hdf5")
+    'training-bin-64-shard-00000-of-00001.hdf5'
+    """
+    return f"{'training-' if to == 'hdf5' else ''}{shard.removesuffix('.arrow').replace('/', '-')}.{to}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -47,7 +47,7 @@ def encode_records(columns: Mapping[str, npt.NDArray[Any]]) -> memoryview:
     30
     """
     names = [np.frombuffer(name.encode(), np.uint8) for name in columns]
-    values = [array.reshape(len(array), -1) for array in columns.values()]
+    values = [array if array.ndim == 2 else array[:, None] for array in columns.values()]
     is_float = np.array([array.dtype.kind == "f" for array in values])
     # One rectangle for all: floats as their bits, so that the kernel needs one type.
     bits = [a.astype(np.float32).view(np.uint32) if f else a for a, f in zip(values, is_float, strict=True)]
