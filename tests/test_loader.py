@@ -279,7 +279,10 @@ def test_weights_share_out_the_rows(pair: tuple[Path, Path]) -> None:
         Loader(pair, batch_size=5, weights=[1, 1], tail="keep")
 
 
-def test_folders_that_do_not_fit_are_refused(static: Any, dynamic: Any) -> None:
-    """Static and dynamic masks cannot be mixed; the message names the folder and the option."""
+def test_folders_that_do_not_fit_are_refused(static: Any, dynamic: Any, tmp_path: Path) -> None:
+    """Masks static and dynamic, or labels of two meanings, cannot be mixed; folder and option are named."""
     with pytest.raises(OptionError, match=r"dynamic.*masking is dynamic, but static"):
         ShardFolder(static[0], dynamic[0])
+    single = make_folder(tmp_path / "single", rows=(5,), objective="single")[0]
+    with pytest.raises(OptionError, match=r"single: objective is single, but nsp"):
+        ShardFolder(static[0], single)

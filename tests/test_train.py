@@ -173,6 +173,9 @@ def test_two_phases_read_their_shards_in_turn(shards: Path, tmp_path: Path) -> N
     assert whole.held_out_rows >= 6
     with pytest.raises(OptionError, match="2 shard folders, not 1"):
         train(short, tmp_path / "one", **options)
+    swapped = make_folder(tmp_path / "swapped", rows=(64,), longest=16, objective="sop")[0]
+    with pytest.raises(OptionError, match="objective is nsp, but sop"):
+        train([swapped, shards], tmp_path / "one", **options)
 
 
 def test_shards_are_mixed_by_weights(shards: Path, tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ from wpprep.records import InstanceBatch, Ints, TokenRoles, offsets_of, token_dt
 from wpprep.shards import read_metadata, read_shard
 from wpprep.vocab.vocabulary import Vocabulary
 
-# What dynamic masks depend on: folders that are read together must agree on it.
-_MASK_OPTIONS = ("masking", "mask_policy", "masked_lm_prob", "mask_share", "random_share")
+# What labels and dynamic masks depend on: folders that are read together must agree on it.
+_SHARED_OPTIONS = ("objective", "masking", "mask_policy", "masked_lm_prob", "mask_share", "random_share")
 
 
 class ShardFolder:
@@ -47,7 +47,7 @@ class ShardFolder:
     Raises:
         ShardError: a folder is unfinished, a shard is missing, cut short or does not fit the manifest,
             or the vocabulary inside is not the one the shards were made with.
-        OptionError: folders of different vocabularies or masking options.
+        OptionError: folders of different vocabularies, objectives or masking options.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class ShardFolder:
                 f"{self.path / 'vocab'}: vocabulary {self.vocabulary.sha256[:12]}, but the shards in {path} "
                 f"were made with {(manifest.vocabulary or 'none')[:12]}; make them again with one vocabulary"
             )
-        for name in _MASK_OPTIONS:
+        for name in _SHARED_OPTIONS:
             first, this = self.manifests[0].options.get(name), manifest.options.get(name)
             if first != this:
                 raise OptionError(f"{path}: {name} is {this}, but {first} in {self.path}; they cannot be mixed")

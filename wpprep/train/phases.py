@@ -72,7 +72,7 @@ def plan_phases(
     apart = paths[-1] / HOLDOUT
     is_apart = (apart / MANIFEST).is_file()
     least = min(2000, len(last) // 20) if options.eval_rows is None else options.eval_rows
-    bound = 0 if is_apart else last.hold_out(least, options.seed)
+    bound = -1 if is_apart else last.hold_out(least, options.seed)
     phases = []
     for start, stop, shards in zip([0, *stops], stops, folders, strict=False):
         loader = Loader(
@@ -103,6 +103,9 @@ def _open(paths: Sequence[Path], options: TrainOptions) -> tuple[list[ShardFolde
     first, second = (folder.vocabulary.sha256 for folder in folders)
     if first != second:
         raise OptionError(f"{paths[1]}: vocabulary {second[:12]}, but {first[:12]} in {paths[0]}")
+    before, now = (folder.options.get("objective") for folder in folders)
+    if before != now:  # their labels mean different things to one head
+        raise OptionError(f"{paths[1]}: objective is {now}, but {before} in {paths[0]}; make both with one")
     return folders, [round(options.steps * options.phase), options.steps]
 
 
