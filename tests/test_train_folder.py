@@ -11,13 +11,14 @@ import pytest
 from counting import MASK, PIECES, make_folder
 from training import CPU, QUICK, one_thread, torch
 
-from wpprep.errors import OptionError
+from wpprep.errors import MissingInputError, OptionError, WpprepError
 from wpprep.loader import Loader
 from wpprep.manifest import read_manifest, verify
 from wpprep.train import Progress, fill_mask, train
 from wpprep.train.model import to_inputs
 
 transformers = pytest.importorskip("transformers")
+safetensors = pytest.importorskip("safetensors.torch")
 
 __all__ = ["one_thread"]
 
@@ -150,3 +151,47 @@ def test_training_goes_on_from_a_checkpoint(trained: Any, dynamic: Path, tmp_pat
     with pytest.raises(OptionError, match="takes 16 tokens at most"):
         longer = make_folder(tmp_path / "longer", longest=32)[0]
         train(longer, tmp_path / "new", **{**options, "eval_rows": 3})
+
+
+def changed(model: Path, out: Path, weights: Any = None, **config: Any) -> Path:
+    """A copy of a model as others might leave it: other settings, other weights; none if they are empty."""
+    out.mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+        (out / name).write_bytes((model / name).read_bytes())
+    (out / "config.json").write_text(json.dumps(json.loads((model / "config.json").read_text()) | config))
+    tensors = safetensors.load_file(model / "model.safetensors")
+    if kept := {name: tensor for name, tensor in tensors.items() if weights is None or weights(name)}:
+        safetensors.save_file(kept, out / "model.safetensors", metadata={"format": "pt"})
+    return out
+
+
+def test_models_that_are_not_whole_are_refused(trained: Any, dynamic: Path, tmp_path: Path) -> None:
+    """Weights that are not there, or another kind of model, would otherwise be drawn anew without a word."""
+    cases: list[tuple[Path, str]] = [
+        (changed(trained[0], tmp_path / "no_weights", lambda name: False), "no model.safetensors"),
+        (changed(trained[0], tmp_path / "one_layer", lambda name: "layer.1." not in name), "lacks 16 weights"),
+        (changed(trained[0], tmp_path / "roberta", model_type="roberta"), "a model of type roberta"),
+    ]
+    for folder, message in cases:
+        with pytest.raises(WpprepError, match=message):
+            train(dynamic, tmp_path / "out", **QUICK, steps=1, init_from=str(folder))
+        with pytest.raises(WpprepError, match=message):
+            fill_mask(folder, "w1 [MASK]")
+    assert not (tmp_path / "out").exists()
+
+
+def test_checkpoints_of_others_are_taken(trained: Any, dynamic: Path, tmp_path: Path) -> None:
+    """Weights in a .bin file are read without unpickling objects; an encoder alone gets new heads."""
+    folder = changed(trained[0], tmp_path / "theirs", lambda name: False)
+    torch.save(safetensors.load_file(trained[0] / "model.safetensors"), folder / "pytorch_model.bin")
+    options = {**QUICK, "steps": 1, "eval_rows": None, "dropout": 0.0}
+    before = train(dynamic, tmp_path / "a", **options, init_from=str(folder)).before
+    assert before is not None
+    assert before.mlm_loss == pytest.approx(trained[1].after.mlm_loss, rel=1e-4)
+    assert fill_mask(folder, "w1 [MASK] w3") == fill_mask(trained[0], "w1 [MASK] w3")
+    bare = changed(trained[0], tmp_path / "bare", lambda name: name.startswith("bert."))
+    before = train(dynamic, tmp_path / "b", **options, init_from=str(bare)).before
+    assert before is not None
+    assert before.mlm_loss > trained[1].after.mlm_loss + 0.5
+    with pytest.raises(MissingInputError, match="without the head that fills blanks"):
+        fill_mask(bare, "w1 [MASK]")

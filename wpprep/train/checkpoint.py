@@ -26,10 +26,8 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save, save_file
-from transformers import AutoTokenizer, BertForPreTraining
 
-from wpprep.cache import fetch_folder
-from wpprep.errors import MissingInputError, OutputError, TrainingError
+from wpprep.errors import OutputError, TrainingError
 from wpprep.files import MANIFEST, atomic_write, make_folder, remove_folder, sync_folder, write_text
 from wpprep.manifest import Manifest, describe, write_manifest
 from wpprep.train.model import no_progress_bar
@@ -173,28 +171,6 @@ def save_model(
     files = [describe(path, out) for path in sorted(out.iterdir()) if path.is_file()]
     write_manifest(out, dataclasses.replace(manifest, files=list(files)))
     remove_folder(out / _CHECKPOINTS)
-
-
-def load_model(folder: str | os.PathLike[str]) -> tuple[Any, Any]:
-    """Tokenizer and BertForPreTraining of a model's folder, from these files alone, dropout off.
-
-    Raises:
-        MissingInputError: the folder holds no model, one that is not finished, or one without an MLM head.
-    """
-    folder = fetch_folder(folder)
-    if (Path(folder) / TRAINING).exists() and not (Path(folder) / MANIFEST).exists():
-        raise MissingInputError(f"{folder}: training is not finished; run the same command again to go on")
-    if not (Path(folder) / "config.json").is_file():
-        raise MissingInputError(f"{folder}: no config.json; expected the folder of a trained model")
-    local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    with no_progress_bar():
-        loaded: Any = BertForPreTraining.from_pretrained(
-            folder, use_safetensors=True, output_loading_info=True, **local
-        )
-    model, info = loaded
-    if "cls.predictions.transform.dense.weight" in info["missing_keys"]:
-        raise MissingInputError(f"{folder}: a model without the head that fills blanks; give a pretrained one")
-    return AutoTokenizer.from_pretrained(folder, **local), model.eval()
 
 
 def copy_tokenizer(vocabulary: Path, folder: Path, longest: int) -> None:

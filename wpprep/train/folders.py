@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import BertConfig
+from transformers import BertConfig, BertForMaskedLM, BertForPreTraining
 from transformers.utils import logging
 
 from wpprep.errors import MissingInputError, OptionError
@@ -54,12 +54,55 @@ def read_vocabulary(folder: Path, config: BertConfig) -> Vocabulary:
     return vocabulary
 
 
+def continue_model(folder: str, vocabulary: Vocabulary, max_seq_length: int, dropout: float) -> Any:
+    """The BertForPreTraining of a folder, to be trained on; heads it lacks are drawn anew.
+
+    Raises:
+        MissingInputError: there is no model, or a part of its encoder is not there.
+        OptionError: it is no BERT, its vocabulary is another, or it takes no rows as long as these.
+    """
+    config = read_config(Path(folder))
+    theirs = read_vocabulary(Path(folder), config)
+    if theirs.pieces != vocabulary.pieces:
+        raise OptionError(
+            f"init_from {folder}: its vocabulary is not that of the shards; make shards with --vocab {folder}"
+        )
+    longest = config.max_position_embeddings
+    if longest < max_seq_length:
+        raise OptionError(
+            f"init_from {folder}: takes {longest} tokens at most, the shards have {max_seq_length}"
+        )
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
+    return load(BertForPreTraining, Path(folder), config)
+
+
+def load_masked_lm(folder: Path) -> Any:
+    """The BertForMaskedLM of a pretrained model's folder, dropout off.
+
+    Raises:
+        MissingInputError: the folder holds no model, or one without an MLM head.
+        OptionError: it is no BERT.
+    """
+    model, missing = _read(BertForMaskedLM, folder, read_config(folder))
+    if missing:
+        raise MissingInputError(f"{folder}: a model without the head that fills blanks; give a pretrained one")
+    return model.eval()
+
+
 def load(head: Any, folder: Path, config: BertConfig, *, whole: bool = False, **settings: Any) -> Any:
     """Weights of a folder in a class of transformers: the encoder's must be there, if ``whole`` the head's too.
 
     Raises:
         MissingInputError: they are not in the folder.
     """
+    model, missing = _read(head, folder, config, **settings)
+    if whole and missing:
+        raise _lacks(folder, missing)
+    return model
+
+
+def _read(head: Any, folder: Path, config: BertConfig, **settings: Any) -> tuple[Any, list[str]]:
+    """The encoder's weights in a class of transformers, and the names of its head's that are not there."""
     safe = any(folder.glob("model*.safetensors"))
     if not safe and not any(folder.glob("pytorch_model*.bin")):
         raise MissingInputError(f"{folder}: no model.safetensors; expected the folder of a BERT checkpoint")
@@ -79,11 +122,17 @@ def load(head: Any, folder: Path, config: BertConfig, *, whole: bool = False, **
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             first = str(error).strip().splitlines()[0]
             raise MissingInputError(f"{folder}: the weights cannot be read: {first}") from error
-    parts = ("encoder.", "embeddings.")
-    missing = [name for name in info["missing_keys"] if whole or name.removeprefix("bert.").startswith(parts)]
-    if missing:
-        raise MissingInputError(f"{folder}: lacks {len(missing)} weights, {min(missing)} first")
-    return model
+    missing: list[str] = sorted(info["missing_keys"])
+    of_encoder = [
+        name for name in missing if name.removeprefix("bert.").startswith(("encoder.", "embeddings."))
+    ]
+    if of_encoder:
+        raise _lacks(folder, of_encoder)
+    return model, missing
+
+
+def _lacks(folder: Path, missing: list[str]) -> MissingInputError:
+    return MissingInputError(f"{folder}: lacks {len(missing)} weights, {missing[0]} first")
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -18,10 +17,9 @@ from transformers import BertConfig, BertForPreTraining
 from transformers.utils import logging
 
 from wpprep.config import TrainOptions
-from wpprep.errors import MissingInputError, OptionError
+from wpprep.errors import OptionError
 from wpprep.loader import Batch
 from wpprep.records import TokenRoles
-from wpprep.vocab.vocabulary import Vocabulary
 
 
 class Size(NamedTuple):
@@ -115,40 +113,6 @@ def build_model(
         pad_token_id=roles.pad,
     )
     return BertForPreTraining(config)
-
-
-def continue_model(folder: str, vocabulary: Vocabulary, max_seq_length: int, dropout: float) -> Any:
-    """The BertForPreTraining of a folder, to be trained on; heads it lacks are drawn anew.
-
-    Raises:
-        MissingInputError: there is no model.
-        OptionError: its vocabulary is another, or it takes no rows as long as these.
-    """
-    if not (Path(folder) / "config.json").is_file():
-        raise MissingInputError(f"{folder}: no config.json; expected the folder of a BERT checkpoint")
-    theirs = Vocabulary.from_folder(folder)
-    if theirs.pieces != vocabulary.pieces:
-        raise OptionError(
-            f"init_from {folder}: its vocabulary is not that of the shards; make shards with --vocab {folder}"
-        )
-    with no_progress_bar():
-        model: Any = BertForPreTraining.from_pretrained(
-            folder,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-            hidden_dropout_prob=dropout,
-            attention_probs_dropout_prob=dropout,
-        )
-    longest, entries = model.config.max_position_embeddings, model.config.vocab_size
-    if longest < max_seq_length:
-        raise OptionError(
-            f"init_from {folder}: takes {longest} tokens at most, the shards have {max_seq_length}"
-        )
-    if entries < len(vocabulary.pieces):
-        raise OptionError(f"init_from {folder}: has {entries} embeddings, not {len(vocabulary.pieces)}")
-    return model
 
 
 @contextlib.contextmanager

@@ -30,8 +30,9 @@ from wpprep.train.checkpoint import (
     save_state,
 )
 from wpprep.train.feed import Feed
+from wpprep.train.folders import continue_model
 from wpprep.train.metrics import append_metrics, rewind_metrics
-from wpprep.train.model import Inputs, Scorer, Scores, build_model, continue_model, size_of, to_inputs
+from wpprep.train.model import Inputs, Scorer, Scores, build_model, size_of, to_inputs
 from wpprep.train.phases import HeldOut, Phase
 from wpprep.train.progress import Evaluation, Progress, Window
 from wpprep.train.ranks import Ranks
@@ -75,7 +76,7 @@ class Run:
 
     def __post_init__(self) -> None:
         last, options = self.phases[-1].shards, self.options
-        self.pairs = any(phase.shards.options.get("objective", "nsp") != "single" for phase in self.phases)
+        self.pairs = last.options.get("objective", "nsp") != "single"
         self.device = self.ranks.device()
         torch.manual_seed(options.seed)
         longest = max(phase.shards.max_seq_length for phase in self.phases)
