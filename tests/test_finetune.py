@@ -226,8 +226,36 @@ def test_labels_that_training_has_not_are_named(model, tmp_path):
     ):
         finetune(model, tmp_path, tmp_path / "out")
     (tmp_path / "train.tsv").write_text("text\tlabel\na\t1\nb\t1\n")
-    with pytest.raises(CorpusError, match=r"train.tsv:2: all examples have the label '1'"):
+    with pytest.raises(CorpusError, match=r"train.tsv:2: all training examples have the label '1'"):
         finetune(model, tmp_path, tmp_path / "out")
+
+
+def test_labels_of_the_part_that_judges_are_known(model, tmp_path):
+    """What is parted from the training file may have a label that is nowhere else in it; no seed must fail."""
+    lines = [f"the lamp {i}\t{i if i > 17 else i % 2}" for i in range(20)]
+    (tmp_path / "train.tsv").write_text("\n".join(["text\tlabel", *lines]))
+    for seed in range(4):
+        out = tmp_path / f"{seed}"
+        finetune(model, tmp_path / "train.tsv", out, **{**QUICK, "epochs": 1}, dev_share=0.5, seed=seed)
+        assert json.loads((out / "results.json").read_text())["setup"]["labels"] == ["0", "1", "18", "19"]
+
+
+@pytest.mark.parametrize(
+    ("task", "known", "text"),
+    [
+        ("classify", "sentiment.tsv", "text\tlabel\nThe tour was a joy.\tpositive\nIt was odd.\tmixed\n"),
+        ("tag", "entities.conll", "Maren B-PER\nsleeps O\n\nMonday B-DAY\ncomes O\n"),
+    ],
+)
+def test_labels_that_a_model_has_not_count_as_missed(model, labelled, tmp_path, task, known, text):
+    """New text with a label that was never learned is predicted all the same, and measured."""
+    finetune(model, labelled / known, tmp_path / "out", task=task, **{**QUICK, "epochs": 1})
+    (tmp_path / "new").write_text(text)
+    done = predict(tmp_path / "out", tmp_path / "new", tmp_path / "found.jsonl")
+    assert done.examples == 2
+    assert done.measures["accuracy"] < 1
+    gold = [json.loads(line)["gold"] for line in (tmp_path / "found.jsonl").read_text().splitlines()]
+    assert gold[1] in ("mixed", ["B-DAY", "O"])
 
 
 def test_special_tokens_in_text_are_text(model, labelled, tmp_path):

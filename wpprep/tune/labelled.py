@@ -16,7 +16,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from wpprep.config import LabelledOptions
 from wpprep.errors import CorpusError, MissingInputError, OptionError
@@ -45,6 +45,14 @@ _SPLITS = {
     "dev": re.compile(r"(^|[._-])(dev|valid|validation)([._-]|$)"),
     "test": re.compile(r"(^|[._-])test([._-]|$)"),
 }
+
+
+class _Record(NamedTuple):
+    """A line's fields by name, where it stands, and how to say which names there are."""
+
+    fields: dict[str, Any]
+    place: str
+    says: str = "it has"
 
 
 def find_splits(data: str | os.PathLike[str]) -> dict[str, Path]:
@@ -91,7 +99,8 @@ def read_examples(path: Path, task: str, options: LabelledOptions, *, labelled: 
         examples = conll.read(path, read_lines(path), options.word_prefix, labelled=labelled)
     elif format_ == "squad":
         with open_bytes(path) as file:
-            examples = squad.read(path, decode(read_block(file, path, -1), f"{path}"), labelled=labelled)
+            text = decode(read_block(file, path, -1), f"{path}").removeprefix("\ufeff")
+        examples = squad.read(path, text, labelled=labelled)
     else:
         records = _tsv(path) if format_ == "tsv" else _jsonl(path)
         examples = _from_records(records, task, options, labelled=labelled)
@@ -134,20 +143,22 @@ def _guess(path: Path, possible: tuple[str, ...]) -> str:
     return "jsonl" if isinstance(found, dict) and "data" not in found else possible[0]
 
 
-def _tsv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _tsv(path: Path) -> Iterator[_Record]:
     names: list[str] = []
     for number, line in read_lines(path):
         fields = line.split("\t")
         if not names:
             names = fields
+            if len(names) == 1 and re.search("[,;]", line):
+                raise CorpusError(f"{path}:{number}: no tab in {line[:80]!r}, expected TSV; convert CSV first")
         elif line:
             if len(fields) != len(names):
                 wanted = f"{len(names)} ({', '.join(names)})"
                 raise CorpusError(f"{path}:{number}: {len(fields)} fields with tabs between, expected {wanted}")
-            yield f"{path}:{number}", dict(zip(names, fields, strict=True))
+            yield _Record(dict(zip(names, fields, strict=True)), f"{path}:{number}", "the first line names")
 
 
-def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _jsonl(path: Path) -> Iterator[_Record]:
     for number, line in read_lines(path):
         if not line.strip():
             continue
@@ -157,78 +168,72 @@ def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             raise CorpusError(f"{path}:{number}: not JSON: {error}") from error
         if not isinstance(found, dict):
             raise CorpusError(f"{path}:{number}: a JSON {type(found).__name__}, expected an object with fields")
-        yield f"{path}:{number}", found
+        yield _Record(found, f"{path}:{number}")
 
 
 def _from_records(
-    records: Iterator[tuple[str, dict[str, Any]]], task: str, options: LabelledOptions, *, labelled: bool
+    records: Iterator[_Record], task: str, options: LabelledOptions, *, labelled: bool
 ) -> Iterator[Example]:
-    for place, record in records:
+    for record in records:
+        fields, place = record.fields, record.place
         first, second, label = (
-            _name(record, given, usual)
+            _name(fields, given, usual)
             for given, usual in zip(
                 (options.text_field, options.second_field, options.label_field), _USUAL[task], strict=True
             )
         )
-        texts = _texts(record, task, first, second, place, options)
-        found = None if label is None else record.get(label)
-        if found is None and labelled and not (task == "qa" and label in record):
-            raise _lacks(record, place, "label", options.label_field, _USUAL[task][2])
+        texts = _texts(record, task, first, second, options)
+        found = None if label is None else fields.get(label)
+        if found is None and labelled and not (task == "qa" and label in fields):
+            raise _lacks(record, "label", options.label_field, _USUAL[task][2])
         gold = None if found is None else _gold(found, task, texts, f"{place}: {label}")
-        id_ = record.get(options.id_field or "id")
+        id_ = fields.get(options.id_field or "id")
         yield Example(texts, gold, place, None if id_ is None else str(id_), _group(task, texts))
 
 
-def _name(record: dict[str, Any], given: str | None, usual: tuple[str, ...]) -> str | None:
+def _name(fields: dict[str, Any], given: str | None, usual: tuple[str, ...]) -> str | None:
     if given is not None:
         return given
-    return next((name for name in usual if name in record), None)
+    return next((name for name in usual if name in fields), None)
 
 
-def _lacks(
-    record: dict[str, Any], place: str, what: str, given: str | None, usual: tuple[str, ...]
-) -> CorpusError:
+def _lacks(record: _Record, what: str, given: str | None, usual: tuple[str, ...]) -> CorpusError:
     wanted = given if given is not None else " or ".join(usual[:4])
-    there = ", ".join(map(str, record))
+    there = ", ".join(map(str, record.fields))
     option = {"text": "--text-field", "second text": "--second-field", "label": "--label-field"}[what]
-    return CorpusError(f"{place}: no field {wanted} for the {what}; it has {there}: name it with {option}")
+    return CorpusError(
+        f"{record.place}: no field {wanted} for the {what}; {record.says} {there}: name it with {option}"
+    )
 
 
 def _texts(
-    record: dict[str, Any],
-    task: str,
-    first: str | None,
-    second: str | None,
-    place: str,
-    options: LabelledOptions,
+    record: _Record, task: str, first: str | None, second: str | None, options: LabelledOptions
 ) -> tuple[str, ...]:
-    if first is None or first not in record:
-        raise _lacks(record, place, "text", options.text_field, _USUAL[task][0])
+    fields, place = record.fields, record.place
+    if first is None or first not in fields:
+        raise _lacks(record, "text", options.text_field, _USUAL[task][0])
     if task == "tag":
-        return _strings(record[first], f"{place}: {first}")
-    text = _string(record[first], f"{place}: {first}")
+        return _strings(fields[first], f"{place}: {first}")
+    text = _string(fields[first], f"{place}: {first}")
     if task == "choice":
-        return (text, *_choices(record, second, place, options))
+        return (text, *_choices(record, second, options))
     if not _USUAL[task][1]:
         return (text,)
-    if second is None or second not in record:
-        raise _lacks(record, place, "second text", options.second_field, _USUAL[task][1])
-    return (text, _string(record[second], f"{place}: {second}"))
+    if second is None or second not in fields:
+        raise _lacks(record, "second text", options.second_field, _USUAL[task][1])
+    return (text, _string(fields[second], f"{place}: {second}"))
 
 
-def _choices(
-    record: dict[str, Any], second: str | None, place: str, options: LabelledOptions
-) -> tuple[str, ...]:
+def _choices(record: _Record, second: str | None, options: LabelledOptions) -> tuple[str, ...]:
     """The choices: a list in one field, or fields of their own, numbered or named with commas between."""
-    if second is not None and second in record:
-        choices = _strings(record[second], f"{place}: {second}")
+    fields, place = record.fields, record.place
+    if second is not None and second in fields:
+        choices = _strings(fields[second], f"{place}: {second}")
     else:
-        names = second.split(",") if second else [name for name in record if _NUMBERED.fullmatch(name)]
-        if not names or not all(name in record for name in names):
-            raise _lacks(
-                record, place, "second text", options.second_field, ("choices", "choice0, choice1, ...")
-            )
-        choices = tuple(_string(record[name], f"{place}: {name}") for name in names)
+        names = second.split(",") if second else [name for name in fields if _NUMBERED.fullmatch(name)]
+        if not names or not all(name in fields for name in names):
+            raise _lacks(record, "second text", options.second_field, ("choices", "choice0, choice1, ..."))
+        choices = tuple(_string(fields[name], f"{place}: {name}") for name in names)
     if len(choices) < 2:
         raise CorpusError(f"{place}: {len(choices)} choices, expected at least 2")
     return choices
@@ -261,9 +266,10 @@ def _gold(found: Any, task: str, texts: tuple[str, ...], place: str) -> Any:
         return tags
     if task == "qa":
         return squad.check_answers(squad.plain_answers(found, place), texts[1], place)
-    if isinstance(found, (dict, list)) or found == "":
+    label = "" if isinstance(found, (dict, list)) else str(found).strip()
+    if not label:
         raise CorpusError(f"{place} is {found!r}, expected a label")
-    return str(found)
+    return label
 
 
 def _number(found: Any, place: str) -> float:

@@ -30,15 +30,16 @@ class First(NamedTuple):
 
 
 def encode(example: Example, setup: Setup) -> list[Row]:
-    """A row for each window; targets are the labels of the words in it."""
+    """A row for each window; targets are the labels of the words in it, if the model has them all."""
     encoding = setup.encode(" ".join(example.texts))
     firsts = first_pieces(example.texts, encoding.offsets)
     roles, rows = setup.vocabulary.roles, []
+    gold = example.gold if example.gold and set(example.gold) <= set(setup.labels) else None
     for start, stop in windows(firsts, len(encoding.ids), setup.max_seq_length - 2):
         kept = encoding.ids[start : min(stop, start + setup.max_seq_length - 2)]
         part = Part([roles.cls, *kept, roles.sep], len(kept) + 2)
         marks = [First(word, piece - start + 1) for word, piece in firsts if start <= piece < stop]
-        target = example.gold and [setup.labels.index(example.gold[mark.word]) for mark in marks]
+        target = gold and [setup.labels.index(gold[mark.word]) for mark in marks]
         rows.append(Row((part,), target, marks, cut=stop - start - len(kept)))
     return rows
 

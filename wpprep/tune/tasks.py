@@ -50,12 +50,12 @@ class Task:
 
 
 def encode_text(example: Example, setup: Setup) -> list[Row]:
-    """One row of one text or two."""
+    """One row of one text or two; a label that the model has not is no target."""
     ids = [setup.encode(text).ids for text in example.texts]
     part, cut = join(setup.vocabulary.roles, ids[0], ids[1] if len(ids) > 1 else None, setup.max_seq_length)
     target = example.gold
-    if setup.labels and target is not None:
-        target = setup.labels.index(target)
+    if setup.labels:
+        target = setup.labels.index(target) if target in setup.labels else None
     return [Row((part,), target, cut=cut)]
 
 

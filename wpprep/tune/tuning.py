@@ -31,6 +31,7 @@ from wpprep.output import OutputFolder
 from wpprep.train.checkpoint import copy_tokenizer
 from wpprep.train.folders import read_config, read_vocabulary
 from wpprep.train.model import no_progress_bar
+from wpprep.train.ranks import Ranks
 from wpprep.tune.examples import Example, choose, hold_out
 from wpprep.tune.fitting import Fit, Report, judge
 from wpprep.tune.heads import RESULTS, describe_setup, make_model, write_json
@@ -101,7 +102,8 @@ def finetune(
     config = read_config(start)
     vocabulary = read_vocabulary(start, config)
     splits = _read_splits(files, wanted, reading)
-    setup = _setup(splits, Setup(task=wanted.task, vocabulary=vocabulary), wanted, config)
+    labels = _labels(splits, parted="dev" not in files) if wanted.task in _LABELLED_TASKS else ()
+    setup = _setup(splits, Setup(task=wanted.task, vocabulary=vocabulary, labels=labels), wanted, config)
     plan = _plan(start, files, setup, wanted, reading)
     with OutputFolder.claim(out, "finetuned", plan, overwrite=wanted.overwrite) as folder:
         if not folder.is_finished:
@@ -130,10 +132,8 @@ def _setup(splits: Splits, bare: Setup, options: FinetuneOptions, config: Any) -
         raise OptionError(
             f"max_seq_length is {longest}, the model takes at most {config.max_position_embeddings}"
         )
-    labels = _labels(splits) if options.task in _LABELLED_TASKS else ()
     return dataclasses.replace(
         bare,
-        labels=labels,
         max_seq_length=longest,
         stride=longest // 4 if options.stride is None else options.stride,
         max_answer_tokens=options.max_answer_tokens,
@@ -141,8 +141,8 @@ def _setup(splits: Splits, bare: Setup, options: FinetuneOptions, config: Any) -
     )
 
 
-def _labels(splits: Splits) -> tuple[str, ...]:
-    """The labels of the training examples, in order.
+def _labels(splits: Splits, *, parted: bool) -> tuple[str, ...]:
+    """The labels of the training file, in order; if what judges was ``parted`` from it, of both parts.
 
     Raises:
         CorpusError: there are fewer than two, or another split has one more.
@@ -150,8 +150,11 @@ def _labels(splits: Splits) -> tuple[str, ...]:
     labels = {label for example in splits["train"] for label in _labels_of(example)}
     if len(labels) < 2:
         raise CorpusError(
-            f"{splits['train'][0].place}: all examples have the label {labels.pop()!r}, expected 2 or more"
+            f"{splits['train'][0].place}: all training examples have the label {labels.pop()!r}, "
+            f"expected 2 or more"
         )
+    if parted:
+        labels |= {label for example in splits["dev"] for label in _labels_of(example)}
     for example in (example for name in splits for example in splits[name]):
         for label in _labels_of(example):
             if label not in labels:
@@ -224,7 +227,7 @@ def _finish(
     model = make_model(start, setup, dataclasses.replace(options, from_scratch=True))
     model.load_state_dict(load_file(folder.path / UNFINISHED / f"seed-{best['seed']}.safetensors"))
     shown = "test" if "test" in splits else "dev"
-    _, predictions = judge(model, setup, splits[shown], options.batch_size)
+    _, predictions = judge(model.to(Ranks().device()), setup, splits[shown], options.batch_size)
     examples = {name: len(split) for name, split in splits.items()}
     examples["cut"] = _count_cut(splits["train"], setup)
     results = {
