@@ -174,6 +174,23 @@ def test_a_vocabulary_is_measured_on_documents_it_was_not_learned_from(sample_co
     assert figures[0] != figures[1]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [({}, "the corpus has one document"), ({"holdout": 0.5}, "holdout 0.5"), ({"shards": 99}, "shards is 99")],
+)
+def test_options_that_the_corpus_refutes_leave_the_folder_free(tmp_path, vocab, wrong, message):
+    """What the wrong command has left does not refuse the corrected one; kept tokens are used again."""
+    (tmp_path / "text.txt").write_text("One sentence here. And another one.\n")
+    given = {"corpus": [tmp_path / "text.txt"], "vocab": vocab, "out": tmp_path / "out", "workers": 1}
+    for tokens in (None, tmp_path / "tokens"):
+        with pytest.raises(OptionError, match=message):
+            make_shards(**given, tokens=tokens, **wrong)
+        assert not (tmp_path / "out").exists()
+    assert (tmp_path / "tokens" / "manifest.json").exists()
+    made = make_shards(**given, tokens=tmp_path / "tokens", objective="single")
+    assert made.manifest.statistics["rows"] > 0
+
+
 def test_wrong_input_is_one_clear_line(tmp_path, vocab):
     """Missing files, empty corpora, foreign folders and invalid UTF-8 are named, and nothing is left behind."""
     out = tmp_path / "out"
@@ -183,6 +200,9 @@ def test_wrong_input_is_one_clear_line(tmp_path, vocab):
     empty.write_text("\n \n")
     with pytest.raises(CorpusError, match="the corpus is empty"):
         train_vocab([empty], out, vocab_size=100)
+    with pytest.raises(CorpusError, match="the corpus is empty"):
+        make_shards([empty], vocab, out)
+    empty.write_text("")
     with pytest.raises(CorpusError, match="the corpus is empty"):
         make_shards([empty], vocab, out)
     text = tmp_path / "text.txt"

@@ -161,7 +161,7 @@ def manifest_of_tokens(
 
 def take_facts(total: dict[str, Any]) -> dict[str, Any]:
     """Take the facts of a corpus out of the sums over its tasks, as a manifest says them."""
-    facts = {name: total.pop(name) for name in FACTS}
+    facts = {name: total.pop(name, 0) for name in FACTS}  # nothing is summed of a corpus without any text
     return facts | {"fingerprint": f"{facts['fingerprint'] % 2**64:016x}"}
 
 

@@ -22,7 +22,7 @@ from wpprep.cache import fetch_folder
 from wpprep.config import CorpusOptions, RunOptions, ShardOptions, as_dict, build, refuse_unknown
 from wpprep.corpus import Paths, bytes_of, end_survey, plan_of, refuse_empty, survey, tasks_of
 from wpprep.dealing import split_documents
-from wpprep.errors import OptionError
+from wpprep.errors import OptionError, VocabularyError
 from wpprep.files import HOLDOUT, Place, place, remove_folder
 from wpprep.filling import (
     fill_folder,
@@ -113,9 +113,13 @@ def make_shards(
         if from_tokens is None:
             store = place(tokens) if tokens else folder.path / "tokens"
             source = _encode(store, encoding, replace(run, overwrite=False), say)
-        trained, held_out = split_documents(source.corpus["documents"], shard)
-        inside = hold_out(folder.path / HOLDOUT, plan, source, held_out, shard, run, say)
-        receipts = fill_folder("shard", folder, source, trained, shard, run, say)
+        try:
+            trained, held_out = split_documents(source.corpus["documents"], shard)
+            inside = hold_out(folder.path / HOLDOUT, plan, source, held_out, shard, run, say)
+            receipts = fill_folder("shard", folder, source, trained, shard, run, say)
+        except (OptionError, VocabularyError):
+            folder.discard()  # with these options no run ends, and one with others would be refused here
+            raise
         folder.elect()
         inside += finish_bins(folder.path, source, receipts, shard)
         manifest = manifest_of(folder.path, source, plan["options"], receipts, inside)
