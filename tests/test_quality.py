@@ -38,7 +38,7 @@ def test_figures_are_those_counted_by_hand() -> None:
 
 
 def test_texts_measured_together_are_measured_apart() -> None:
-    """A word ends with its text, although its number is that of the next one's first: 3 ``ab``, 2 [UNK], 4 ``acb``."""
+    """A word ends with its text, though its number is that of the next one's: 3 ``ab``, 2 [UNK], 4 ``acb``."""
     together, apart = Measured(subject_of(small())), Measured(subject_of(small()))
     texts = [("ab", 3), ("b", 2), ("", 5), (" ", 1), ("acb", 4)]
     together.add(texts)

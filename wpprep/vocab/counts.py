@@ -83,7 +83,7 @@ class ChunkCounts:
 
     def strings(self, rows: Ints | None = None) -> list[str]:
         """The chunks as strings, all of them or those of some rows."""
-        text, starts, ends = self.chunks.tobytes(), np.append(0, self.ends[:-1]), self.ends
+        text, starts, ends = self.chunks.tobytes(), np.append(0, self.ends)[:-1], self.ends
         if rows is not None:
             starts, ends = starts[rows], ends[rows]
         return [text[start:end].decode() for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
