@@ -24,6 +24,7 @@ from wpprep.errors import (
     VocabularyError,
 )
 from wpprep.files import sha256_of
+from wpprep.loader import Loader
 from wpprep.manifest import Shard, read_manifest, verify
 from wpprep.pipeline import encode_corpus, make_shards, train_vocab
 from wpprep.shards import read_shard
@@ -101,6 +102,18 @@ def test_byte_level_documents_are_their_own_encoding(sample_corpus, tmp_path):
     edges = documents.sentences[documents.documents]
     expected = [e.ids for e in tokenizer.encode_batch(texts, add_special_tokens=False)]
     assert [documents.tokens[a:b].tolist() for a, b in itertools.pairwise(edges)] == expected
+
+
+@pytest.mark.parametrize("policy", ["token", "word", "span"])
+def test_word_starts_are_stored_only_where_the_loader_asks(sample_corpus, tmp_path, policy):
+    """Of byte-level pieces, and dynamic masks of words: a byte a token that single tokens need not pay for."""
+    corpus = [sample_corpus / "wiki" / "wiki_00"]
+    vocab = train_vocab(corpus, tmp_path / "vocab", algorithm="bbpe", vocab_size=600, workers=1).folder
+    options = {"max_seq_length": 64, "shards": 1, "masking": "dynamic", "mask_policy": policy, "workers": 1}
+    folder = make_shards(corpus, vocab, tmp_path / "shards", **options).folder
+    batch = read_shard(folder / "shard-00000-of-00001.arrow")
+    assert (batch.word_starts is not None) == (policy != "token")
+    assert len(Loader(folder, batch_size=8).next_batch().mlm_labels) > 0
 
 
 def test_a_shard_folder_is_complete_and_explains_itself(shards, vocab):

@@ -154,7 +154,10 @@ class MakeShard:
         name, index = task
         options, split = self.options, self._split
         passes, documents = documents_of(self.bounds[index], self.bounds[index + 1], len(split), options.seed)
-        made = make_instances(split.take(documents), documents, passes, split, self.roles, options)
+        own = split.take(documents)
+        if options.mask_policy == "token":
+            own = replace(own, word_starts=None)  # nobody will ask where words start
+        made = make_instances(own, documents, passes, split, self.roles, options)
         batch = replace(made.batch, document=self.documents.of(made.batch.document))
         if options.masking == "static":
             batch = mask_batch(
