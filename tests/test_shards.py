@@ -19,15 +19,14 @@ from wpprep import shards as room
 from wpprep.config import ShardOptions, as_dict
 from wpprep.dense import pad_rows, unpad_rows
 from wpprep.errors import MissingInputError, OptionError, OutputError, ShardError
+from wpprep.figures import add_statistics, shard_statistics
 from wpprep.masking import mask_batch
 from wpprep.pairing import make_instances
 from wpprep.records import InstanceBatch, offsets_of
 from wpprep.shards import (
-    add_statistics,
     read_metadata,
     read_rows,
     read_shard,
-    shard_statistics,
     shuffle_rows,
     take_rows,
     write_dense_shard,

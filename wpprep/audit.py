@@ -21,10 +21,11 @@ from wpprep import engines
 from wpprep.cache import fetch_folder
 from wpprep.config import EngineOptions
 from wpprep.errors import WpprepError
+from wpprep.figures import add_statistics, shard_statistics
 from wpprep.files import MANIFEST
 from wpprep.manifest import Manifest, Shard, read_manifest
 from wpprep.records import InstanceBatch, Ints, TokenRoles, Tokens
-from wpprep.shards import add_statistics, read_rows, shard_statistics
+from wpprep.shards import read_rows
 from wpprep.vocab.vocabulary import Vocabulary
 
 RULES = (
@@ -136,8 +137,7 @@ def check_rows(
     """
     allowed = np.zeros(roles.vocab_size, np.uint8)
     allowed[:] = _TEXT | _LABELS
-    allowed[[roles.pad, roles.cls, roles.sep]] = 0
-    allowed[roles.mask] = 0
+    allowed[[roles.pad, roles.cls, roles.sep, roles.mask]] = 0
     allowed[roles.replacements] |= _REPLACES
     lengths = np.diff(batch.offsets)
     quotas = np.rint(lengths * options["masked_lm_prob"]).astype(np.int64)

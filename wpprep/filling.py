@@ -16,13 +16,13 @@ from typing import Any
 from wpprep.config import CorpusOptions, RunOptions, ShardOptions, as_dict
 from wpprep.dealing import Selection, share_out
 from wpprep.encode.tokens import read_token_counts, write_index
+from wpprep.figures import add_statistics
 from wpprep.files import MANIFEST, make_folder
 from wpprep.filters import Tally, tally_from
 from wpprep.jobs import Progress, Receipts, run_resumable
 from wpprep.manifest import File, Manifest, Shard, describe, write_manifest
 from wpprep.output import OutputFolder
 from wpprep.records import token_dtype
-from wpprep.shards import add_statistics
 from wpprep.source import Source
 from wpprep.tasks import FACTS, MakeShard, bins_of
 from wpprep.vocab.vocabulary import Vocabulary, copy_vocabulary

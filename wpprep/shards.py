@@ -14,7 +14,8 @@ With the layout ``dense`` it has the columns of `wpprep.dense` instead, padded, 
 The schema's metadata names the format and its version, the vocabulary and the data options. An instance of 512
 tokens takes 1,351 bytes: 1,024 of ids, 308 of positions and labels, 19 of offsets and the plain columns.
 
-What this module does not do: decide which rows make a shard (pipeline), or batch them (loader).
+What this module does not do: decide which rows make a shard (pipeline), count what they hold (figures), or
+batch them (loader).
 """
 
 from __future__ import annotations
@@ -37,10 +38,9 @@ from wpprep.dense import DenseRows, pad_rows, unpad_rows
 from wpprep.errors import MissingInputError, OptionError, ShardError
 from wpprep.files import atomic_write, sha256_of
 from wpprep.manifest import Shard
-from wpprep.records import InstanceBatch, Ints, TokenRoles, Tokens, offsets_of
+from wpprep.records import InstanceBatch, Ints, offsets_of
 
 FORMAT_VERSION = "1"
-HISTOGRAM_BINS = 32
 DENSE_ROWS = 4096  # rows that are padded, read or exported together
 
 _MOST_TOKENS = 2**31 - 1  # offsets in the file are int32
@@ -315,49 +315,6 @@ def shuffle_rows(batch: InstanceBatch, key: int) -> InstanceBatch:
     return take_rows(batch, rng.permutation(len(batch), np.uint64(key)))
 
 
-def shard_statistics(batch: InstanceBatch, roles: TokenRoles, max_seq_length: int) -> dict[str, Any]:
-    """What a manifest says of the rows: plain numbers, which `add_statistics` sums over shards.
-
-    ``unmasked_rows`` have no predictions: all under dynamic masking, under the policy word those in which no
-    word fits. A random token that happens to equal the original counts as ``kept``. ``length_histogram``
-    counts the rows in 32 equal ranges of lengths, the last of which ends at ``max_seq_length``.
-    """
-    masked, kept = _count_predictions(
-        batch.input_ids, batch.offsets, batch.mlm_positions, batch.mlm_labels, batch.mlm_offsets, roles.mask
-    )
-    predictions = len(batch.mlm_positions)
-    bins = (np.diff(batch.offsets) - 1) * HISTOGRAM_BINS // max_seq_length
-    return {
-        "rows": len(batch),
-        "tokens": len(batch.input_ids),
-        "random_next": int(batch.next_sentence_label.sum()),
-        "unmasked_rows": int((np.diff(batch.mlm_offsets) == 0).sum()),
-        "predictions": predictions,
-        "masked": masked,
-        "random": predictions - masked - kept,
-        "kept": kept,
-        "length_histogram": np.bincount(bins, minlength=HISTOGRAM_BINS).tolist(),
-    }
-
-
-def add_statistics(total: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """The sum of two statistics, name by name; a name that one does not have counts as nothing.
-
-    >>> add_statistics({"rows": 2, "length_histogram": [1, 1]}, {"rows": 3, "length_histogram": [0, 3]})
-    {'rows': 5, 'length_histogram': [1, 4]}
-    """
-    summed = dict(total)
-    for name, value in more.items():
-        known = total.get(name)
-        if known is None:
-            summed[name] = value
-        elif isinstance(value, list):
-            summed[name] = [a + b for a, b in zip(known, value, strict=True)]
-        else:
-            summed[name] = known + value
-    return summed
-
-
 def _take(source: npt.NDArray[Any], source_offsets: Ints, rows: Ints, offsets: Ints) -> npt.NDArray[Any]:
     target = np.empty(offsets[-1], source.dtype)
     _copy_rows(source, source_offsets, rows, offsets, target)
@@ -374,24 +331,3 @@ def _copy_rows(
         new = target[offsets[i] : offsets[i + 1]]
         for j in range(len(new)):  # four times as fast as `new[:] = old` in Numba
             new[j] = old[j]
-
-
-@njit(cache=True)
-def _count_predictions(
-    input_ids: Tokens,
-    offsets: Ints,
-    positions: npt.NDArray[np.uint16],
-    labels: Tokens,
-    mlm_offsets: Ints,
-    mask: int,
-) -> tuple[int, int]:
-    """How many predicted tokens stand as ``[MASK]``, and how many as themselves; arrays as in InstanceBatch."""
-    masked = kept = 0
-    for row in range(len(offsets) - 1):
-        for p in range(mlm_offsets[row], mlm_offsets[row + 1]):
-            seen = input_ids[offsets[row] + positions[p]]
-            if seen == mask:
-                masked += 1
-            elif seen == labels[p]:
-                kept += 1
-    return masked, kept

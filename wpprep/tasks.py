@@ -20,6 +20,7 @@ from wpprep.config import CorpusOptions, ShardOptions, as_dict
 from wpprep.dealing import Selection, documents_of
 from wpprep.encode.encoder import Encoder
 from wpprep.encode.tokens import Keys, Spans, TokenStore, write_part
+from wpprep.figures import shard_statistics
 from wpprep.files import Place, sha256_of
 from wpprep.filters import Tally, used_documents
 from wpprep.manifest import Shard
@@ -36,7 +37,7 @@ from wpprep.records import (
     in_batches,
 )
 from wpprep.sentences import sentence_splitter
-from wpprep.shards import shard_statistics, shuffle_rows, take_rows, write_dense_shard, write_shard
+from wpprep.shards import shuffle_rows, take_rows, write_dense_shard, write_shard
 
 FACTS = ("documents", "text_bytes", "replaced", "fingerprint")  # what a manifest says of a corpus
 _BATCH_CHARACTERS = 1 << 22
