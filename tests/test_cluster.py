@@ -22,6 +22,7 @@ from wpprep import engines, output
 from wpprep.config import RunOptions
 from wpprep.errors import OptionError, OutputError, TextDecodeError, WorkerError
 from wpprep.files import sha256_of
+from wpprep.learning import count_words
 from wpprep.output import OutputFolder
 from wpprep.pipeline import make_shards
 from wpprep.remote import list_remote, put_remote
@@ -70,6 +71,13 @@ class Cluster:
                 env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},  # the tasks of this module
                 start_new_session=True,
             )
+
+    def threads(self) -> int:
+        """How many the workers that have reported to the scheduler have together."""
+        from distributed import Client
+
+        with Client(self.address, set_as_default=False) as client:
+            return sum(client.nthreads().values())
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -193,6 +201,26 @@ class Suicide:
     def die(self, task: int) -> int:
         os.kill(os.getpid(), signal.SIGKILL)
         return task
+
+
+@pytest.mark.slow
+def test_one_to_four_workers(cluster, sample_corpus, vocab, tmp_path):
+    """Shards and counts are the same bytes from one process and from one, two, three and four workers."""
+    corpus, counting = [sample_corpus / "wiki"], {"slice_bytes": 8_000}
+    make_shards(corpus, vocab, tmp_path / "alone", **_OPTIONS, workers=1)
+    count_words(corpus, tmp_path / "counts", **counting, workers=1)
+    cluster.kill(cluster.workers.pop())
+    for workers in range(1, 5):
+        out, counts = tmp_path / f"out-{workers}", tmp_path / f"counts-{workers}"
+        make_shards(corpus, vocab, out, **_OPTIONS, scheduler=cluster.address)
+        count_words(corpus, counts, **counting, scheduler=cluster.address)
+        assert checksums(out) == checksums(tmp_path / "alone")
+        assert checksums(counts) == checksums(tmp_path / "counts")
+        cluster.add_worker()
+        deadline = time.monotonic() + 120
+        while cluster.threads() <= workers:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
 
 
 @pytest.mark.slow

@@ -60,6 +60,17 @@ def test_a_finished_folder_is_not_made_again(tmp_path):
         assert not folder.is_finished
 
 
+def test_what_a_lost_worker_had_begun_is_removed(tmp_path):
+    """A finished folder holds no half-written file of a worker that was killed while the run went on."""
+    with claim(tmp_path / "out") as folder:
+        write_task(folder)
+        (tmp_path / "out" / ".b.arrow.partial-1-abc").write_text("half")
+        (tmp_path / "out" / "tokens").mkdir()
+        folder.set_aside("tokens")
+        folder.finish(MANIFEST)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.arrow", "manifest.json"}
+
+
 def test_what_an_overwriting_run_left_behind_is_removed(tmp_path, monkeypatch):
     """A run killed while it removes the old folder leaves it renamed; the next claim takes it away."""
     with claim(tmp_path / "out") as folder:

@@ -208,7 +208,7 @@ def remove_partial(folder: Path) -> None:
     """Remove what killed runs left behind under temporary names, in a folder and all folders inside."""
     for path in list(folder.rglob(f".*{_TEMPORARY}-*")):
         if path.is_dir():
-            remove_tree(path)
+            _remove_tree(path)
         else:
             path.unlink(missing_ok=True)
 
@@ -221,7 +221,7 @@ def remove_remains(folder: Path) -> None:
     """
     for path in folder.parent.glob(f"{glob.escape(f'.{folder.name}{_TEMPORARY}')}-*"):
         if path.is_dir():
-            remove_tree(path)
+            _remove_tree(path)
 
 
 def make_folder(folder: Path) -> None:
@@ -242,7 +242,7 @@ def remove_folder(folder: Path) -> None:
     It loses its name first: a run killed here leaves no half of it that could be taken for the whole.
     """
     if folder.exists():
-        remove_tree(set_aside(folder))
+        _remove_tree(set_aside(folder))
 
 
 def set_aside(folder: Path) -> Path:
@@ -252,7 +252,7 @@ def set_aside(folder: Path) -> Path:
     return partial
 
 
-def remove_tree(folder: Path) -> None:
+def _remove_tree(folder: Path) -> None:
     """Remove a folder, although somebody else may be removing it at the same time."""
     while folder.exists():
         with contextlib.suppress(FileNotFoundError):

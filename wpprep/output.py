@@ -40,7 +40,6 @@ from wpprep.files import (
     remove_folder,
     remove_partial,
     remove_remains,
-    remove_tree,
     set_aside,
     sha256_of,
     write_text,
@@ -87,7 +86,6 @@ class OutputFolder:
         self.claims = claims
         self._lock = lock
         self._pause = _LOOKS[0]
-        self._aside: list[Path] = []
 
     @classmethod
     def claim(
@@ -286,15 +284,12 @@ class OutputFolder:
 
     def set_aside(self, name: str) -> None:
         """Let a folder inside go with the work: it loses its name now, and is removed when all is finished."""
-        self._aside.append(set_aside(self.path / name))
+        set_aside(self.path / name)
 
     def finish(self, manifest: Manifest) -> None:
         """Declare the folder finished."""
         write_manifest(self.path, manifest)
-        for folder in self._aside:
-            remove_tree(folder)
-        if self.claims is not None:
-            remove_partial(self.path)
+        remove_partial(self.path)  # what was set aside, and what lost workers had begun
         if self._mirror is not None:
             self._mirror.finish()
         remove_folder(self.path / UNFINISHED)
