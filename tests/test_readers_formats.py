@@ -350,7 +350,6 @@ def test_documents_of_no_end_are_refused(tmp_path: Path, write: Writer) -> None:
     path = write(tmp_path / "corpus", [{"text": "One."}, {"text": "x" * 5000}])
     with (
         mock.patch.object(cutting, "LONGEST", 4000),
-        mock.patch("wpprep.readers.columns.LONGEST", 4000),
         mock.patch.object(cutting, "_BLOCK", 512),
         pytest.raises(
             CorpusError, match=r"no document ends in .* from byte 17 on|row 1: text has 5000 characters"

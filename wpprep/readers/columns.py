@@ -23,7 +23,8 @@ import pyarrow as pa
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError
 from wpprep.files import compression
-from wpprep.readers.cutting import LONGEST, tidy_lines
+from wpprep.readers import cutting
+from wpprep.readers.cutting import tidy_lines
 from wpprep.readers.decoding import RawDocument, clean, decode
 from wpprep.readers.lines import SENTENCES, rows_of_text_alone
 from wpprep.readers.outcome import Outcomes, attempt
@@ -147,9 +148,9 @@ def _texts(column: Any) -> list[Any]:
 
 def _checked(text: Any, place: str, options: CorpusOptions) -> tuple[str, int]:
     """The text of a row and how much in it was replaced."""
-    if text is None or len(text) > LONGEST:
+    if text is None or len(text) > cutting.LONGEST:
         found = "is null" if text is None else f"has {len(text)} characters"
-        expected = "a string" if text is None else f"at most {LONGEST}"
+        expected = "a string" if text is None else f"at most {cutting.LONGEST}"
         raise CorpusError(f"{place}: {options.text_field} {found}, expected {expected}")
     if isinstance(text, bytes):
         return decode(RawDocument(0, text), place, options.errors)

@@ -25,7 +25,8 @@ from xml.parsers import expat
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError
 from wpprep.files import compression, read_block, size_of
-from wpprep.readers.cutting import LONGEST, cut
+from wpprep.readers import cutting
+from wpprep.readers.cutting import cut
 from wpprep.readers.decoding import RawDocument, decode, open_text, other_encoding, read_head
 from wpprep.readers.outcome import Outcomes, attempt
 from wpprep.readers.streams import read_streams, stream_starts
@@ -168,8 +169,10 @@ def _raw_pages(slice_: Slice, options: CorpusOptions) -> Iterator[RawDocument]:
             if not is_own and end >= own:
                 return
         data, own, offset = data[end:], max(0, own - end), offset + end
-        if len(data) > LONGEST:
-            raise CorpusError(f"{slice_.path}: no page ends in the {LONGEST >> 20} MiB from byte {offset} on")
+        if len(data) > cutting.LONGEST:
+            raise CorpusError(
+                f"{slice_.path}: no page ends in the {cutting.LONGEST >> 20} MiB from byte {offset} on"
+            )
     if 0 <= (start := data.find(b"<page>")) < own:
         raise CorpusError(f"{slice_.path}: the page at byte {offset + start} has no end; the file is cut short")
 
