@@ -1,5 +1,6 @@
 """Outputs in buckets, on a real S3 server on loopback: the same bytes, whole files only, one run at a time."""
 
+import hashlib
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from checksums import checksums as checksums_of_folder
 from wpprep import mirror, remote
 from wpprep.cache import cache_folder, fetch_folder
 from wpprep.encode.tokens import TokenStore
-from wpprep.errors import MissingInputError, OutputError, RemoteError, ShardError
+from wpprep.errors import MissingInputError, OptionError, OutputError, RemoteError, ShardError
 from wpprep.export import export_shards
 from wpprep.extract import extract_corpus
 from wpprep.files import sha256_of
@@ -26,6 +27,7 @@ from wpprep.rows import ShardFolder
 from wpprep.show import as_data
 
 SHARDS = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3, "holdout": 0.1, "bins": "32,64", "workers": 2}
+ALONE = SHARDS | {"workers": 1}
 
 
 def checksums(folder):
@@ -39,7 +41,7 @@ def checksums(folder):
 def local(sample_corpus, vocab, tmp_path_factory):
     """Shards made without a bucket."""
     folder = tmp_path_factory.mktemp("local") / "shards"
-    make_shards([sample_corpus / "wiki"], vocab, folder, **SHARDS)
+    make_shards([sample_corpus / "wiki"], vocab, folder, **ALONE)
     return folder
 
 
@@ -78,14 +80,14 @@ def test_what_was_written_to_a_bucket_is_read_from_it(s3, corpus, vocab, local, 
     encode_corpus([corpus], vocab, tmp_path / "tokens", workers=1)
     assert checksums(f"{url}/tokens") == checksums(tmp_path / "tokens")
     assert len(TokenStore.open(f"{url}/tokens")) == len(TokenStore.open(tmp_path / "tokens"))
-    make_shards(from_tokens=f"{url}/tokens", out=f"{url}/shards", **SHARDS)
+    make_shards(from_tokens=f"{url}/tokens", out=f"{url}/shards", **ALONE)
     assert checksums(f"{url}/shards") == checksums(local)
     assert len(ShardFolder(f"{url}/shards/bin-64")) == len(ShardFolder(local / "bin-64"))
     s3.asked.clear()
     assert fetch_folder(f"{url}/shards") == fetch_folder(f"{url}/shards/")
     fetched = [path for method, path in s3.asked if method == "GET" and path.endswith(".arrow")]
     assert len(fetched) == len(set(fetched))
-    export_shards(f"{url}/shards", f"{url}/jsonl", to="jsonl", workers=2)
+    export_shards(f"{url}/shards", f"{url}/jsonl", to="jsonl", workers=1)
     export_shards(local, tmp_path / "jsonl", to="jsonl", workers=1)
     assert checksums(f"{url}/jsonl") == checksums(tmp_path / "jsonl")
     shown = [as_data(folder, rows=1)["instances"] for folder in (f"{url}/shards/bin-64", local / "bin-64")]
@@ -126,6 +128,20 @@ def test_damage_in_a_bucket_is_found(s3, local):
         fetch_folder(url)
     with pytest.raises(MissingInputError, match="unfinished"):
         fetch_folder(f"{url}/nothing")
+
+
+@pytest.mark.parametrize("name", ["../../stolen", "/tmp/stolen", "a/../../stolen", "c:stolen", "..\\\\stolen"])
+def test_a_bucket_does_not_choose_where_files_are_written(s3, name):
+    """A manifest that names a file outside of its folder is refused before anything is fetched."""
+    url = f"{s3.make_bucket()}/shards"
+    entry = {"name": name, "bytes": 1, "sha256": hashlib.sha256(b"x").hexdigest()}
+    write_remote(f"{url}/manifest.json", json.dumps({"files": [entry]}).encode())
+    s3.asked.clear()
+    with pytest.raises(ShardError, match="expected one inside this folder"):
+        fetch_folder(url)
+    assert not [path for _, path in s3.asked if "stolen" in path]
+    with pytest.raises(OptionError, match=r"has a part '\.\.'"):
+        mirror.local_folder("s3://bucket/../../x")
 
 
 _RUN = """
@@ -194,6 +210,20 @@ def test_two_runs_on_one_prefix_do_not_meet(s3, corpus, vocab, monkeypatch):
     with pytest.raises(OutputError, match="another run has taken over"):
         living.put(["x"])
     living.release()
+
+
+def test_a_lock_that_another_run_took_is_left_to_it(s3):
+    """A run that has lost its lock does not remove the other's at its end, and puts no manifest."""
+    url = f"{s3.make_bucket()}/out"
+    loser = mirror.Mirror(url)
+    taken = b'{"token": "another"}'
+    write_remote(f"{url}/.unfinished/lock", taken)
+    (loser.local / "manifest.json").write_text('{"files": []}')
+    with pytest.raises(OutputError, match="another run has taken over"):
+        loser.finish()
+    loser.release()
+    assert read_remote(f"{url}/.unfinished/lock") == taken
+    assert list_remote(f"{url}/") == {f"{url}/.unfinished/lock": len(taken)}
 
 
 def test_folders_of_others_are_left_alone(s3, corpus, vocab):

@@ -1,7 +1,9 @@
 """Remote files, from a real S3 server on loopback: the same documents, few bytes, clear errors."""
 
+import importlib
 import logging
 import socket
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -182,13 +184,43 @@ def test_what_is_missing_is_said(s3, monkeypatch):
             expand_inputs([missing])
     with pytest.raises(OptionError, match=r"nfs4://.*expected s3://"):
         expand_inputs(["nfs4://server/x"])
-    with pytest.raises(MissingExtraError, match="pip install gcsfs"):
-        expand_inputs(["gs://bucket/x"])
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     remote._close_connections()
     with pytest.raises(RemoteError, match=r"no credentials.*set them"):
         expand_inputs([f"{url}/x"])
+
+
+def test_what_stores_lack_here_is_said_at_once(monkeypatch):
+    """gs:// without its package, hdfs:// without Java: one line that says what to install, no waiting."""
+    monkeypatch.setattr(remote, "WAITS", (3600,))
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    monkeypatch.delitem(importlib.import_module("fsspec.registry")._registry, "gs", raising=False)
+    with pytest.raises(MissingExtraError, match=r"^gs://bucket/x: a package for gs://.*: pip install gcsfs$"):
+        expand_inputs(["gs://bucket/x"])
+
+    def refuse(url, **options):
+        raise OSError("Unable to load libjvm\ndlopen(/usr/lib/jvm/libjvm.so) failed")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", refuse)
+    with pytest.raises(RemoteError, match=r"Unable to load libjvm; it takes Java .* give webhdfs://") as caught:
+        expand_inputs(["hdfs://namenode:8020/x"])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_changes_while_it_is_read_is_named(s3):
+    """Another object under the same name, of the same size, is no part of the text that was being read."""
+    url = f"{s3.make_bucket()}/a.jsonl"
+    write_remote(url, b'{"id": 1, "text": "One."}\n' * 10_000)
+    (slice_,) = plan_slices([url], OPTIONS, 10**9)
+    found = read_slice(slice_, OPTIONS)
+    assert next(found).text == "One."
+    seen = remote._seen[url]
+    write_remote(url, b'{"id": 1, "text": "Two."}\n' * 10_000)
+    remote._seen[url] = seen  # another process has written it
+    with pytest.raises(RemoteError, match=r"/a\.jsonl: has changed while it was read"):
+        list(found)
+    assert {document.text for document in documents([url])} == {"Two."}
 
 
 def test_only_one_creates(s3):

@@ -98,12 +98,8 @@ def _fetch_listed(url: str, manifest: bytes, folder: Path) -> None:
         files = {file["name"]: file for file in json.loads(manifest)["files"]}
     except (ValueError, KeyError, TypeError) as error:
         raise ShardError(f"{url}/{MANIFEST}: not a manifest of wpprep, or damaged: {error!r}") from error
-
-    def fetch(file: dict[str, Any]) -> None:
-        fetch_entry(f"{url}/{file['name']}", folder / file["name"], file)
-
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(fetch, files.values()))
+        list(pool.map(lambda file: fetch_entry(url, folder, file), files.values()))
     for name in files:
         inner, _, last = name.rpartition("/")
         if last == MANIFEST and inner != "vocab":
@@ -111,14 +107,30 @@ def _fetch_listed(url: str, manifest: bytes, folder: Path) -> None:
     _put(folder / MANIFEST, manifest)
 
 
-def fetch_entry(url: str, path: Path, entry: dict[str, Any]) -> None:
-    """Have a file of a finished folder or task at ``path``; ``entry`` has its size and checksum.
+def fetch_entry(url: str, folder: Path, entry: dict[str, Any]) -> None:
+    """Have a file of a finished folder or task in a local folder, by its entry: name, size and checksum.
 
     Raises:
-        ShardError: it is not what the entry says.
+        ShardError: it is not what the entry says, or the entry is none.
     """
-    if not (path.exists() and path.stat().st_size == entry["bytes"]):
-        _fetch(url, path, entry)
+    try:
+        name, size, _ = entry["name"], int(entry["bytes"]), entry["sha256"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ShardError(f"{url}: an entry of a file is damaged: {error!r}; make the folder again") from error
+    path = path_inside(url, folder, name)
+    if not (path.exists() and path.stat().st_size == size):
+        _fetch(f"{url}/{name}", path, entry)
+
+
+def path_inside(url: str, folder: Path, name: str) -> Path:
+    """The local path of a file that a bucket names; who can write there must not choose where we write here.
+
+    Raises:
+        ShardError: it would lie outside of the folder.
+    """
+    if not name or name.startswith("/") or "\\" in name or ":" in name or ".." in name.split("/"):
+        raise ShardError(f"{url}: a file is called {name!r}; expected one inside this folder")
+    return folder / name
 
 
 def _fetch_some(url: str, names: Sequence[str]) -> Path:

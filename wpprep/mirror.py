@@ -30,8 +30,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from wpprep.cache import cache_folder
-from wpprep.errors import MissingInputError, OutputError, WpprepError
+from wpprep.cache import cache_folder, path_inside
+from wpprep.errors import MissingInputError, OptionError, OutputError, WpprepError
 from wpprep.files import MANIFEST, UNFINISHED, make_folder, remove_folder, write_text
 from wpprep.remote import is_url, list_remote, put_remote, read_remote, remove_remote, write_remote
 
@@ -88,8 +88,9 @@ class Mirror:
                 path.unlink()
         (self.local / MANIFEST).unlink(missing_ok=True)
         for name in [*state, *([MANIFEST] if MANIFEST in self._there else [])]:
-            make_folder((self.local / name).parent)
-            write_text(self.local / name, read_remote(f"{self.url}/{name}").decode())
+            path = path_inside(self.url, self.local, name)
+            make_folder(path.parent)
+            write_text(path, read_remote(f"{self.url}/{name}").decode())
 
     def has(self, name: str, size: int) -> bool:
         """Whether the bucket has a file of this size."""
@@ -126,6 +127,7 @@ class Mirror:
         listed = {file["name"] for file in json.loads((self.local / MANIFEST).read_bytes())["files"]}
         others = self._there.keys() - {*wanted, *listed, MANIFEST}  # of a killed run that cut other tasks
         remove_remote([f"{self.url}/{name}" for name in others if not name.startswith(UNFINISHED)])
+        self._lock.look()
         self.put([MANIFEST])
         self.clear_unfinished()
         remove_folder(self.local)
@@ -196,7 +198,10 @@ def outbound(out: str | os.PathLike[str], *, overwrite: bool, is_first: bool) ->
 
 def local_folder(url: str) -> Path:
     """Where an output lies until it is in its bucket."""
-    return cache_folder() / "out" / url.rstrip("/").replace("://", "/")
+    name = url.rstrip("/").replace("://", "/")
+    if ".." in name.split("/"):
+        raise OptionError(f"{url}: has a part '..', which no bucket knows; give the folder's own name")
+    return cache_folder() / "out" / name
 
 
 class _Lock:
@@ -242,12 +247,17 @@ class _Lock:
         while not self._stop.wait(BEAT):
             beats += 1
             try:
-                if (self._read() or self._who).get("token") != self._who["token"]:
-                    self.is_lost = True
+                self.look()
+                if self.is_lost:
                     return
                 write_remote(self._url, self._text(beats))
             except WpprepError as error:
                 _log.warning("%s: no sign of life could be given: %s", self._folder, error)
+
+    def look(self) -> None:
+        """Notice if another run has the lock now."""
+        if (self._read() or self._who).get("token") != self._who["token"]:
+            self.is_lost = True
 
     def _text(self, beats: int) -> bytes:
         return json.dumps(self._who | {"beats": beats}).encode()
@@ -264,8 +274,12 @@ class _Lock:
     def release(self) -> None:
         self._stop.set()
         self._thread.join()
-        if not self.is_lost:
-            remove_remote([self._url])
+        try:
+            self.look()
+            if not self.is_lost:
+                remove_remote([self._url])
+        except WpprepError as error:  # no reason to hide an error that the run may have ended with
+            _log.warning("%s: the lock could not be removed; it will lapse: %s", self._folder, error)
 
 
 def _host() -> str:

@@ -137,8 +137,9 @@ class OutputFolder:
         found = found_plan(folder, overwrite)
         if found is not None and found != plan:
             if not overwrite:
+                name = mirror.url if mirror else folder
                 raise OutputError(
-                    f"{folder}: holds {difference(found, plan)}; give another folder, or --overwrite"
+                    f"{name}: holds {difference(found, plan)}; give another folder, or --overwrite"
                 )
             remove()
         elif found == plan and (folder / MANIFEST).exists():
@@ -201,7 +202,7 @@ class OutputFolder:
         """
         for receipt in receipts if self._mirror else ():
             for entry in _files_of("", receipt).values():  # whose name is in it
-                fetch_entry(f"{self.place}/{entry['name']}", self.path / entry["name"], entry)
+                fetch_entry(str(self.place), self.path, entry)
 
     def _refuse_missing(self, path: Path) -> None:
         for pause in (0, *_LATE):

@@ -106,7 +106,6 @@ class RemoteFile(io.BufferedIOBase):
     def _fetch(self, wanted: int) -> None:
         """Fetch a block that begins at the position."""
         goes_on = self._position == self._begin + len(self._block)
-        self._begin = self._position
         if self._position < min(HEAD, self._size):
             self._begin, self._block = 0, first_bytes(self.name)
             self._run = len(self._block)
@@ -117,4 +116,5 @@ class RemoteFile(io.BufferedIOBase):
             size = self._until - self._position
         stop = min(self._position + min(size, _BLOCK), self._size)
         self._block = _read_range(self.name, self._position, stop)
+        self._begin = self._position
         self._run += len(self._block)

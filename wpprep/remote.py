@@ -23,7 +23,8 @@ import os
 import random
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
+from uuid import uuid4
 
 from wpprep.errors import (
     MissingExtraError,
@@ -50,6 +51,7 @@ _EXTRAS = {
     "http": "pip install aiohttp",
     "https": "pip install aiohttp",
 }
+_SETUPS = {"hdfs": "it takes Java and Hadoop's libhdfs; without them give webhdfs://namenode:9870/..."}
 _OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "az", "memory")  # a PUT shows whole or not at all
 _DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, NameError, TypeError)
 _NO_CREDENTIALS = (
@@ -59,7 +61,26 @@ _NO_CREDENTIALS = (
     "DefaultCredentials",
     "TokenRetrieval",
 )
-_known_sizes: dict[str, int] = {}  # what the last listing said, so that nobody asks again file by file
+_DEFINITE = (
+    "ETag",
+    "md5Hash",
+    "generation",
+)  # in what a store says of an object; another object has another one
+
+
+class _Seen(NamedTuple):
+    """What was said of a file when it was first asked for; None is not told."""
+
+    size: int | None
+    version: str | None
+
+    @classmethod
+    def of(cls, about: dict[str, Any]) -> _Seen:
+        version = next((about[name] for name in _DEFINITE if about.get(name)), None)
+        return cls(about.get("size"), version and str(version).strip('"'))
+
+
+_seen: dict[str, _Seen] = {}  # by the last listing or the first look, so that nobody asks again file by file
 
 
 def is_url(place: str | os.PathLike[str]) -> bool:
@@ -73,18 +94,29 @@ def is_url(place: str | os.PathLike[str]) -> bool:
 
 def forget() -> None:
     """Ask anew for everything: what was known of remote files may have changed since the last run."""
-    _known_sizes.clear()
+    _seen.clear()
     first_bytes.cache_clear()
 
 
 def remote_size(url: str) -> int:
     """The size of a remote file in bytes."""
-    if url not in _known_sizes:
-        size = info_of(url)["size"]
-        if size is None:
-            raise RemoteError(f"{url}: the server does not tell the file's size; download it first")
-        _known_sizes[url] = int(size)
-    return _known_sizes[url]
+    if url not in _seen or _seen[url].size is None:
+        _seen[url] = _Seen.of(info_of(url))
+    size = _seen[url].size
+    if size is None:
+        raise RemoteError(f"{url}: the server does not tell the file's size; download it first")
+    return int(size)
+
+
+def refuse_changed(url: str) -> None:
+    """Make sure that a file that has been read is still the one it was when it was first looked at.
+
+    Raises:
+        RemoteError: it is another one now, so that what was read may be of both.
+    """
+    before, now = _seen.get(url), _Seen.of(info_of(url))
+    if before and any(None not in pair and pair[0] != pair[1] for pair in zip(before, now, strict=True)):
+        raise RemoteError(f"{url}: has changed while it was read; run again when nothing writes it any more")
 
 
 def info_of(url: str) -> dict[str, Any]:
@@ -103,7 +135,7 @@ def find_info(url: str) -> dict[str, Any] | None:
 def list_remote(url: str) -> dict[str, int | None]:
     """The files below a folder, from URL to size (None: not told), in path order; none if there is none."""
 
-    def find(fs: Any, path: str) -> dict[str, int | None]:
+    def find(fs: Any, path: str) -> dict[str, _Seen]:
         fs.invalidate_cache()
         try:
             found = fs.find(path, detail=True)
@@ -111,14 +143,15 @@ def list_remote(url: str) -> dict[str, int | None]:
             if fs.exists(path):  # a bucket that is there, and empty
                 raise
             return {}
-        files = {fs.unstrip_protocol(name): about.get("size") for name, about in found.items()}
+        url_of = _naming(fs, url, path)
+        files = {url_of(name): _Seen.of(about) for name, about in found.items()}
         return {
             name: files[name] for name in sorted(files, key=lambda name: name.split("/")) if name[-1] != "/"
         }
 
     files = attempt(url, find)
-    _known_sizes.update({name: size for name, size in files.items() if size is not None})
-    return files
+    _seen.update(files)
+    return {name: seen.size for name, seen in files.items()}
 
 
 def glob_remote(pattern: str) -> list[str]:
@@ -126,13 +159,23 @@ def glob_remote(pattern: str) -> list[str]:
 
     def match(fs: Any, path: str) -> list[str]:
         fs.invalidate_cache()
-        return sorted(fs.unstrip_protocol(name.rstrip("/")) for name in fs.glob(path))
+        url_of = _naming(fs, pattern, path)
+        return sorted(url_of(name.rstrip("/")) for name in fs.glob(path))
 
     shown = pattern.split("/")
     matches = attempt(pattern, match)
     return [
         url for url in matches if not any(part.startswith(".") and part not in shown for part in url.split("/"))
     ]
+
+
+def _naming(fs: Any, url: str, path: str) -> Callable[[str], str]:
+    """What makes URLs of a listing's paths: with the host of the URL that was asked for, if it has one."""
+    head, stem = url.rstrip("/"), path.rstrip("/")
+    if stem and head.endswith(stem):
+        return (head[: -len(stem)] + "{}").format
+    to_url: Callable[[str], str] = fs.unstrip_protocol
+    return to_url
 
 
 def fetch_remote(url: str, path: str | os.PathLike[str]) -> None:
@@ -160,16 +203,27 @@ def put_remote(path: str | os.PathLike[str], url: str) -> None:
         if protocol_of(url) in _OBJECT_STORES:
             fs.put_file(name, target)
         else:
-            fs.makedirs(fs._parent(target), exist_ok=True)  # noqa: SLF001 (fsspec's own word for it)
-            partial = f"{target}.partial-{os.getpid()}"
-            fs.put_file(name, partial)
-            fs.mv(partial, target)
+            _put_and_rename(fs, name, target)
         wanted, found = os.path.getsize(path), fs.info(target).get("size")
         if found not in (None, wanted):
             raise ConnectionError(f"the store has {found} bytes of {wanted}")
 
     forget()
     attempt(url, put)
+
+
+def _put_and_rename(fs: Any, name: str, target: str) -> None:
+    """Put a file where a PUT shows what has come so far; HDFS moves no file onto another one."""
+    fs.makedirs(fs._parent(target), exist_ok=True)  # noqa: SLF001 (fsspec's own word for it)
+    partial = f"{target}.partial-{uuid4().hex[:8]}"
+    try:
+        fs.put_file(name, partial)
+        if fs.exists(target):
+            fs.rm_file(target)
+        fs.mv(partial, target)
+    finally:
+        if fs.exists(partial):
+            fs.rm_file(partial)
 
 
 def write_remote(url: str, data: bytes, *, create: bool = False) -> bool:
@@ -201,11 +255,14 @@ def remove_remote(urls: list[str]) -> None:
 def _remove(fs: Any, _: str, urls: list[str]) -> None:
     names = [fs._strip_protocol(url) for url in urls]  # noqa: SLF001 (fsspec's own word for it)
     try:
-        fs.rm(names)
+        if protocol_of(urls[0]) in _OBJECT_STORES:
+            fs.rm(names)  # in one request
+            return
     except FileNotFoundError:
-        for name in names:
-            if fs.exists(name):
-                fs.rm(name)
+        pass
+    for name in names:
+        if fs.exists(name):
+            fs.rm_file(name)
 
 
 def attempt(url: str, request: Callable[[Any, str], Result]) -> Result:
@@ -254,6 +311,11 @@ def _filesystem(url: str) -> tuple[Any, str]:
     except ImportError as error:
         how = _EXTRAS.get(protocol, "see its error")
         raise MissingExtraError(f"{url}: a package for {protocol}:// is missing ({error}): {how}") from error
+    except OSError as error:  # of HDFS: Java or its library is not there, or the cluster has another address
+        said = str(error).partition("\n")[0]
+        raise RemoteError(
+            f"{url}: {protocol}:// cannot be set up: {said}; {_SETUPS.get(protocol, '')}"
+        ) from error
     except ValueError as error:
         raise OptionError(f"{url}: {error}; expected s3://, gs://, hdfs://, https:// or a path") from error
     if options:
@@ -286,7 +348,7 @@ def _refuse_for_good(url: str, error: Exception) -> None:
     cause: BaseException = error
     if isinstance(error, FileNotFoundError) and error.__cause__ and url.startswith("http"):
         cause = error.__cause__  # for HTTP fsspec calls every failure a missing file
-    status = getattr(cause, "status", 0) or 0
+    status = _status(cause)
     said, name = _in_a_line(cause), type(cause).__name__
     if name.startswith(_NO_CREDENTIALS):
         _refuse(
@@ -301,6 +363,12 @@ def _refuse_for_good(url: str, error: Exception) -> None:
         raise OutputError(f"{url}: its copy cannot be written here: {said}") from error
     if isinstance(cause, (NotADirectoryError, IsADirectoryError, NotImplementedError, FileExistsError)):
         _refuse(url, said, error)
+
+
+def _status(error: BaseException) -> int:
+    """The HTTP status an error tells of, 0 if none: aiohttp calls it ``status``, gcsfs ``code``."""
+    found = getattr(error, "status", None) or getattr(error, "code", None)
+    return int(found) if str(found).isdecimal() else 0
 
 
 def _refuse(url: str, said: str, error: Exception) -> NoReturn:

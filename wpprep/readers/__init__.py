@@ -33,6 +33,7 @@ from wpprep.inputs import expand_inputs
 from wpprep.readers.decoding import forget_heads, read_head
 from wpprep.readers.outcome import LeftOut
 from wpprep.records import Document, Slice
+from wpprep.remote import is_url, refuse_changed
 
 __all__ = ["READERS", "LeftOut", "detect", "plan_slices", "read_slice", "reader"]
 
@@ -127,6 +128,7 @@ def read_slice(slice_: Slice, options: CorpusOptions, left_out: LeftOut | None =
     Raises:
         CorpusError: the file is damaged or not of the slice's format; names the file and the place.
         TextDecodeError: it is not valid in its encoding and the option ``errors`` is ``strict``.
+        RemoteError: a remote file cannot be had, or has changed while it was read.
     """
     left_out = LeftOut() if left_out is None else left_out
     before = left_out.count
@@ -138,6 +140,8 @@ def read_slice(slice_: Slice, options: CorpusOptions, left_out: LeftOut | None =
                 left_out.add(_listed(outcome.error, slice_))
             else:
                 raise outcome.error
+        if is_url(slice_.path):
+            refuse_changed(slice_.path)
     except (CorpusError, MissingInputError) as error:  # or the file has vanished during the run
         if not options.skip_bad:
             raise
