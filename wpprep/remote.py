@@ -368,7 +368,7 @@ def _refuse_for_good(url: str, error: Exception) -> None:
 def _status(error: BaseException) -> int:
     """The HTTP status an error tells of, 0 if none: aiohttp calls it ``status``, gcsfs ``code``."""
     found = getattr(error, "status", None) or getattr(error, "code", None)
-    return int(found) if str(found).isdecimal() else 0
+    return found if isinstance(found, int) else 0
 
 
 def _refuse(url: str, said: str, error: Exception) -> NoReturn:
