@@ -1,0 +1,99 @@
+"""Readers: byte order marks, other encodings, and characters that are no text."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from corpora import (
+    COMPRESSORS,
+    read,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wpprep.config import CorpusOptions
+from wpprep.errors import CorpusError, OptionError, TextDecodeError
+from wpprep.readers import decoding, detect
+from wpprep.records import Document
+
+
+@pytest.mark.parametrize("compress", COMPRESSORS)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_byte_order_marks_are_followed(
+    tmp_path: Path, compress: Callable[[bytes], bytes], encoding: str
+) -> None:
+    """Files with a byte order mark read as the same text in plain UTF-8 does, compressed or not."""
+    text = "Ein Bär.\nNoch einer.\n\n第三句。\n𠀀 vier.\n"
+    path = tmp_path / "corpus"
+    path.write_bytes(text.encode())
+    plain = [document.text for document in read(path)]
+    path.write_bytes(compress(text.encode(encoding)))
+    assert detect(path) == "lines"
+    for target_bytes in (1, 1000):
+        assert [document.text for document in read(path, target_bytes)] == plain
+
+
+@given(text=st.text(st.characters(codec="utf-8"), max_size=40), block=st.integers(1, 9), size=st.integers(1, 9))
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-32", "gb18030"])
+def test_transcoding_is_exact_for_every_block_size(
+    tmp_path_factory: pytest.TempPathFactory, encoding: str, text: str, block: int, size: int
+) -> None:
+    """The UTF-8 of a file in another encoding is that of its text, however it is read."""
+    path = tmp_path_factory.getbasetemp() / "transcoded"
+    path.write_bytes(text.encode(encoding))
+    with mock.patch.object(decoding, "_BLOCK", block), path.open("rb") as file:
+        transcoder = decoding.Transcoder(file, path, encoding, "strict")
+        assert b"".join(iter(lambda: transcoder.read(size), b"")) == text.encode()
+
+
+def test_other_encodings_are_read_when_named(tmp_path: Path) -> None:
+    """--encoding reads what has no byte order mark, and the same names for UTF-8 change nothing."""
+    path = tmp_path / "corpus"
+    path.write_bytes("Привет, мир.\nЖёлтый.\n".encode("cp1251"))
+    assert [d.text for d in read(path, encoding="cp1251")] == ["Привет, мир.\nЖёлтый."]
+    path.write_bytes("\ufeffOne.\nTwo.\n".encode())
+    assert read(path, encoding="UTF8") == read(path)
+    with pytest.raises(OptionError, match="encoding is 'klingon', expected auto or a name such as"):
+        CorpusOptions(encoding="klingon")
+    with pytest.raises(OptionError, match="encoding is 'base64'"):
+        CorpusOptions(encoding="base64")
+
+
+def test_invalid_bytes_in_other_encodings_are_placed(tmp_path: Path) -> None:
+    """Half a character of UTF-16 stops the reading with its byte, or is replaced and counted."""
+    path = tmp_path / "corpus"
+    path.write_bytes(
+        codecs.BOM_UTF16_LE + "One.\nTw".encode("utf-16-le") + b"\x00\xd8" + "o.\n".encode("utf-16-le")
+    )
+    with pytest.raises(
+        TextDecodeError, match=r"invalid utf-16 at byte 16 \(found 0x00\); use --errors replace"
+    ):
+        read(path, format="lines")
+    assert read(path, format="lines", errors="replace")[0].replaced == 1
+
+
+def test_unfit_characters_are_replaced_and_counted(tmp_path: Path) -> None:
+    """With --errors replace NULs and lone surrogates become U+FFFD, as invalid bytes do."""
+    path = tmp_path / "corpus"
+    path.write_bytes(b'{"text": "a\\u0000b\\ud800c\xff"}\n')
+    assert read(path, errors="replace") == [Document("corpus:0", "a\ufffdb\ufffdc\ufffd", 3)]
+    path.write_bytes(b"One.\0\nTwo\xff.\n")
+    assert read(path, format="lines", errors="replace") == [Document("corpus:0", "One.\ufffd\nTwo\ufffd.", 2)]
+    with pytest.raises(CorpusError, match="byte 4: found a NUL, expected text; use --errors replace"):
+        path.write_bytes(b"One.\0\n")
+        read(path, format="lines")
+
+
+def test_invalid_utf8_in_a_table_is_named(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 in a string column stop the reading with the row, or are replaced."""
+    column = pa.array([b"One.", b"T\xffo."]).cast(pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"text": column}), tmp_path / "a.parquet")
+    with pytest.raises(TextDecodeError, match=r"a\.parquet: row 1: invalid UTF-8 at byte 1 \(found 0xFF\)"):
+        read(tmp_path / "a.parquet")
+    assert [d.text for d in read(tmp_path / "a.parquet", errors="replace")] == ["One.", "T\ufffdo."]
