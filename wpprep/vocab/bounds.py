@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from wpprep.vocab.heap import keep_live, lower_top, pop, push
+from wpprep.vocab.heap import comes_first, drop_top, keep_live, push, sift_down
 from wpprep.vocab.places import merges_in_runs
 from wpprep.vocab.scores import FREQUENCY, RATIO, merge_score
 from wpprep.vocab.segmentation import LEFT, RIGHT, TOTAL, Int32s
@@ -58,7 +58,7 @@ def _bound(seg: Any, code: int, p: int) -> float:
 
 
 @njit(cache=True)
-def _exact(seg: Any, code: int, p: int) -> float:
+def _exact(seg: Any, code: int, p: Any) -> float:
     """The pair's score now."""
     a, b, n = seg.pairs[p, LEFT], seg.pairs[p, RIGHT], seg.pair_counts[p]
     if a == b:
@@ -78,7 +78,7 @@ def _enter_lists(seg: Any, p: int, level: int) -> None:
 
 
 @njit(cache=True)
-def offer(seg: Any, heap: Any, code: int, first: int, stop: int) -> None:
+def offer(seg: Any, heap: Any, code: int, first: Any, stop: Any) -> None:
     """Enter the pairs numbered from ``first`` to ``stop``, all new, into lists and heap."""
     for p in range(first, stop):
         if code == FREQUENCY:
@@ -122,54 +122,55 @@ def bound_again(seg: Any, heap: Any, code: int, piece: int, least: int) -> None:
 @njit(cache=True)
 def most_frequent(seg: Any, heap: Any, least: int) -> int:
     """The pair with the highest count, left in the heap; -1 if none has ``least``."""
+    pair_counts, pairs = seg.pair_counts, seg.pairs
     while heap.size[0] > 0:
-        p, key = heap.pairs[0], heap.keys[0]
-        count = seg.pair_counts[p]
+        p = heap.pairs[0]
+        count = pair_counts[p]
         if count < least:
-            pop(heap, seg.pairs)
-        elif float(count) < key:
-            seg.pair_keys[p] = float(count)
-            lower_top(heap, float(count), seg.pairs)
+            drop_top(heap)
+        elif float(count) < heap.keys[0]:
+            seg.pair_keys[p] = heap.keys[0] = float(count)
         else:
             return int(p)
+        sift_down(heap, 0, pairs)
     return -1
 
 
 @njit(cache=True)
 def best_scored(seg: Any, heap: Any, code: int, least: int, held: Int32s) -> int:
     """The pair with the best exact score, left in the heap; -1 if no merge gains."""
-    best, best_score, n_held = -1, 0.0, 0
-    while heap.size[0] > 0 and heap.keys[0] >= best_score:
+    pairs, pair_keys = seg.pairs, seg.pair_keys
+    best: Any = np.int64(-1)
+    best_score, n_held, is_certain = 0.0, 0, False
+    while heap.size[0] > 0 and heap.keys[0] >= best_score and not is_certain:
         p, key = np.int64(heap.pairs[0]), heap.keys[0]
-        if key != seg.pair_keys[p] or seg.pair_counts[p] < least or key <= 0.0:
-            pop(heap, seg.pairs)  # replaced by a later entry, or worth nothing
-            continue
-        # The bound came to the top: tighten it before anything dearer.
-        was_near, seg.is_near[p] = seg.is_near[p], True
-        tight = _bound(seg, code, p)
-        if not was_near and tight < key:
-            _enter_lists(seg, p, NEAR)  # its places in the far lists go when these are next walked
-        elif not was_near:
-            seg.is_near[p] = False  # a far floor just taken may be the higher one
-        if tight < key:
-            seg.pair_keys[p] = tight
-            lower_top(heap, tight, seg.pairs)
-            continue
-        pop(heap, seg.pairs)
-        held[n_held] = p
-        n_held += 1
-        score = _exact(seg, code, p)
-        if score > best_score or (score == best_score and best >= 0 and _comes_first(seg, p, best)):
-            best, best_score = p, score
-        if score == key:
-            break
+        if key != pair_keys[p] or seg.pair_counts[p] < least or key <= 0.0:
+            drop_top(heap)  # replaced by a later entry, or worth nothing
+        elif _tighten(seg, code, p) < key:
+            heap.keys[0] = pair_keys[p]
+        else:
+            drop_top(heap)
+            held[n_held] = p
+            n_held += 1
+            score = _exact(seg, code, p)
+            is_certain = score == key
+            if score > best_score or (score == best_score and best >= 0 and comes_first(p, best, pairs)):
+                best, best_score = p, score
+        sift_down(heap, 0, pairs)
     for i in range(n_held):
-        push(heap, seg.pair_keys[held[i]], held[i], seg.pairs)
-    return best
+        push(heap, pair_keys[held[i]], held[i], pairs)
+    return int(best)
 
 
-@njit(cache=True, inline="always")
-def _comes_first(seg: Any, p: int, q: int) -> bool:
-    if seg.pairs[p, LEFT] != seg.pairs[q, LEFT]:
-        return bool(seg.pairs[p, LEFT] < seg.pairs[q, LEFT])
-    return bool(seg.pairs[p, RIGHT] < seg.pairs[q, RIGHT])
+@njit(cache=True)
+def _tighten(seg: Any, code: int, p: Any) -> float:
+    """Take the bound of a pair again, with near floors, and keep it if it is lower; returns it."""
+    was_near, seg.is_near[p] = seg.is_near[p], True
+    tight = _bound(seg, code, p)
+    if tight < seg.pair_keys[p]:
+        seg.pair_keys[p] = tight
+        if not was_near:
+            _enter_lists(seg, p, NEAR)  # its places in the far lists go when these are next walked
+    else:
+        seg.is_near[p] = was_near  # a far floor just taken may be the higher one
+    return float(tight)

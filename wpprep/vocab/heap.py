@@ -28,72 +28,67 @@ def new_heap(capacity: int) -> Heap:
     return Heap(np.empty(capacity, np.float64), np.empty(capacity, np.int32), np.zeros(1, np.int64))
 
 
-@njit(cache=True, inline="always")
-def _before(heap: Any, i: int, j: int, ids: Any) -> bool:
-    """Whether entry ``i`` is better than entry ``j``."""
-    if heap.keys[i] != heap.keys[j]:
-        return bool(heap.keys[i] > heap.keys[j])
-    p, q = heap.pairs[i], heap.pairs[j]
+@njit(cache=True)
+def comes_first(p: Any, q: Any, ids: Any) -> bool:
+    """Whether pair ``p`` has the smaller ids: the order among equal keys."""
     if ids[p, 0] != ids[q, 0]:
         return bool(ids[p, 0] < ids[q, 0])
     return bool(ids[p, 1] < ids[q, 1])
 
 
 @njit(cache=True, inline="always")
-def _swap(heap: Any, i: int, j: int) -> None:
-    heap.keys[i], heap.keys[j] = heap.keys[j], heap.keys[i]
-    heap.pairs[i], heap.pairs[j] = heap.pairs[j], heap.pairs[i]
-
-
-@njit(cache=True, inline="always")
-def _sift_down(heap: Any, i: int, ids: Any) -> None:
-    size = heap.size[0]
-    while True:
-        child = 2 * i + 1
-        if child >= size:
-            break
-        if child + 1 < size and _before(heap, child + 1, child, ids):
-            child += 1
-        if not _before(heap, child, i, ids):
-            break
-        _swap(heap, i, child)
-        i = child
+def _is_better(key: float, p: int, other_key: float, q: int, ids: Any) -> bool:
+    return key > other_key or (key == other_key and comes_first(np.int64(p), np.int64(q), ids))
 
 
 @njit(cache=True, inline="always")
 def push(heap: Any, key: float, pair: int, ids: Any) -> None:
     """Add an entry; the caller has made sure that there is room."""
-    i = heap.size[0]
-    heap.keys[i], heap.pairs[i] = key, pair
+    keys, pairs, i = heap.keys, heap.pairs, heap.size[0]
     heap.size[0] = i + 1
-    while i > 0 and _before(heap, i, (i - 1) // 2, ids):
-        _swap(heap, i, (i - 1) // 2)
-        i = (i - 1) // 2
+    while i > 0:
+        parent = (i - 1) // 2
+        if not _is_better(key, pair, keys[parent], pairs[parent], ids):
+            break
+        keys[i], pairs[i] = keys[parent], pairs[parent]
+        i = parent
+    keys[i], pairs[i] = key, pair
 
 
 @njit(cache=True, inline="always")
-def pop(heap: Any, ids: Any) -> None:
-    """Remove the best entry, ``keys[0]`` and ``pairs[0]``."""
-    heap.size[0] -= 1
-    _swap(heap, 0, heap.size[0])
-    _sift_down(heap, 0, ids)
+def drop_top(heap: Any) -> None:
+    """Put the last entry in the place of the best, ``keys[0]`` and ``pairs[0]``; `sift_down` must follow."""
+    last = heap.size[0] - 1
+    heap.keys[0], heap.pairs[0], heap.size[0] = heap.keys[last], heap.pairs[last], last
 
 
 @njit(cache=True, inline="always")
-def lower_top(heap: Any, key: float, ids: Any) -> None:
-    """Give the best entry a lower key."""
-    heap.keys[0] = key
-    _sift_down(heap, 0, ids)
+def sift_down(heap: Any, i: int, ids: Any) -> None:
+    """Restore the order where entry ``i`` may be worse than those below it."""
+    keys, pairs, size = heap.keys, heap.pairs, heap.size[0]
+    key, pair = keys[i], pairs[i]
+    while True:
+        child = 2 * i + 1
+        if child >= size:
+            break
+        other = child + 1
+        if other < size and _is_better(keys[other], pairs[other], keys[child], pairs[child], ids):
+            child = other
+        if not _is_better(keys[child], pairs[child], key, pair, ids):
+            break
+        keys[i], pairs[i] = keys[child], pairs[child]
+        i = child
+    keys[i], pairs[i] = key, pair
 
 
 @njit(cache=True)
 def keep_live(heap: Any, live_keys: Any, ids: Any) -> None:
     """Throw out the entries whose key is not their pair's live one, and restore the order."""
-    kept = 0
+    keys, pairs, kept = heap.keys, heap.pairs, 0
     for i in range(heap.size[0]):
-        if heap.keys[i] == live_keys[heap.pairs[i]]:
-            heap.keys[kept], heap.pairs[kept] = heap.keys[i], heap.pairs[i]
+        if keys[i] == live_keys[pairs[i]]:
+            keys[kept], pairs[kept] = keys[i], pairs[i]
             kept += 1
     heap.size[0] = kept
     for i in range(kept // 2 - 1, -1, -1):
-        _sift_down(heap, i, ids)
+        sift_down(heap, i, ids)

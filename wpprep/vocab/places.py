@@ -36,44 +36,46 @@ def merge_places(seg: Any, p: int, least: int) -> int:
     Returns:
         The number of merges, each with its word's count.
     """
-    a, b = seg.pairs[p, LEFT], seg.pairs[p, RIGHT]
+    places, place_counts, fresh = seg.places, seg.place_counts, seg.fresh
+    pairs, pair_counts = seg.pairs, seg.pair_counts
+    a, b = pairs[p, LEFT], pairs[p, RIGHT]
     product, first_pair = seg.counters[N_PIECES], seg.counters[N_PAIRS]
     length_a, length = seg.lengths[a], seg.lengths[a] + seg.lengths[b]
     n_pairs, n_fresh, merged = first_pair, 0, 0
-    for i in range(seg.pairs[p, FIRST], seg.pairs[p, END]):
+    for i in range(pairs[p, FIRST], pairs[p, END]):
         place = seg.pool[i]
-        if seg.places[place, PAIR] != p:
+        if places[place, PAIR] != p:
             continue  # another merge was here, or, in aaa, this one
-        second, after, count = place + length_a, place + length, seg.place_counts[place, COUNT]
+        second, after, count = place + length_a, place + length, place_counts[place, COUNT]
         merged += count
         # 1. The pair of b and what comes after it is gone; a and b are one piece.
-        old = seg.places[second, PAIR]
+        old = places[second, PAIR]
         if old >= 0:
-            seg.pair_counts[old] -= count
-        seg.places[second, PAIR] = -1
-        seg.places[place, PIECE], seg.places[after - 1, PIECE] = product, -1 - length
+            pair_counts[old] -= count
+        places[second, PAIR] = -1
+        places[place, PIECE], places[after - 1, PIECE] = product, -1 - length
         # 2. The piece before makes a new pair with the product.
-        mark = seg.places[place - 1, PIECE]
+        mark = places[place - 1, PIECE]
         if mark != EDGE:
             before = place - 1 if mark >= 0 else place + 1 + mark
-            old = seg.places[before, PAIR]
+            old = places[before, PAIR]
             if old >= 0:
-                seg.pair_counts[old] -= count
-            q, n_pairs = _new_pair(seg, seg.places[before, PIECE], 0, product, n_pairs)
-            seg.pair_counts[q] += count
-            seg.pairs[q, END] += 1
-            seg.places[before, PAIR], seg.fresh[n_fresh, 0], seg.fresh[n_fresh, 1] = q, before, q
+                pair_counts[old] -= count
+            q, n_pairs = _new_pair(seg, places[before, PIECE], 0, product, n_pairs)
+            pair_counts[q] += count
+            pairs[q, END] += 1
+            places[before, PAIR], fresh[n_fresh, 0], fresh[n_fresh, 1] = q, before, q
             n_fresh += 1
         # 3. So does the product with the piece after.
-        q, following = -1, seg.places[after, PIECE]
+        q, following = -1, places[after, PIECE]
         if following >= 0:
             q, n_pairs = _new_pair(seg, following, 1, product, n_pairs)
-            seg.pair_counts[q] += count
-            seg.pairs[q, END] += 1
-            seg.fresh[n_fresh, 0], seg.fresh[n_fresh, 1] = place, q
+            pair_counts[q] += count
+            pairs[q, END] += 1
+            fresh[n_fresh, 0], fresh[n_fresh, 1] = place, q
             n_fresh += 1
-        seg.places[place, PAIR] = q
-    seg.pair_counts[p] = 0
+        places[place, PAIR] = q
+    pair_counts[p] = 0
     seg.piece_counts[a] -= merged
     seg.piece_counts[b] -= merged
     seg.piece_counts[product], seg.lengths[product] = merged, length

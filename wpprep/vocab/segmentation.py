@@ -197,10 +197,12 @@ def _enter_pairs(places: Int32s, place_counts: Int64s, least: int) -> tuple[Int3
         slot = _free_slot(slots, pairs, left, right)
         if slots[slot] == 0:
             if n_pairs == len(pairs):
-                pairs = np.concatenate((pairs, np.zeros_like(pairs)))
-                counts = np.concatenate((counts, np.zeros_like(counts)))
+                old, old_counts = pairs, counts
+                pairs, counts = np.zeros((2 * n_pairs, 4), np.int32), np.zeros(2 * n_pairs, np.int64)
                 slots = np.zeros(2 * len(slots), np.int32)
                 for p in range(n_pairs):
+                    pairs[p, LEFT], pairs[p, RIGHT], pairs[p, END] = old[p, LEFT], old[p, RIGHT], old[p, END]
+                    counts[p] = old_counts[p]
                     slots[_free_slot(slots, pairs, pairs[p, LEFT], pairs[p, RIGHT])] = p + 1
                 slot = _free_slot(slots, pairs, left, right)
             pairs[n_pairs, LEFT], pairs[n_pairs, RIGHT] = left, right
@@ -216,7 +218,9 @@ def _enter_pairs(places: Int32s, place_counts: Int64s, least: int) -> tuple[Int3
     for p in range(n_pairs):
         renumbered[p] = -1
         if counts[p] >= least:
-            renumbered[p], pairs[kept], counts[kept] = kept, pairs[p], counts[p]
+            pairs[kept, LEFT], pairs[kept, RIGHT] = pairs[p, LEFT], pairs[p, RIGHT]
+            pairs[kept, END] = pairs[p, END]
+            renumbered[p], counts[kept] = kept, counts[p]
             kept += 1
     for place in range(len(places)):
         if places[place, PAIR] >= 0:
