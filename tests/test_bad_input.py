@@ -41,6 +41,7 @@ BAD: list[tuple[str, Callable[[], bytes], str]] = [
     ("a.jsonl.bz2", lambda: bz2.compress(LINES)[:-20], "damaged compressed data: .*end-of-stream"),
     ("a.jsonl.zst", lambda: pa.Codec("zstd").compress(LINES, asbytes=True)[:-20], "damaged compressed data"),
     ("a.parquet", lambda: parquet()[:-20], "damaged Parquet, or cut short"),
+    ("no.parquet", lambda: b"PAR1" + bytes(100) + b"PAR1", "damaged Parquet, or cut short: .*thrift"),
     ("a.xml", BROKEN.encode, "broken XML in the page at byte 101, line 1: mismatched tag"),
     (
         "b.xml",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,11 @@ def test_pipes_and_devices_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(MissingInputError, match="pipe: neither a file nor a folder"):
         expand_inputs([tmp_path / "pipe"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
+def test_names_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
+    """A name stands in document ids and manifests, so that one of other bytes stops with what to do."""
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")).write_text("One.")
+    with pytest.raises(MissingInputError, match=r"caf\\xe9\.txt': the name is not UTF-8, .*; rename it"):
+        expand_inputs([tmp_path])

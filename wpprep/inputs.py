@@ -11,6 +11,7 @@ import glob
 import json
 import logging
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from wpprep.remote import forget, glob_remote, info_of, is_url, list_remote, rea
 
 _log = logging.getLogger(__name__)
 
+_NOT_UTF8 = re.compile("[\ud800-\udfff]")  # how Python stands for bytes of a name that are none
 _OF_DATASETS = ("dataset_info.json", "dataset_dict.json", "state.json")
 
 
@@ -36,10 +38,17 @@ def expand_inputs(inputs: Sequence[str | os.PathLike[str]], *, skip_bad: bool = 
     fail, and say so.
 
     Raises:
-        MissingInputError: an input does not exist or cannot be read, a folder holds no file or holds itself.
+        MissingInputError: an input does not exist or cannot be read, a folder holds no file or holds itself,
+            or a name is not UTF-8.
     """
     forget()
-    return list(dict.fromkeys(file for entry in inputs for file in _expand(os.fspath(entry), skip_bad)))
+    files = list(dict.fromkeys(file for entry in inputs for file in _expand(os.fspath(entry), skip_bad)))
+    for file in files:
+        if _NOT_UTF8.search(str(file)):
+            raise MissingInputError(
+                f"{os.fsencode(file)!r}: the name is not UTF-8, and so can be in no id or manifest; rename it"
+            )
+    return files
 
 
 def _expand(entry: str, skip_bad: bool) -> Sequence[Place]:

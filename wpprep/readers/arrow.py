@@ -16,7 +16,14 @@ import pyarrow as pa
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, MissingInputError
 from wpprep.files import local_copy, size_of
-from wpprep.readers.columns import columns_of, documents_of, pack, refuse_compressed, rows_of_a_document
+from wpprep.readers.columns import (
+    columns_of,
+    documents_of,
+    one_line,
+    pack,
+    refuse_compressed,
+    rows_of_a_document,
+)
 from wpprep.readers.outcome import Outcomes
 from wpprep.records import Slice
 
@@ -73,7 +80,7 @@ def _batches(path: str) -> Iterator[_Batch]:
     except FileNotFoundError as error:
         raise MissingInputError(f"{path}: cannot be opened: {error}") from error
     except (pa.ArrowException, OSError) as error:
-        raise CorpusError(f"{path}: damaged Arrow data near row {row}: {error}") from error
+        raise CorpusError(f"{path}: damaged Arrow data near row {row}: {one_line(error)}") from error
 
 
 def _check_end(source: Any, path: str) -> None:

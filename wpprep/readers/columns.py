@@ -33,6 +33,11 @@ from wpprep.records import Document, Slice
 BATCH_BYTES = 1 << 22
 
 
+def one_line(error: Exception) -> str:
+    """What Arrow says of an error, whose messages may have several lines."""
+    return " ".join(str(error).split())
+
+
 def pack(path: str, format: str, offsets: Sequence[int], target_bytes: int) -> list[Slice]:
     """Slices of at least ``target_bytes``, from where each piece of a table starts and the last one ends.
 

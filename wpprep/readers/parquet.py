@@ -20,6 +20,7 @@ from wpprep.readers.columns import (
     Columns,
     columns_of,
     documents_of,
+    one_line,
     pack,
     refuse_compressed,
     rows_of_a_document,
@@ -63,7 +64,8 @@ def _read_group(
         try:
             batch = next(batches, None)
         except (pa.ArrowException, OSError) as error:
-            damage = CorpusError(f"{path}: damaged Parquet in row group {group}, near row {row}: {error}")
+            place = f"{path}: damaged Parquet in row group {group}, near row {row}"
+            damage = CorpusError(f"{place}: {one_line(error)}")
             damage.__cause__ = error
             yield Unreadable(damage)  # other row groups may be sound
             return
@@ -97,7 +99,7 @@ def _open(path: str) -> Any:
     except FileNotFoundError as error:
         raise MissingInputError(f"{path}: cannot be opened: {error}") from error
     except (pa.ArrowException, OSError) as error:
-        raise CorpusError(f"{path}: damaged Parquet, or cut short: {error}") from error
+        raise CorpusError(f"{path}: damaged Parquet, or cut short: {one_line(error)}") from error
 
 
 def recognises(head: bytes) -> bool:
