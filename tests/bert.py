@@ -9,15 +9,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="models are an extra: pip install 'wpprep[train]'")
 transformers = pytest.importorskip("transformers", reason="models are an extra: pip install 'wpprep[train]'")
 
-from wpprep.train.checkpoint import copy_tokenizer  # noqa: E402
-from wpprep.train.model import Size, build_model, no_progress_bar  # noqa: E402
+from wpprep.train.checkpoint import save_files  # noqa: E402
+from wpprep.train.model import Size, build_model  # noqa: E402
 from wpprep.vocab.vocabulary import Vocabulary  # noqa: E402
 
 
 def write_bert(vocab: Path, folder: Path) -> Path:
     """Three layers of 32 with two heads, for texts of up to 64 tokens."""
     torch.manual_seed(1)
-    with no_progress_bar():
-        build_model(Size(3, 32, 2), Vocabulary.from_folder(vocab).roles, 64, 0.1).save_pretrained(folder)
-    copy_tokenizer(vocab, folder, 64)
+    save_files(folder, build_model(Size(3, 32, 2), Vocabulary.from_folder(vocab).roles, 64, 0.1), vocab)
     return folder

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bert import no_progress_bar, torch, transformers, write_bert
+from bert import torch, transformers, write_bert
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wpprep.errors import CorpusError, MissingInputError, OptionError, OutputError, TrainingError
 from wpprep.manifest import verify
 from wpprep.train import fill_mask
+from wpprep.train.model import no_progress_bar
 from wpprep.tune import answering, finetune, predict, tagging
 from wpprep.tune.answering import best_span
 from wpprep.tune.examples import Answer, Example

@@ -66,6 +66,7 @@ def test_the_folder_loads_with_transformers(trained: Any, dynamic: Path) -> None
     out, _, _ = trained
     model, report = transformers.BertForPreTraining.from_pretrained(out, output_loading_info=True)
     assert not any(report.values()), report
+    assert (out / "model.safetensors").stat().st_mode == (out / "config.json").stat().st_mode
     inputs = to_inputs(Loader(dynamic, batch_size=4).next_batch(), CPU)
     with torch.inference_mode():
         full = model.eval()(inputs.input_ids, attention_mask=inputs.attention_mask).prediction_logits

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from counting import make_folder
 from training import QUICK, dynamic, figures, interrupted, one_thread, shards
 
@@ -19,7 +20,7 @@ from wpprep.loader import Loader
 from wpprep.rows import ShardFolder
 from wpprep.train import Progress, train
 from wpprep.train import model as model_room
-from wpprep.train.checkpoint import load_state
+from wpprep.train.checkpoint import State, load_best, load_state, save_best, save_state
 from wpprep.train.model import score
 from wpprep.train.updates import Updates
 
@@ -169,3 +170,20 @@ def test_twenty_kills_change_nothing(dynamic: Path, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole" / "model.safetensors", out / "model.safetensors"
     assert whole.read_bytes() == parts.read_bytes()
     assert figures(tmp_path / "whole") == figures(out)
+
+
+def test_best_weights_of_steps_that_were_lost_are_not_taken(tmp_path: Path) -> None:
+    """Best at step 1, a checkpoint, best at step 2, a kill: those of step 1 are the best again."""
+
+    def weights(value: float) -> dict[str, Any]:
+        return {"weight": torch.full((2,), value)}
+
+    save_best(tmp_path, 1, weights(1.0))
+    save_state(tmp_path, 1, State({}, {"best": 1}), keep=1)
+    save_best(tmp_path, 2, weights(2.0))
+    state = load_state(tmp_path)
+    assert state is not None
+    assert load_best(tmp_path, state.values["best"])["weight"].tolist() == [1.0, 1.0]
+    save_best(tmp_path, 3, weights(3.0))
+    save_state(tmp_path, 3, State({}, {"best": 3}), keep=1)
+    assert [path.name for path in tmp_path.rglob("best-*")] == ["best-00000003.safetensors"]

@@ -6,7 +6,7 @@
       checkpoints/
         step-00001000/         state.safetensors: weights, both moments of AdamW, random states
                                state.json: step, sums since the last progress line, evaluations so far
-        best.safetensors       weights of the lowest held-out loss, if these are wanted
+        best-00001000.safetensors   weights of the lowest held-out loss, if these are wanted: of each state
       config.json model.safetensors tokenizer.json ... README.md      the model, when it is trained
       manifest.json            last, with the sha256 of each file; then checkpoints/ is removed
 
@@ -34,7 +34,6 @@ from wpprep.train.model import no_progress_bar
 
 TRAINING = "training.json"
 _CHECKPOINTS = "checkpoints"
-_BEST = "best.safetensors"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt")
 
 
@@ -52,7 +51,7 @@ class State:
 
 
 def save_state(out: Path, step: int, state: State, keep: int) -> None:
-    """Write the checkpoint of a step and remove all but the last ``keep``."""
+    """Write the checkpoint of a step; keep the last ``keep`` of them and the best weights of these."""
     final = out / _CHECKPOINTS / f"step-{step:08d}"
     partial = final.with_name(f".{final.name}.partial-{os.getpid()}")
     try:
@@ -70,19 +69,31 @@ def save_state(out: Path, step: int, state: State, keep: int) -> None:
         raise OutputError(f"{final}: the checkpoint cannot be written: {error.strerror or error}") from error
     for old in _saved(out)[:-keep]:
         remove_folder(old)
+    states = [json.loads((folder / "state.json").read_text()) for folder in _saved(out)]
+    wanted = {_best_weights(out, state["best"]) for state in states if state.get("best") is not None}
+    for old in set(final.parent.glob("best-*")) - wanted:
+        old.unlink()
 
 
-def save_best(out: Path, weights: dict[str, torch.Tensor]) -> None:
-    """Keep the weights of the lowest held-out loss so far."""
-    final = out / _CHECKPOINTS / _BEST
+def _best_weights(out: Path, step: int) -> Path:
+    return out / _CHECKPOINTS / f"best-{step:08d}.safetensors"
+
+
+def save_best(out: Path, step: int, weights: dict[str, torch.Tensor]) -> None:
+    """Keep the weights of the lowest held-out loss so far.
+
+    They have the step in their name: a run that goes on from a checkpoint before that step, and there comes to
+    other bits, does not take them for its own.
+    """
+    final = _best_weights(out, step)
     make_folder(final.parent)
     with atomic_write(final) as file:
         file.write(save({name: weight.detach().cpu().contiguous() for name, weight in weights.items()}))
 
 
-def load_best(out: Path) -> dict[str, torch.Tensor]:
-    """The weights that `save_best` kept."""
-    return load_file(out / _CHECKPOINTS / _BEST)
+def load_best(out: Path, step: int) -> dict[str, torch.Tensor]:
+    """The weights that `save_best` kept at a step."""
+    return load_file(_best_weights(out, step))
 
 
 def load_state(out: Path) -> State | None:
@@ -155,9 +166,7 @@ def save_model(
     partial = out / f".model.partial-{os.getpid()}"
     remove_folder(partial)
     try:
-        with no_progress_bar():
-            model.save_pretrained(partial)
-        copy_tokenizer(vocabulary, partial, model.config.max_position_embeddings)
+        save_files(partial, model, vocabulary)
         (partial / "README.md").write_text(card)
         training = _read_json(out / TRAINING) or {}
         (partial / TRAINING).write_text(json.dumps({**training, "results": results}, indent=1) + "\n")
@@ -173,7 +182,16 @@ def save_model(
     remove_folder(out / _CHECKPOINTS)
 
 
-def copy_tokenizer(vocabulary: Path, folder: Path, longest: int) -> None:
+def save_files(folder: Path, model: Any, vocabulary: Path) -> None:
+    """Save model and tokenizer for `transformers`, in files that all may read who may read the folder."""
+    with no_progress_bar():
+        model.save_pretrained(folder)
+    _copy_tokenizer(vocabulary, folder, model.config.max_position_embeddings)
+    for file in folder.glob("*.safetensors"):
+        shutil.copymode(folder / "config.json", file)  # safetensors makes files for their owner alone
+
+
+def _copy_tokenizer(vocabulary: Path, folder: Path, longest: int) -> None:
     """Copy the tokenizer byte for byte, but for the one setting that is the model's: how long a text may be."""
     for name in _TOKENIZER_FILES:
         if (vocabulary / name).exists():

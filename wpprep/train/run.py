@@ -274,7 +274,7 @@ class Run:
         self.evaluations.append(found)
         self.tell("held_out", found)
         if self.options.final_weights == "best" and self.ranks.is_first and self.best() is found:
-            save_best(self.out, dict(self.model.named_parameters()))
+            save_best(self.out, self.step, dict(self.model.named_parameters()))
 
     def best(self) -> Evaluation | None:
         """The evaluation of the lowest held-out MLM loss, the first of equals."""
@@ -296,8 +296,10 @@ class Run:
         if self.device.type == "cuda":
             for rank, state in enumerate(self.ranks.gather(torch.cuda.get_rng_state())):
                 tensors[f"random.cuda.{rank}"] = state
+        best = self.best()
         values = {
             "step": self.step,
+            "best": best.step if best else None,
             "world": self.ranks.world,
             "evaluations": [dataclasses.asdict(found) for found in self.evaluations],
             "window": self.window.values(),
@@ -344,8 +346,9 @@ class Run:
 
     def take_best(self) -> None:
         """Put the weights of the lowest held-out loss into the model, if these are wanted."""
-        if self.options.final_weights == "best" and self.evaluations and self.ranks.is_first:
-            weights = load_best(self.out)
+        best = self.best()
+        if self.options.final_weights == "best" and best is not None and self.ranks.is_first:
+            weights = load_best(self.out, best.step)
             with torch.no_grad():
                 for name, weight in self.model.named_parameters():
                     weight.copy_(weights[name])

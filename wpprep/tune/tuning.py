@@ -28,9 +28,8 @@ from wpprep.errors import CorpusError, OptionError, OutputError
 from wpprep.files import MANIFEST, UNFINISHED, atomic_write, remove_folder, sha256_of, write_text
 from wpprep.manifest import Manifest, describe
 from wpprep.output import OutputFolder
-from wpprep.train.checkpoint import copy_tokenizer
+from wpprep.train.checkpoint import save_files
 from wpprep.train.folders import read_config, read_vocabulary
-from wpprep.train.model import no_progress_bar
 from wpprep.train.ranks import Ranks
 from wpprep.tune.examples import Example, choose, hold_out
 from wpprep.tune.fitting import Fit, Report, judge
@@ -275,9 +274,7 @@ def _save_model(out: Path, model: Any, start: Path) -> None:
     partial = out / UNFINISHED / "model"
     remove_folder(partial)
     try:
-        with no_progress_bar():
-            model.save_pretrained(partial)
-        copy_tokenizer(start, partial, model.config.max_position_embeddings)
+        save_files(partial, model, start)
         for file in sorted(partial.iterdir()):
             os.replace(file, out / file.name)
     except OSError as error:
