@@ -274,9 +274,9 @@ class OutputFolder:
             self.wait()
 
     def wait(self) -> None:
-        """Give other nodes a moment, each time a longer one until there is something to do again."""
+        """Give other nodes a moment, each time a little longer one until there is something to do again."""
         time.sleep(self._pause)
-        self._pause = min(2 * self._pause, _LOOKS[1])
+        self._pause = min(1.125 * self._pause, _LOOKS[1])  # so about an eighth of the wait may be in vain
 
     def refuse_finished(self) -> None:
         """Raise FinishedElsewhere where another node has finished the folder meanwhile."""
