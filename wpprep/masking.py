@@ -36,6 +36,7 @@ from numba import njit
 
 from wpprep import rng
 from wpprep.errors import OptionError, VocabularyError
+from wpprep.kernels import kernel
 from wpprep.records import InstanceBatch, Ints, TokenRoles, Tokens
 
 Marks = npt.NDArray[np.bool_]
@@ -181,7 +182,7 @@ def _mask_rows(
                 input_ids[place] = replacements[rng.below(state, len(replacements))]
 
 
-@njit(cache=True)
+@kernel
 def _choose_tokens(length: int, b_start: int, quota: int, state: rng.State, chosen: Marks) -> None:
     """Mark ``quota`` of a row's tokens, each set equally likely, with one draw each.
 
@@ -196,14 +197,14 @@ def _choose_tokens(length: int, b_start: int, quota: int, state: rng.State, chos
         chosen[position] = True
 
 
-@njit(cache=True)
+@kernel
 def _place(candidate: int, b_start: int) -> int:
     """The position of a row's n-th token, counted from 0 without [CLS] and the [SEP] before B."""
     position = candidate + 1
     return position + 1 if position >= b_start - 1 else position
 
 
-@njit(cache=True)
+@kernel
 def _choose_words(
     length: int, b_start: int, quota: int, starts: Marks, state: rng.State, words: Ints, chosen: Marks
 ) -> None:
@@ -220,7 +221,7 @@ def _choose_words(
             missing -= stop - start
 
 
-@njit(cache=True)
+@kernel
 def _choose_spans(
     length: int,
     b_start: int,
@@ -253,7 +254,7 @@ def _choose_spans(
                 break
 
 
-@njit(cache=True)
+@kernel
 def _span_length(state: rng.State) -> int:
     """Draw how many words a span has: geometrically, again where they are more than the most allowed."""
     while True:
@@ -264,7 +265,7 @@ def _span_length(state: rng.State) -> int:
             return words
 
 
-@njit(cache=True)
+@kernel
 def _find_words(length: int, b_start: int, starts: Marks, words: Ints) -> int:
     """Write where a row's words start to ``words``; returns how many there are.
 
@@ -278,7 +279,7 @@ def _find_words(length: int, b_start: int, starts: Marks, words: Ints) -> int:
     return count
 
 
-@njit(cache=True)
+@kernel
 def _draw_word(words: Ints, drawn: int, count: int, state: rng.State) -> int:
     """Draw one of ``words[drawn:count]``, the first of which takes its place (Fisher and Yates's shuffle)."""
     other = drawn + rng.below(state, count - drawn)
@@ -287,7 +288,7 @@ def _draw_word(words: Ints, drawn: int, count: int, state: rng.State) -> int:
     return int(word)
 
 
-@njit(cache=True)
+@kernel
 def _end_of_word(start: int, length: int, b_start: int, starts: Marks) -> int:
     """Where the word that starts at ``start`` ends: before the next word, or before the next ``[SEP]``."""
     stop = start + 1

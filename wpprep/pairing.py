@@ -42,6 +42,7 @@ from numba import njit
 from wpprep import rng
 from wpprep.config import ShardOptions
 from wpprep.errors import OptionError
+from wpprep.kernels import kernel
 from wpprep.records import InstanceBatch, Ints, TokenizedDocuments, TokenRoles, Tokens, offsets_of
 
 # One row of a plan. Ranges are tokens of the documents at hand, but for a random B: that is asked for as
@@ -183,7 +184,7 @@ def _fetch(
     return tokens, word_starts
 
 
-@njit(cache=True)
+@kernel
 def _target_length(state: rng.State, max_tokens: int, short_seq_prob: float) -> int:
     """Draw the length that the instances of a document are filled to: the longest, or 2 and more."""
     if rng.uniform(state) < short_seq_prob:
@@ -257,7 +258,7 @@ def _plan_pairs(
     return rows, dropped
 
 
-@njit(cache=True)
+@kernel
 def _end_of_a(sentences: Ints, segment: int, stop: int, is_random: bool, state: rng.State) -> tuple[int, int]:
     """Draw where A ends in the chunk of the segments up to ``stop``: before which of them, at which token.
 
@@ -331,7 +332,7 @@ def _truncate(plan: Plan, max_tokens: int) -> int:
     return own
 
 
-@njit(cache=True)
+@kernel
 def _assemble(
     plan: Plan, a_source: Tokens, b_source: Tokens, cls: int, sep: int, offsets: Ints, target: Tokens
 ) -> None:
@@ -351,7 +352,7 @@ def _assemble(
             _copy(source[row.b_start : row.b_stop], new[separator + 1 : -1])
 
 
-@njit(cache=True)
+@kernel
 def _copy(old: Tokens, new: Tokens) -> None:
     """Set ``new`` to ``old``, of the same length; four times as fast as ``new[:] = old`` in Numba."""
     for i in range(len(new)):

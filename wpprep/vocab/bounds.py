@@ -18,8 +18,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from wpprep.kernels import inlined, kernel
 from wpprep.vocab.heap import comes_first, drop_top, keep_live, push, sift_down
 from wpprep.vocab.places import merges_in_runs
 from wpprep.vocab.scores import FREQUENCY, RATIO, merge_score
@@ -28,20 +28,20 @@ from wpprep.vocab.segmentation import LEFT, RIGHT, TOTAL, Int32s
 FAR, NEAR = range(2)  # the two floors a bound can be taken with
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _floor_below(count: Any, level: int) -> Any:
     """The floor to put under a count."""
     return count - count // 2 if level == FAR else count - count // 256
 
 
-@njit(cache=True)
+@kernel
 def set_floors(seg: Any, piece: int) -> None:
     """Put floors under a piece that has no pairs in the heap yet."""
     for level in (FAR, NEAR):
         seg.floors[piece, level] = _floor_below(seg.piece_counts[piece], level)
 
 
-@njit(cache=True)
+@kernel
 def _bound(seg: Any, code: int, p: int) -> float:
     """A score that the pair cannot exceed while its pieces stay above their floors."""
     a, b, n = seg.pairs[p, LEFT], seg.pairs[p, RIGHT], seg.pair_counts[p]
@@ -57,7 +57,7 @@ def _bound(seg: Any, code: int, p: int) -> float:
     return float(merge_score(code, n, max(floor_a, n), max(floor_b, n), seg.counters[TOTAL], a == b))
 
 
-@njit(cache=True)
+@kernel
 def _exact(seg: Any, code: int, p: Any) -> float:
     """The pair's score now."""
     a, b, n = seg.pairs[p, LEFT], seg.pairs[p, RIGHT], seg.pair_counts[p]
@@ -67,7 +67,7 @@ def _exact(seg: Any, code: int, p: Any) -> float:
     return float(merge_score(code, n, c_a, c_b, seg.counters[TOTAL], a == b))
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _enter_lists(seg: Any, p: int, level: int) -> None:
     left, right = seg.pairs[p, LEFT], seg.pairs[p, RIGHT]
     seg.next_member[2 * p, level] = seg.first_member[left, level]
@@ -77,7 +77,7 @@ def _enter_lists(seg: Any, p: int, level: int) -> None:
         seg.first_member[right, level] = 2 * p + 1
 
 
-@njit(cache=True)
+@kernel
 def offer(seg: Any, heap: Any, code: int, first: Any, stop: Any) -> None:
     """Enter the pairs numbered from ``first`` to ``stop``, all new, into lists and heap."""
     for p in range(first, stop):
@@ -88,7 +88,7 @@ def offer(seg: Any, heap: Any, code: int, first: Any, stop: Any) -> None:
             _raise_key(seg, heap, p, _bound(seg, code, p))
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _raise_key(seg: Any, heap: Any, p: int, key: float) -> None:
     """Give a pair a higher bound; the entry with the lower one stays behind."""
     if key > seg.pair_keys[p]:
@@ -98,7 +98,7 @@ def _raise_key(seg: Any, heap: Any, p: int, key: float) -> None:
         push(heap, key, p, seg.pairs)
 
 
-@njit(cache=True)
+@kernel
 def bound_again(seg: Any, heap: Any, code: int, piece: int, least: int) -> None:
     """Score the pairs of a piece again that fell through a floor, and lower the floor."""
     for level in (FAR, NEAR):
@@ -119,7 +119,7 @@ def bound_again(seg: Any, heap: Any, code: int, piece: int, least: int) -> None:
             node = following
 
 
-@njit(cache=True)
+@kernel
 def most_frequent(seg: Any, heap: Any, least: int) -> int:
     """The pair with the highest count, left in the heap; -1 if none has ``least``."""
     pair_counts, pairs = seg.pair_counts, seg.pairs
@@ -136,7 +136,7 @@ def most_frequent(seg: Any, heap: Any, least: int) -> int:
     return -1
 
 
-@njit(cache=True)
+@kernel
 def best_scored(seg: Any, heap: Any, code: int, least: int, held: Int32s) -> int:
     """The pair with the best exact score, left in the heap; -1 if no merge gains."""
     pairs, pair_keys = seg.pairs, seg.pair_keys
@@ -162,7 +162,7 @@ def best_scored(seg: Any, heap: Any, code: int, least: int, held: Int32s) -> int
     return int(best)
 
 
-@njit(cache=True)
+@kernel
 def _tighten(seg: Any, code: int, p: Any) -> float:
     """Take the bound of a pair again, with near floors, and keep it if it is lower; returns it."""
     was_near, seg.is_near[p] = seg.is_near[p], True

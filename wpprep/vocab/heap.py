@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from wpprep.kernels import inlined, kernel
 
 
 class Heap(NamedTuple):
@@ -28,7 +29,7 @@ def new_heap(capacity: int) -> Heap:
     return Heap(np.empty(capacity, np.float64), np.empty(capacity, np.int32), np.zeros(1, np.int64))
 
 
-@njit(cache=True)
+@kernel
 def comes_first(p: Any, q: Any, ids: Any) -> bool:
     """Whether pair ``p`` has the smaller ids: the order among equal keys."""
     if ids[p, 0] != ids[q, 0]:
@@ -36,12 +37,12 @@ def comes_first(p: Any, q: Any, ids: Any) -> bool:
     return bool(ids[p, 1] < ids[q, 1])
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _is_better(key: float, p: int, other_key: float, q: int, ids: Any) -> bool:
     return key > other_key or (key == other_key and comes_first(np.int64(p), np.int64(q), ids))
 
 
-@njit(cache=True, inline="always")
+@inlined
 def push(heap: Any, key: float, pair: int, ids: Any) -> None:
     """Add an entry; the caller has made sure that there is room."""
     keys, pairs, i = heap.keys, heap.pairs, heap.size[0]
@@ -55,14 +56,14 @@ def push(heap: Any, key: float, pair: int, ids: Any) -> None:
     keys[i], pairs[i] = key, pair
 
 
-@njit(cache=True, inline="always")
+@inlined
 def drop_top(heap: Any) -> None:
     """Put the last entry in the place of the best, ``keys[0]`` and ``pairs[0]``; `sift_down` must follow."""
     last = heap.size[0] - 1
     heap.keys[0], heap.pairs[0], heap.size[0] = heap.keys[last], heap.pairs[last], last
 
 
-@njit(cache=True, inline="always")
+@inlined
 def sift_down(heap: Any, i: int, ids: Any) -> None:
     """Restore the order where entry ``i`` may be worse than those below it."""
     keys, pairs, size = heap.keys, heap.pairs, heap.size[0]
@@ -81,7 +82,7 @@ def sift_down(heap: Any, i: int, ids: Any) -> None:
     keys[i], pairs[i] = key, pair
 
 
-@njit(cache=True)
+@kernel
 def keep_live(heap: Any, live_keys: Any, ids: Any) -> None:
     """Throw out the entries whose key is not their pair's live one, and restore the order."""
     keys, pairs, kept = heap.keys, heap.pairs, 0

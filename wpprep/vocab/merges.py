@@ -21,9 +21,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from wpprep.errors import VocabularyError
+from wpprep.kernels import kernel
 from wpprep.vocab.bounds import best_scored, bound_again, most_frequent, offer, set_floors
 from wpprep.vocab.heap import new_heap
 from wpprep.vocab.places import merge_places
@@ -48,7 +48,7 @@ _TARGET, _EXHAUSTED, _ROOM, _PAUSED = range(4)  # why the kernel came back
 _MERGES_A_CALL = 1000
 
 
-@njit(cache=True)
+@kernel
 def _begin(seg: Any, heap: Any, code: int) -> None:
     """Offer the pairs of the characters."""
     for piece in range(seg.counters[N_PIECES]):
@@ -56,7 +56,7 @@ def _begin(seg: Any, heap: Any, code: int) -> None:
     offer(seg, heap, code, np.int64(0), seg.counters[N_PAIRS])  # a bare 0 would compile it twice
 
 
-@njit(cache=True)
+@kernel
 def _merge(
     seg: Any, heap: Any, merges: Int32s, first: int, code: int, least: int, target: int, held: Int32s
 ) -> int:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
+from wpprep.kernels import inlined, kernel
 from wpprep.vocab.segmentation import (
     COUNT,
     EDGE,
@@ -27,7 +26,7 @@ from wpprep.vocab.segmentation import (
 )
 
 
-@njit(cache=True)
+@kernel
 def merge_places(seg: Any, p: int, least: int) -> int:
     """Merge a pair at all its places, left to right, into a new piece.
 
@@ -85,7 +84,7 @@ def merge_places(seg: Any, p: int, least: int) -> int:
     return merged
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _new_pair(seg: Any, other: int, side: int, product: int, n_pairs: int) -> tuple[int, int]:
     """The pair of the product and a piece on its left (side 0) or right (1), and how many pairs there are."""
     column = 0 if other == product else side
@@ -101,7 +100,7 @@ def _new_pair(seg: Any, other: int, side: int, product: int, n_pairs: int) -> tu
     return q, n_pairs
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _keep_frequent(seg: Any, first_pair: int, n_pairs: int, n_fresh: int, least: int) -> None:
     """Drop the rare ones of the pairs just made, and lay the lists of the others into the pool."""
     kept, end = first_pair, seg.counters[POOL_END]
@@ -128,7 +127,7 @@ def _keep_frequent(seg: Any, first_pair: int, n_pairs: int, n_fresh: int, least:
     seg.counters[N_PAIRS], seg.counters[POOL_END] = kept, end
 
 
-@njit(cache=True)
+@kernel
 def merges_in_runs(seg: Any, p: int) -> int:
     """How many merges the pair (a, a) allows: in a run of equal pieces every second place only."""
     total, length, taken = 0, seg.lengths[seg.pairs[p, LEFT]], -1

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
+from wpprep.kernels import inlined, kernel
 
 FREQUENCY, LIKELIHOOD, RATIO = range(3)
 SCORES = {"frequency": FREQUENCY, "likelihood": LIKELIHOOD, "ratio": RATIO}
@@ -33,7 +33,7 @@ _SQRT_HALF = 0.7071067811865476
 _NEAR_ONE = 0.171573  # |s| below which a number lies between the square roots of 1/2 and 2
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _ln_by_s(s: float) -> float:
     """ln((1 + s) / (1 - s)) = 2 artanh s for |s| up to _NEAR_ONE, by its series."""
     square = s * s
@@ -47,7 +47,7 @@ def _ln_by_s(s: float) -> float:
     return 2.0 * s * total
 
 
-@njit(cache=True)
+@kernel
 def ln(x: float) -> float:
     """The natural logarithm by plain arithmetic, for x > 0.
 
@@ -61,7 +61,7 @@ def ln(x: float) -> float:
     return exponent * _LN_2 + _ln_by_s((mantissa - 1.0) / (mantissa + 1.0))
 
 
-@njit(cache=True)
+@kernel
 def rest_times_ln(c: int, n: int) -> float:
     """(c - n) ln((c - n) / c), the part of a gain that a count c contributes beyond first order; 0 if n = c."""
     rest = float(c - n)
@@ -73,7 +73,7 @@ def rest_times_ln(c: int, n: int) -> float:
     return rest * ln(rest / c)
 
 
-@njit(cache=True)
+@kernel
 def merge_score(code: int, n: int, c_a: int, c_b: int, total: int, same: bool) -> float:
     """The score of a merge; zero or less means that nothing is gained.
 

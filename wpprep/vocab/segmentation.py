@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from wpprep.kernels import inlined, kernel
 from wpprep.records import Ints
 
 Int32s = npt.NDArray[np.int32]
@@ -101,10 +101,9 @@ class Segmentation(NamedTuple):
 def new_segmentation(words: CountedWords, least: int) -> Segmentation:
     """The words as single characters, with every pair of neighbours that occurs ``least`` times."""
     places = np.empty((len(words.characters), 4), np.int32)
-    piece_counts = _enter_words(
-        words.characters, words.ends, words.counts, words.alphabet_size, places, places.view(np.int64)
-    )
-    pairs, pair_counts = _enter_pairs(places, places.view(np.int64), least)
+    piece_counts = np.zeros(words.alphabet_size, np.int64)
+    _enter_words(words.characters, words.ends, words.counts, places, places.view(np.int64), piece_counts)
+    pairs, pair_counts = _enter_pairs(places, least)
     pool = np.empty(max(1, 3 * len(words.characters)), np.int32)
     longest = _enter_lists(places, pairs, pool)
     room, n = max(1024, 4 * len(pairs)), len(pairs)
@@ -163,12 +162,11 @@ def _piece_arrays(room: int) -> dict[str, Any]:
     }
 
 
-@njit(cache=True)
+@kernel
 def _enter_words(
-    characters: Int32s, ends: Ints, counts: Ints, alphabet_size: int, places: Int32s, place_counts: Int64s
-) -> Int64s:
-    """Fill the rows of all places but for their pairs; returns the counts of the characters."""
-    piece_counts = np.zeros(alphabet_size, np.int64)
+    characters: Int32s, ends: Ints, counts: Ints, places: Int32s, place_counts: Int64s, piece_counts: Int64s
+) -> None:
+    """Fill the rows of all places but for their pairs, and count the characters."""
     first = 0
     for w in range(len(ends)):
         for place in range(first, ends[w]):
@@ -177,45 +175,64 @@ def _enter_words(
                 piece_counts[characters[place]] += counts[w]
         first = ends[w]
     places[first, PIECE], place_counts[first, COUNT] = EDGE, 0
-    return piece_counts
 
 
-@njit(cache=True)
-def _enter_pairs(places: Int32s, place_counts: Int64s, least: int) -> tuple[Int32s, Int64s]:
-    """Name the pair of every place, by way of a hash table that grows.
+def _enter_pairs(places: Int32s, least: int) -> tuple[Int32s, Int64s]:
+    """Name the pair of every place, by way of a hash table that grows; forget those of fewer occurrences.
 
     Returns:
         ``pairs``, with the lengths of the lists in the column END, and ``pair_counts``.
     """
-    slots, n_pairs = np.zeros(1 << 12, np.int32), 0
-    pairs, counts = np.zeros((1 << 11, 4), np.int32), np.zeros(1 << 11, np.int64)
-    for place in range(len(places) - 1):
-        left, right = places[place, PIECE], places[place + 1, PIECE]
-        if left < 0 or right < 0:
-            places[place, PAIR] = -1
-            continue
-        slot = _free_slot(slots, pairs, left, right)
-        if slots[slot] == 0:
-            if n_pairs == len(pairs):
-                old, old_counts = pairs, counts
-                pairs, counts = np.zeros((2 * n_pairs, 4), np.int32), np.zeros(2 * n_pairs, np.int64)
-                slots = np.zeros(2 * len(slots), np.int32)
-                for p in range(n_pairs):
-                    pairs[p, LEFT], pairs[p, RIGHT], pairs[p, END] = old[p, LEFT], old[p, RIGHT], old[p, END]
-                    counts[p] = old_counts[p]
-                    slots[_free_slot(slots, pairs, pairs[p, LEFT], pairs[p, RIGHT])] = p + 1
-                slot = _free_slot(slots, pairs, left, right)
-            pairs[n_pairs, LEFT], pairs[n_pairs, RIGHT] = left, right
-            n_pairs += 1
-            slots[slot] = n_pairs
-        p = slots[slot] - 1
+    room = 1 << 11
+    pairs, counts, slots = np.zeros((room, 4), np.int32), np.zeros(room, np.int64), np.zeros(2 * room, np.int32)
+    place, n_pairs = _name_pairs(places, places.view(np.int64), 0, slots, pairs, counts, 0)
+    while place < len(places):
+        pairs = np.concatenate([pairs, np.zeros_like(pairs)])
+        counts = np.concatenate([counts, np.zeros_like(counts)])
+        slots = np.zeros(2 * len(slots), np.int32)
+        _fill_slots(slots, pairs, n_pairs)
+        place, n_pairs = _name_pairs(places, places.view(np.int64), place, slots, pairs, counts, n_pairs)
+    kept = _drop_rare(places, pairs, counts, np.empty(n_pairs, np.int32), least)
+    return pairs[:kept], counts[:kept]
+
+
+@kernel
+def _name_pairs(
+    places: Int32s, place_counts: Int64s, place: int, slots: Int32s, pairs: Int32s, counts: Int64s, n_pairs: int
+) -> tuple[int, int]:
+    """Name and count from ``place`` on; returns where room for pairs ran out, and how many there are."""
+    while place < len(places):
+        # The last place is an edge, which has no place after it.
+        left, right = places[place, PIECE], places[min(place + 1, len(places) - 1), PIECE]
+        p = -1
+        if left >= 0 and right >= 0:
+            slot = _free_slot(slots, pairs, left, right)
+            if slots[slot] == 0:
+                if n_pairs == len(pairs):
+                    break
+                pairs[n_pairs, LEFT], pairs[n_pairs, RIGHT] = left, right
+                n_pairs += 1
+                slots[slot] = n_pairs
+            p = slots[slot] - 1
+            pairs[p, END] += 1
+            counts[p] += place_counts[place, COUNT]
         places[place, PAIR] = p
-        pairs[p, END] += 1
-        counts[p] += place_counts[place, COUNT]
-    places[len(places) - 1, PAIR] = -1
-    # Drop the rare pairs, and number the others anew.
-    renumbered, kept = np.empty(n_pairs, np.int32), 0
+        place += 1
+    return place, n_pairs
+
+
+@kernel
+def _fill_slots(slots: Int32s, pairs: Int32s, n_pairs: int) -> None:
+    """Enter the pairs into an empty table."""
     for p in range(n_pairs):
+        slots[_free_slot(slots, pairs, pairs[p, LEFT], pairs[p, RIGHT])] = p + 1
+
+
+@kernel
+def _drop_rare(places: Int32s, pairs: Int32s, counts: Int64s, renumbered: Int32s, least: int) -> int:
+    """Drop the rare pairs and number the others, whose number is returned, anew."""
+    kept = 0
+    for p in range(len(renumbered)):
         renumbered[p] = -1
         if counts[p] >= least:
             pairs[kept, LEFT], pairs[kept, RIGHT] = pairs[p, LEFT], pairs[p, RIGHT]
@@ -225,10 +242,10 @@ def _enter_pairs(places: Int32s, place_counts: Int64s, least: int) -> tuple[Int3
     for place in range(len(places)):
         if places[place, PAIR] >= 0:
             places[place, PAIR] = renumbered[places[place, PAIR]]
-    return pairs[:kept], counts[:kept]
+    return kept
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _free_slot(slots: Int32s, pairs: Int32s, left: Any, right: Any) -> Any:
     """Where the pair stands in the table, or the free slot for it."""
     mask = np.uint64(len(slots) - 1)
@@ -242,7 +259,7 @@ def _free_slot(slots: Int32s, pairs: Int32s, left: Any, right: Any) -> Any:
     return slot
 
 
-@njit(cache=True)
+@kernel
 def _enter_lists(places: Int32s, pairs: Int32s, pool: Int32s) -> int:
     """Lay the lists of the pairs into the pool; returns the length of the longest."""
     end, longest = 0, 0

@@ -1,0 +1,64 @@
+"""Kernels compiled without reference counts: none makes an array (Numba sees to that) or gives one back."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numba import TypingError, types
+from numba.core.dispatcher import Dispatcher
+from numba.core.errors import NumbaError
+
+import wpprep
+from wpprep.kernels import inlined, kernel
+from wpprep.vocab.merges import CountedWords, Merger
+from wpprep.vocab.scores import SCORES
+
+_NUMBERS = (types.Number, types.Boolean, types.NoneType)
+_ANNOTATIONS = {"None", "int", "float", "bool", "np.int64", "np.uint64", "tuple[int, int]", "Any"}
+
+
+def uncounted() -> Iterator[Any]:
+    """Every kernel of the package that is compiled without counts."""
+    for module in pkgutil.iter_modules(wpprep.__path__, "wpprep."):
+        found = importlib.import_module(module.name)
+        rooms = pkgutil.iter_modules(getattr(found, "__path__", []), f"{module.name}.")
+        for room in [module.name, *(each.name for each in rooms)]:
+            if room.startswith(("wpprep.train", "wpprep.tune", "wpprep.engines", "wpprep.report")):
+                continue  # extras that may be missing, and no kernels
+            for value in vars(importlib.import_module(room)).values():
+                if isinstance(value, Dispatcher) and value.targetoptions.get("_nrt") is False:
+                    yield value
+
+
+def test_kernels_without_counts_return_numbers() -> None:
+    """What is annotated, and what Numba made of it: an array given back would be freed too early."""
+    words = CountedWords(np.array([-1, 0, 1, 0, -1], np.int32), np.array([4]), np.array([2]), 2)
+    for code in SCORES.values():
+        Merger(words, code, least=1).run(3)
+    found = {f.py_func.__qualname__: f for f in uncounted()}
+    assert {"_merge", "merge_places", "push", "_choose_words", "_assemble"} <= set(found)
+    compiled = 0
+    for name, f in found.items():
+        assert str(f.py_func.__annotations__.get("return")) in _ANNOTATIONS, name
+        for overload in f.overloads.values():
+            returned = overload.signature.return_type
+            parts = returned.types if isinstance(returned, types.BaseTuple) else [returned]
+            assert all(isinstance(part, _NUMBERS) for part in parts), (name, returned)
+            compiled += 1
+    assert compiled >= 6
+
+
+@pytest.mark.parametrize("decorator", [kernel, inlined])
+def test_numba_refuses_to_make_an_array_without_counts(decorator: Any) -> None:
+    """So that nobody finds out from memory that is never freed."""
+
+    def makes_one(n: int) -> Any:
+        return np.empty(n)[0]
+
+    with pytest.raises((NumbaError, TypingError)):
+        decorator(makes_one)(3)
