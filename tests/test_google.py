@@ -167,12 +167,13 @@ def check_masks(text: Text, most: int) -> None:
     own, options = text.documents, ShardOptions(max_seq_length=128)
     store = store_of(own)
     made = make_instances(own, np.arange(len(own)), np.zeros(len(own), np.int64), store, roles(), options)
+    unmasked = made.batch.input_ids.copy()
     batch = mask_batch(made.batch, roles(), "token", 0.15, 19, 0.8, 0.1, made.mask_keys)
     generator = random.Random(2018)
     mine: list[tuple[int, float]] = []  # what became of each prediction: 0 [MASK], 1 kept, 2 random; its place
     theirs: list[tuple[int, float]] = []
     for r in range(min(most, len(batch))):
-        plain = made.batch.input_ids[made.batch.offsets[r] : made.batch.offsets[r + 1]].tolist()
+        plain = unmasked[batch.offsets[r] : batch.offsets[r + 1]].tolist()
         seen = batch.input_ids[batch.offsets[r] : batch.offsets[r + 1]]
         positions = batch.mlm_positions[batch.mlm_offsets[r] : batch.mlm_offsets[r + 1]].tolist()
         quota = number_to_predict(len(plain), 0.15, 19)

@@ -31,10 +31,9 @@ SHARES = st.sampled_from([(0.8, 0.1), (1.0, 0.0), (0.0, 1.0), (0.0, 0.0), (0.5, 
 
 
 def batch_of(pairs: list[tuple[list[int], list[int]]], *, marked: bool = False) -> InstanceBatch:
-    """Unmasked rows with these A and B, or A alone; the ids are read-only, as those of a mapped file."""
+    """Unmasked rows with these A and B, or A alone."""
     tokens = [[CLS, *a, SEP, *b, SEP] if b else [CLS, *a, SEP] for a, b in pairs]
     input_ids = np.array([token for row in tokens for token in row], np.uint16)
-    input_ids.flags.writeable = False
     return InstanceBatch(
         input_ids=input_ids,
         offsets=offsets_of(np.array([len(row) for row in tokens])),
@@ -48,6 +47,11 @@ def batch_of(pairs: list[tuple[list[int], list[int]]], *, marked: bool = False) 
     )
 
 
+def copy_of(batch: InstanceBatch) -> InstanceBatch:
+    """Rows to mask in place, where the unmasked ones are still wanted."""
+    return dataclasses.replace(batch, input_ids=batch.input_ids.copy())
+
+
 def mask(
     batch: InstanceBatch,
     policy: str = "token",
@@ -58,7 +62,7 @@ def mask(
     seed: int = 0,
 ) -> InstanceBatch:
     keys = np.random.default_rng(seed).integers(0, 2**64, len(batch), np.uint64)
-    return mask_batch(batch, roles(100), policy, prob, most, *shares, keys)
+    return mask_batch(copy_of(batch), roles(100), policy, prob, most, *shares, keys)
 
 
 def predictions(batch: InstanceBatch) -> list[tuple[list[int], list[int]]]:
@@ -210,7 +214,7 @@ def test_masks_are_the_twins(
     batch = batch_of(pairs, marked=marked)
     keys = np.arange(len(batch), dtype=np.uint64)
     vocabulary = roles(100)
-    masked = mask_batch(batch, vocabulary, policy, prob, 7, *shares, keys)
+    masked = mask_batch(copy_of(batch), vocabulary, policy, prob, 7, *shares, keys)
     starts = batch.word_starts
     if starts is None and vocabulary.starts_word is not None:
         starts = vocabulary.starts_word[batch.input_ids]
@@ -275,7 +279,9 @@ def test_rows_are_masked_alike_in_any_company() -> None:
     pairs = [([10 + i] * (i + 5), [60 + i] * 3) for i in range(20)]
     keys = np.arange(20, dtype=np.uint64)
     together = mask_batch(batch_of(pairs), roles(100), "token", 0.15, 77, 0.8, 0.1, keys)
-    backwards = mask_batch(batch_of(pairs[::-1]), roles(100), "token", 0.15, 77, 0.8, 0.1, keys[::-1].copy())
+    backwards = mask_batch(
+        copy_of(batch_of(pairs[::-1])), roles(100), "token", 0.15, 77, 0.8, 0.1, keys[::-1].copy()
+    )
     assert rows(together) == rows(backwards)[::-1]
     other = mask_batch(batch_of(pairs), roles(100), "token", 0.15, 77, 0.8, 0.1, keys + np.uint64(100))
     assert rows(together) != rows(other)
@@ -299,7 +305,9 @@ def test_whole_words_need_word_starts() -> None:
     """Where neither the vocabulary nor the rows tell where words start, that is said, with the way out."""
     unmarked = roles(100)._replace(starts_word=None)
     with pytest.raises(OptionError, match="mask_policy word"):
-        mask_batch(batch_of([([10], [11])]), unmarked, "word", 0.15, 77, 0.8, 0.1, np.zeros(1, np.uint64))
+        mask_batch(
+            copy_of(batch_of([([10], [11])])), unmarked, "word", 0.15, 77, 0.8, 0.1, np.zeros(1, np.uint64)
+        )
 
 
 def test_random_tokens_need_tokens() -> None:

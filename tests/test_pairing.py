@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from reference import CLS, SEP, Document, columns, numbered, roles, rows, store, synthetic
 from reference.pairing import google_pairs, pair
 
+from wpprep import rng
 from wpprep.config import ShardOptions
 from wpprep.errors import OptionError
 from wpprep.pairing import PLAN, Instances, _truncate, make_instances
+from wpprep.shards import take_rows
 
 LENGTHS = st.lists(st.lists(st.integers(1, 12), min_size=1, max_size=8), min_size=2, max_size=8)
 OPTIONS = st.builds(
@@ -36,13 +38,14 @@ def make(
     indices: list[int] | None = None,
     passes: list[int] | None = None,
     marked: bool = False,
+    order_key: int | None = None,
 ) -> Instances:
     """The instances of some documents of a corpus (of all of them, in order, by default)."""
     indices = list(range(len(corpus))) if indices is None else indices
     passes = [0] * len(indices) if passes is None else passes
     own = columns([corpus[index] for index in indices], marked=marked)
     partners = store(corpus, marked=marked)
-    return make_instances(own, np.array(indices), np.array(passes), partners, roles(), options)
+    return make_instances(own, np.array(indices), np.array(passes), partners, roles(), options, order_key)
 
 
 def sides(instances: Instances) -> list[tuple[list[int], list[int]]]:
@@ -252,6 +255,19 @@ def test_passes_differ() -> None:
     first, second = (make(corpus, options, passes=[pass_] * 20) for pass_ in (0, 1))
     assert sides(first) != sides(second)
     assert not set(first.mask_keys.tolist()) & set(second.mask_keys.tolist())
+
+
+@given(lengths=LENGTHS, options=OPTIONS, order_key=st.integers(0, 2**64 - 1))
+def test_a_key_only_orders_the_rows(lengths: list[list[int]], options: ShardOptions, order_key: int) -> None:
+    """The same rows with all that is theirs, masks' keys too, in the order of the permutation it names."""
+    corpus = numbered(lengths)
+    plain, ordered = (make(corpus, options, marked=True, order_key=key) for key in (None, order_key))
+    order = rng.permutation(len(plain.batch), np.uint64(order_key))
+    wanted = take_rows(plain.batch, order)
+    for name, values in vars(wanted).items():
+        assert np.array_equal(values, getattr(ordered.batch, name)), name
+    assert np.array_equal(plain.mask_keys[order], ordered.mask_keys)
+    assert plain.statistics == ordered.statistics
 
 
 def test_mask_keys_are_all_different() -> None:

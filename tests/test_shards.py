@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import CLS, MASK, SEP, columns, roles, rows, store, synthetic
+from reference import CLS, MASK, SEP, columns, roles, store, synthetic
 
 from wpprep import shards as room
 from wpprep.config import ShardOptions, as_dict
@@ -27,7 +27,6 @@ from wpprep.shards import (
     read_metadata,
     read_rows,
     read_shard,
-    shuffle_rows,
     take_rows,
     write_dense_shard,
     write_shard,
@@ -317,16 +316,6 @@ def test_rows_are_taken_with_all_that_is_theirs(wanted: list[int], masked: bool)
     batch = instances(masked=masked, marked=True)
     taken = take_rows(batch, np.array(wanted, np.int64))
     assert all_rows(taken) == [row(batch, r) for r in wanted]
-
-
-def test_shuffling_keeps_rows_and_changes_their_order() -> None:
-    """Each row is there once, in an order that the key names."""
-    batch = instances()
-    shuffled = shuffle_rows(batch, 2**64 - 1)
-    assert sorted(map(str, all_rows(shuffled))) == sorted(map(str, all_rows(batch)))
-    assert rows(shuffled) != rows(batch)
-    assert rows(shuffled) == rows(shuffle_rows(batch, 2**64 - 1))
-    assert rows(shuffled) != rows(shuffle_rows(batch, 7))
 
 
 def test_statistics_worked_by_hand() -> None:

@@ -59,10 +59,10 @@ def mask_batch(
     random_share: float,
     keys: npt.NDArray[np.uint64],
 ) -> InstanceBatch:
-    """The batch with masks: ``input_ids`` corrupted (in a copy), positions and original ids beside them.
+    """The batch with masks: ``input_ids`` corrupted, in place, positions and original ids beside them.
 
     Args:
-        batch: unmasked rows.
+        batch: unmasked rows, whose ``input_ids`` are written to.
         roles: the id of ``[MASK]``, the replacements, and which pieces start a word.
         policy: a key of `POLICIES`.
         masked_lm_prob: share of a row's tokens that is predicted.
@@ -81,13 +81,12 @@ def mask_batch(
     word_starts = _word_starts(batch, roles) if policy != "token" else np.empty(0, np.bool_)
     lengths = np.diff(batch.offsets)
     quotas = np.clip(np.rint(lengths * masked_lm_prob).astype(np.int64), 1, max_predictions_per_seq)
-    input_ids = batch.input_ids.copy()
     positions = np.empty(quotas.sum() + 1, np.uint16)  # one more: see where it is filled
-    labels = np.empty(quotas.sum(), input_ids.dtype)
+    labels = np.empty(quotas.sum(), batch.input_ids.dtype)
     mlm_offsets = np.zeros(len(batch) + 1, np.int64)
     _mask_rows(
         POLICIES[policy],
-        input_ids,
+        batch.input_ids,
         batch.offsets,
         batch.b_start,
         word_starts,
@@ -103,7 +102,6 @@ def mask_batch(
     )
     return dataclasses.replace(
         batch,
-        input_ids=input_ids,
         mlm_positions=positions[: mlm_offsets[-1]],
         mlm_labels=labels[: mlm_offsets[-1]],
         mlm_offsets=mlm_offsets,

@@ -28,7 +28,7 @@ than an instance goes on in the next one, so that no token is lost.
 The random text is fetched for all rows at once: first a *plan* says where A and B of each row lie, then they
 are truncated in the plan and copied. All draws of a document come from its own streams.
 
-What this module does not do: decide which documents make a shard (pipeline), mask, shuffle or write.
+What this module does not do: decide which documents make a shard (pipeline), mask or write.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Instances(NamedTuple):
     """What pairing makes of some documents.
 
     Attributes:
-        batch: the rows, unmasked, in the order of their documents.
+        batch: the rows, unmasked.
         mask_keys: ``uint64[rows]``, the key of each row's static masks.
         statistics: ``truncated_tokens`` (of the documents' own A and B) and ``dropped_tokens`` (in no row).
     """
@@ -98,6 +98,7 @@ def make_instances(
     partners: Partners,
     roles: TokenRoles,
     options: ShardOptions,
+    order_key: int | None = None,
 ) -> Instances:
     """Make the instances of one shard.
 
@@ -108,6 +109,7 @@ def make_instances(
         partners: the corpus that random nexts come from; read only where the objective asks for them.
         roles: the ids of ``[CLS]`` and ``[SEP]``.
         options: objective, lengths, shares and seed.
+        order_key: names the permutation of the rows; without it they stay in the order of their documents.
 
     Raises:
         OptionError: random nexts are wanted of a corpus of one document.
@@ -116,6 +118,8 @@ def make_instances(
     assert np.all(np.diff(own.documents) > 0), "a document without sentences"
     max_tokens = options.max_seq_length - (2 if options.objective == "single" else 3)
     plan, dropped = _plan(own, indices, passes, partners, max_tokens, options)
+    if order_key is not None:  # shuffled as plans, rows are copied once
+        plan = plan[rng.permutation(len(plan), np.uint64(order_key))]
     random_next = plan["partner"] >= 0
     b_tokens, b_word_starts = _fetch(plan, random_next, own, partners)
     truncated = _truncate(plan, max_tokens)

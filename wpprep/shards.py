@@ -32,7 +32,6 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from wpprep import rng
 from wpprep.arrays import numbers, plain
 from wpprep.dense import DenseRows, pad_rows, unpad_rows
 from wpprep.errors import MissingInputError, OptionError, ShardError
@@ -308,11 +307,6 @@ def take_rows(batch: InstanceBatch, rows: Ints) -> InstanceBatch:
         mlm_offsets=mlm_offsets,
         word_starts=word_starts,
     )
-
-
-def shuffle_rows(batch: InstanceBatch, key: int) -> InstanceBatch:
-    """The rows of a batch in the order that the key names."""
-    return take_rows(batch, rng.permutation(len(batch), np.uint64(key)))
 
 
 def _take(source: npt.NDArray[Any], source_offsets: Ints, rows: Ints, offsets: Ints) -> npt.NDArray[Any]:

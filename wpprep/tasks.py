@@ -37,7 +37,7 @@ from wpprep.records import (
     in_batches,
 )
 from wpprep.sentences import sentence_splitter
-from wpprep.shards import shuffle_rows, take_rows, write_dense_shard, write_shard
+from wpprep.shards import take_rows, write_dense_shard, write_shard
 
 FACTS = ("documents", "text_bytes", "replaced", "fingerprint")  # what a manifest says of a corpus
 _BATCH_CHARACTERS = 1 << 22
@@ -131,7 +131,7 @@ def bins_of(options: ShardOptions) -> list[Bin]:
 
 @dataclass(frozen=True)
 class MakeShard:
-    """Makes one shard from the token store (with bins, one of each): pairs, shuffles, masks and writes it.
+    """Makes one shard from the token store (with bins, one of each): pairs, masks and writes it.
 
     Attributes:
         documents: the split that is made; random nexts come from there too.
@@ -158,7 +158,8 @@ class MakeShard:
         own = split.take(documents)
         if options.mask_policy == "token":
             own = replace(own, word_starts=None)  # nobody will ask where words start
-        made = make_instances(own, documents, passes, split, self.roles, options)
+        order_key = int(rng.key(options.seed, rng.ROW_ORDER, 0, index))
+        made = make_instances(own, documents, passes, split, self.roles, options, order_key)
         batch = replace(made.batch, document=self.documents.of(made.batch.document))
         if options.masking == "static":
             batch = mask_batch(
@@ -171,7 +172,6 @@ class MakeShard:
                 options.random_share,
                 made.mask_keys,
             )
-        batch = shuffle_rows(batch, int(rng.key(options.seed, rng.ROW_ORDER, 0, index)))
         written = [self._write(name, batch, bin_) for bin_ in bins_of(options)]
         of_bins = [statistics for _, statistics in written]
         of_all = shard_statistics(batch, self.roles, options.max_seq_length) if options.bins else of_bins[0]
