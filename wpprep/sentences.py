@@ -15,8 +15,9 @@ times faster than a book at a time. Sentences of any length are kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
+from itertools import accumulate, pairwise
 
 from sentencex import segment
 
@@ -58,17 +59,18 @@ def split_lines(text: str) -> list[str]:
     >>> split_lines("One.\\nTwo. Three.")
     ['One.', '\\nTwo. Three.']
     """
-    return _lead_with_blanks(re.findall(r"[^\n]+|\n", text))
+    return _lead_with_blanks(text, re.findall(r"[^\n]+|\n", text))
 
 
 def split_sentences(language: str, text: str) -> list[str]:
     """The sentences of every line by sentencex's rules for a language."""
     pieces = []
     for line in text.split("\n"):
-        pieces += _segment(language, line)
+        if line:
+            pieces += _segment(language, line)
         pieces.append("\n")
     pieces.pop()
-    return _lead_with_blanks(pieces)
+    return _lead_with_blanks(text, pieces)
 
 
 def _segment(language: str, line: str) -> list[str]:
@@ -84,17 +86,12 @@ def _segment(language: str, line: str) -> list[str]:
     return pieces if "".join(pieces) == line else [line]
 
 
-def _lead_with_blanks(pieces: Iterable[str]) -> list[str]:
-    """Sentences from pieces: what is blank at a piece's end goes to the start of the next one."""
-    sentences = []
-    blanks = ""
-    for piece in pieces:
-        sentence = piece.rstrip()
-        if sentence:
-            sentences.append(blanks + sentence)
-            blanks = piece[len(sentence) :]
-        else:
-            blanks += piece
-    if blanks:
-        sentences[-1:] = ["".join(sentences[-1:]) + blanks]
-    return sentences
+def _lead_with_blanks(text: str, pieces: list[str]) -> list[str]:
+    """Sentences from the pieces of a text: what is blank at the end of one goes to the start of the next."""
+    starts = accumulate(map(len, pieces), initial=0)
+    ends = [
+        start + kept for start, kept in zip(starts, map(len, map(str.rstrip, pieces)), strict=False) if kept
+    ]
+    if not ends:
+        return [text] if text else []
+    return [text[begin:end] for begin, end in pairwise([0, *ends[:-1], len(text)])]
