@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from numba.core.errors import NumbaError
 
 import wpprep
 from wpprep.kernels import inlined, kernel
+from wpprep.vocab.heap import keep_live, new_heap
 from wpprep.vocab.merges import CountedWords, Merger
 from wpprep.vocab.scores import SCORES
 
@@ -62,3 +64,13 @@ def test_numba_refuses_to_make_an_array_without_counts(decorator: Any) -> None:
 
     with pytest.raises((NumbaError, TypingError)):
         decorator(makes_one)(3)
+
+
+def test_arrays_are_neither_kept_nor_freed() -> None:
+    """After a call from Python, as many references to an array as before: in a tuple, and given alone."""
+    heap = new_heap(4)
+    ids = np.zeros((4, 2), np.int32)
+    before = [sys.getrefcount(array) for array in (*heap, ids)]
+    for _ in range(3):
+        keep_live(heap, np.zeros(4), ids)
+    assert [sys.getrefcount(array) for array in (*heap, ids)] == before
