@@ -9,7 +9,7 @@ import pytest
 from reference.merges import Corpus, greedy, random_corpus
 from tokenizers import Tokenizer, models
 
-from wpprep.vocab.greedy import MAX_WORD_CHARACTERS, count_usage
+from wpprep.vocab.greedy import MAX_WORD_CHARACTERS, count_again, count_usage
 from wpprep.vocab.merges import Merger
 from wpprep.vocab.scores import LIKELIHOOD
 
@@ -35,6 +35,22 @@ def test_usage_equals_the_twin(inactive: float) -> None:
         usage, unknown_here = count_usage(corpus.counted(), merger.merges, is_active)
         assert usage.tolist() == [expected[i] for i in range(len(spellings))]
         assert unknown_here == unknown
+
+
+def test_usage_after_more_pieces_is_that_of_counting_anew() -> None:
+    """Rounds as training has them: unused pieces leave, others come, and some words are encoded again."""
+    for seed in range(120):
+        words = random_corpus(seed).counted()
+        merger = Merger(words, seed % 3, 1)
+        merger.run(words.alphabet_size + 15)
+        active = np.ones(merger.piece_count, np.bool_)
+        usage, _ = count_usage(words, merger.merges, active)
+        for more in (9, 4, 0, 1):
+            active[words.alphabet_size :] &= usage[words.alphabet_size :] > 0
+            merger.run(merger.piece_count + more)
+            before, active = active, np.append(active, np.ones(merger.piece_count - len(active), np.bool_))
+            usage = count_again(usage, words, merger.merges, before, active)
+            assert usage.tolist() == count_usage(words, merger.merges, active)[0].tolist()
 
 
 def test_usage_equals_wordpiece_of_tokenizers() -> None:

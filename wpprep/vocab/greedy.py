@@ -5,15 +5,19 @@ It tells which pieces are ever used: a merge product is idle when longer pieces 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from wpprep.kernels import inlined, kernel
 from wpprep.records import Ints
 from wpprep.vocab.segmentation import CountedWords, Int32s
 
 MAX_WORD_CHARACTERS = 100  # a longer word is [UNK] as a whole, as in tokenizers' WordPiece
 
+_HEADS = 1 << 16  # marks for how a piece begins
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # of the polynomial hash of a piece's characters
 
 
@@ -32,10 +36,48 @@ def count_usage(words: CountedWords, merges: Int32s, is_active: npt.NDArray[np.b
     Returns:
         ``int64[pieces]``, and how many words (with repetitions) come out as [UNK].
     """
+    return _encode_some(words, np.arange(len(words.ends)), *_spell(merges, words.alphabet_size), is_active)
+
+
+def count_again(
+    usage: Ints,
+    words: CountedWords,
+    merges: Int32s,
+    was_active: npt.NDArray[np.bool_],
+    is_active: npt.NDArray[np.bool_],
+) -> Ints:
+    """The usage once pieces are added: only words that hold one of them are encoded again.
+
+    Args:
+        usage: what `count_usage` found, of all pieces there were.
+        was_active: the vocabulary that it is of; pieces never used may have been left out since, but no
+            character (a word that had been [UNK] could be known without them).
+        is_active: the same and more, ``bool[alphabet_size + n]``.
+
+    Returns:
+        ``int64[pieces]``.
+    """
     letters, starts = _spell(merges, words.alphabet_size)
+    before = np.zeros_like(is_active)
+    before[: len(was_active)] = was_active
+    is_new = is_active & ~before
+    slots, hashes = _piece_table(letters, starts, is_new)
+    holds_new = np.zeros(len(words.ends), np.bool_)
+    longest = int(np.diff(starts)[is_new].max(initial=0))
+    heads = np.zeros(_HEADS, np.bool_)
+    _mark(words.characters, words.ends, letters, starts, is_new, slots, hashes, longest, heads, holds_new)
+    which = np.flatnonzero(holds_new)
+    found = [_encode_some(words, which, letters, starts, active)[0] for active in (before, is_active)]
+    return np.append(usage, np.zeros(len(is_active) - len(usage), np.int64)) - found[0] + found[1]
+
+
+def _encode_some(
+    words: CountedWords, which: Ints, letters: Int32s, starts: Ints, is_active: npt.NDArray[np.bool_]
+) -> tuple[Ints, int]:
+    """Usage by the words numbered ``which``, and how many of these are [UNK]."""
     slots, hashes = _piece_table(letters, starts, is_active)
     longest = int(np.diff(starts)[is_active].max(initial=0))
-    return _count(words.characters, words.ends, words.counts, letters, starts, slots, hashes, longest)
+    return _count(words.characters, words.ends, words.counts, which, letters, starts, slots, hashes, longest)
 
 
 @njit(cache=True)
@@ -60,7 +102,7 @@ def _spell(merges: Int32s, alphabet_size: int) -> tuple[Int32s, Ints]:
     return letters, starts
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _slot_of(hash_: np.uint64, slots: Int32s) -> np.uint64:
     return (hash_ ^ hash_ >> np.uint64(32)) & np.uint64(len(slots) - 1)
 
@@ -85,7 +127,7 @@ def _piece_table(
     return slots, hashes
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _find(
     hash_: np.uint64, characters: Int32s, first: int, length: int,
     letters: Int32s, starts: Ints, slots: Int32s, hashes: npt.NDArray[np.uint64],
@@ -106,13 +148,14 @@ def _find(
 
 @njit(cache=True)
 def _count(
-    characters: Int32s, ends: Ints, counts: Ints,
+    characters: Int32s, ends: Ints, counts: Ints, which: Ints,
     letters: Int32s, starts: Ints, slots: Int32s, hashes: npt.NDArray[np.uint64], longest: int,
 ) -> tuple[Ints, int]:  # fmt: skip
     usage = np.zeros(len(hashes), np.int64)
     found_here = np.empty(MAX_WORD_CHARACTERS, np.int64)
-    unknown, first = 0, 1
-    for w in range(len(ends)):
+    unknown = 0
+    for w in which:
+        first = ends[w - 1] + 1 if w > 0 else 1
         start, n_found = first, 0
         is_known = ends[w] - first <= MAX_WORD_CHARACTERS
         while is_known and start < ends[w]:
@@ -134,5 +177,37 @@ def _count(
                 usage[found_here[i]] += counts[w]
         else:
             unknown += counts[w]
-        first = ends[w] + 1
     return usage, unknown
+
+
+@inlined
+def _head(first: Any, second: Any) -> Any:
+    """The mark for pieces that begin with two characters."""
+    return (np.int64(first) * 31 + second) & (_HEADS - 1)
+
+
+@kernel
+def _mark(
+    characters: Int32s, ends: Ints,
+    letters: Int32s, starts: Ints, is_sought: npt.NDArray[np.bool_],
+    slots: Int32s, hashes: npt.NDArray[np.uint64], longest: int,
+    heads: npt.NDArray[np.bool_], is_marked: npt.NDArray[np.bool_],
+) -> None:  # fmt: skip
+    """Mark the words that hold one of the sought pieces, all of two characters or more."""
+    for piece in range(len(is_sought)):
+        if is_sought[piece]:
+            heads[_head(letters[starts[piece]], letters[starts[piece] + 1])] = True
+    first = 1
+    for w in range(len(ends)):
+        for start in range(first, ends[w] - 1):
+            if is_marked[w] or not heads[_head(characters[start], characters[start + 1])]:
+                continue
+            hash_ = np.uint64(0)
+            for end in range(start + 1, min(ends[w], start + longest) + 1):
+                if characters[end - 1] < 0:
+                    break
+                hash_ = hash_ * _BASE + np.uint64(characters[end - 1] + 1)
+                if _find(hash_, characters, start, end - start, letters, starts, slots, hashes) >= 0:
+                    is_marked[w] = True
+                    break
+        first = ends[w] + 1

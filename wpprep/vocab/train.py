@@ -15,7 +15,7 @@ import numpy.typing as npt
 from wpprep.config import SPECIAL_TOKENS, VocabOptions
 from wpprep.errors import VocabularyError
 from wpprep.vocab.alphabet import PREFIX, choose_alphabet
-from wpprep.vocab.greedy import count_usage
+from wpprep.vocab.greedy import count_again, count_usage
 from wpprep.vocab.merges import Merger, memory_need
 from wpprep.vocab.normalization import TextRules
 from wpprep.vocab.scores import SCORES
@@ -141,8 +141,8 @@ def _use_every_slot(
             break
         chosen &= ~is_idle
         has_more = merger.run(merger.piece_count + missing, progress)
-        chosen = np.concatenate([chosen, np.ones(merger.piece_count - len(chosen), np.bool_)])
-        usage, _unknown = count_usage(words, merger.merges, chosen)
+        more = np.concatenate([chosen, np.ones(merger.piece_count - len(chosen), np.bool_)])
+        usage, chosen = count_again(usage, words, merger.merges, chosen, more), more
         if not has_more:
             break
     return chosen, int((chosen & (usage == 0)).sum()), int(chosen.sum()) == room
