@@ -36,6 +36,16 @@ def test_a_finished_task_is_found_again(tmp_path):
         assert folder.receipt("a.arrow", ("a", 1)) is None
 
 
+def test_a_failure_takes_away_what_was_half_written(tmp_path):
+    """One worker fails, and the others are stopped in the midst of their files: finished ones stay, no others."""
+    with pytest.raises(OSError, match="disk"), claim(tmp_path / "out") as folder:
+        write_task(folder)
+        (folder.path / ".b.arrow.partial-1-abc").write_text("half")
+        raise OSError("disk is full")
+    assert not list((tmp_path / "out").glob(".b.arrow*"))
+    assert (tmp_path / "out" / "a.arrow").exists()
+
+
 def test_another_plan_is_refused_with_the_difference(tmp_path):
     """The first differing options are named with both values; --overwrite starts anew."""
     with claim(tmp_path / "out") as folder:

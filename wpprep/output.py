@@ -313,6 +313,9 @@ class OutputFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         if self._lock is not None:
+            if error is not None and self.claims is None:
+                with contextlib.suppress(OSError):
+                    remove_partial(self.path)  # what other workers had begun when one of them failed
             self._lock.close()
         if self.claims is not None:
             is_of_work = isinstance(error, (FinishedElsewhere, WpprepError, OSError))
