@@ -37,7 +37,7 @@ def test_a_finished_task_is_found_again(tmp_path):
 
 
 def test_a_failure_takes_away_what_was_half_written(tmp_path):
-    """One worker fails, and the others are stopped in the midst of their files: finished ones stay, no others."""
+    """One worker fails, and the others are stopped in the midst of their files: only finished ones stay."""
     with pytest.raises(OSError, match="disk"), claim(tmp_path / "out") as folder:
         write_task(folder)
         (folder.path / ".b.arrow.partial-1-abc").write_text("half")
