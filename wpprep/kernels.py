@@ -6,8 +6,9 @@
 Numba counts the references to an array, atomically, wherever a loop hands it to another function, and those to
 every array of a tuple that is handed on: that was more than half of the time of merging (`benchmarks/LOG.md`).
 These two work on arrays that their caller holds, so that there is nothing to count; Numba's option for that is
-``_nrt``, for "Numba runtime". It refuses to compile what makes an array under it. That no such kernel returns
-one is left to us, and to `tests/test_kernels.py`. Kernels that do make arrays are plain ``njit(cache=True)``.
+``_nrt``, for "Numba runtime". It refuses to compile what makes an array under it, or returns one but for an
+argument; that none returns an argument is left to us, and to `tests/test_kernels.py`. Kernels that do make
+arrays are plain ``njit(cache=True)``.
 """
 
 from __future__ import annotations

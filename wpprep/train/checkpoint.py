@@ -170,11 +170,7 @@ def save_model(
         (partial / "README.md").write_text(card)
         training = _read_json(out / TRAINING) or {}
         (partial / TRAINING).write_text(json.dumps({**training, "results": results}, indent=1) + "\n")
-        for file in sorted(partial.iterdir()):
-            _sync(file)
-            os.replace(file, out / file.name)
-        sync_folder(out)
-        partial.rmdir()
+        put_in_place(partial, out)
     except OSError as error:
         raise OutputError(f"{out}: the model cannot be written: {error.strerror or error}") from error
     files = [describe(path, out) for path in sorted(out.iterdir()) if path.is_file()]
@@ -189,6 +185,15 @@ def save_files(folder: Path, model: Any, vocabulary: Path) -> None:
     _copy_tokenizer(vocabulary, folder, model.config.max_position_embeddings)
     for file in folder.glob("*.safetensors"):
         shutil.copymode(folder / "config.json", file)  # safetensors makes files for their owner alone
+
+
+def put_in_place(partial: Path, out: Path) -> None:
+    """Move all files of a folder into another, each whole and on disk, and remove it."""
+    for file in sorted(partial.iterdir()):
+        _sync(file)
+        os.replace(file, out / file.name)
+    sync_folder(out)
+    partial.rmdir()
 
 
 def _copy_tokenizer(vocabulary: Path, folder: Path, longest: int) -> None:

@@ -28,7 +28,7 @@ from wpprep.errors import CorpusError, OptionError, OutputError
 from wpprep.files import MANIFEST, UNFINISHED, atomic_write, remove_folder, sha256_of, write_text
 from wpprep.manifest import Manifest, describe
 from wpprep.output import OutputFolder
-from wpprep.train.checkpoint import save_files
+from wpprep.train.checkpoint import put_in_place, save_files
 from wpprep.train.folders import read_config, read_vocabulary
 from wpprep.train.ranks import Ranks
 from wpprep.tune.examples import Example, choose, hold_out
@@ -275,8 +275,7 @@ def _save_model(out: Path, model: Any, start: Path) -> None:
     remove_folder(partial)
     try:
         save_files(partial, model, start)
-        for file in sorted(partial.iterdir()):
-            os.replace(file, out / file.name)
+        put_in_place(partial, out)
     except OSError as error:
         raise OutputError(f"{out}: the model cannot be written: {error.strerror or error}") from error
 

@@ -151,11 +151,10 @@ def measure(tokenizer: Tokenizer, texts: Iterable[str]) -> Quality:
 def measure_counts(tokenizer: Tokenizer, parts: Iterable[ChunkCounts], text_bytes: int) -> Quality:
     """The same figures from the counted chunks of held-out documents, each of which is encoded once."""
     chunks = (
-        (chunk, times)
+        chunk_and_times
         for part in parts
-        for chunk, times in zip(
-            part.strings(np.flatnonzero(part.held_out)), part.held_out[part.held_out > 0].tolist(), strict=True
-        )
+        for rows in [np.flatnonzero(part.held_out)]
+        for chunk_and_times in zip(part.strings(rows), part.held_out[rows].tolist(), strict=True)
     )
     measured = Measured(subject_of(tokenizer))
     for batch in _batches(chunks):
