@@ -70,7 +70,7 @@ def demo(
     training = importlib.import_module("wpprep.train")  # torch may be missing until here
     corpus = [sample_corpus() / "wiki", sample_corpus() / "books"]
     vocab, shards, model = (Path(out) / name for name in ("vocab", "shards", "model"))
-    say("The first run compiles its kernels, which takes about 15 seconds, once.\n")
+    say("The first run compiles its kernels, which takes about 20 seconds, once.\n")
     say(_command("train-vocab", corpus, out=vocab, **_VOCAB))
     made = train_vocab(corpus, vocab, workers=workers, **_VOCAB)
     say(f"{made.manifest.statistics['entries']:,} entries in {made.seconds:.1f} s\n")
