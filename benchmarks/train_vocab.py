@@ -23,8 +23,11 @@ from pathlib import Path
 SIZE = 30522
 _WPPREP = """
 import sys
-from wpprep import train_vocab
-train_vocab([sys.argv[1]], sys.argv[2], workers=2, vocab_size={size}, algorithm={algorithm!r}, score={score!r})
+from wpprep.cli import main
+corpus, out = sys.argv[1:]
+sys.argv[1:] = ["train-vocab", corpus, "--out", out, "--workers", "2", "--vocab-size", "{size}",
+                "--algorithm", "{algorithm}", "--score", "{score}"]
+main()
 """
 _TOKENIZERS = """
 import sys, pathlib
@@ -120,15 +123,17 @@ def main() -> None:
 
 
 def unpacked(folders: list[Path], out: Path) -> Path:
-    """The files of the folders as plain text, joined into pieces of about 16 MB."""
+    """The files of the folders as plain text, those of a folder joined into pieces of about 16 MB."""
     out.mkdir()
-    pieces: list[list[bytes]] = [[]]
-    for file in (file for folder in folders for file in sorted(folder.iterdir())):
-        data = file.read_bytes()
-        pieces[-1].append(gzip.decompress(data) if file.suffix == ".gz" else data)
-        if sum(map(len, pieces[-1])) > 16_000_000:
-            pieces.append([])
-    for i, piece in enumerate(piece for piece in pieces if piece):
+    pieces: list[list[bytes]] = []
+    for folder in folders:
+        pieces.append([])
+        for file in sorted(folder.iterdir()):
+            data = file.read_bytes()
+            pieces[-1].append(gzip.decompress(data) if file.suffix == ".gz" else data)
+            if sum(map(len, pieces[-1])) > 16_000_000:
+                pieces.append([])
+    for i, piece in enumerate(filter(None, pieces)):
         (out / f"wiki_{i:02}").write_bytes(b"".join(piece))
     return out
 

@@ -6,6 +6,7 @@ so that ``wpprep --help`` stays fast.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import signal
@@ -78,6 +79,7 @@ def wpprep_command() -> None:
 def main() -> None:
     """The entry point. Exit codes: 0 done, 1 an error in one line, 2 usage, 130 SIGINT, 143 SIGTERM."""
     signal.signal(signal.SIGTERM, _terminate)
+    gc.set_threshold(5_000)  # as often as Python would, it looks through all that Numba has loaded, for nothing
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # --workers says how much runs at once
     try:
         wpprep_command(prog_name="wpprep", standalone_mode=False)
@@ -95,6 +97,8 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has had enough of it
         sys.exit(0)
+    finally:
+        gc.freeze()  # else Python looks for garbage among all that Numba has loaded, a quarter of a second long
 
 
 def _terminate(signal_number: int, frame: FrameType | None) -> NoReturn:

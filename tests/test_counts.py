@@ -16,7 +16,7 @@ from wpprep.errors import VocabularyError
 from wpprep.records import Document, fingerprint
 from wpprep.vocab.counts import ChunkCounter, ChunkCounts, CorpusFacts
 from wpprep.vocab.normalization import TextRules, counting_rule
-from wpprep.vocab.words import WordCounts, count_words
+from wpprep.vocab.words import WordCounter, WordCounts, count_words
 
 CHARACTERS = "aAb c.\u00e9\u4e2d'\n\u0338=\ud55c9"
 RULES = {algorithm: TextRules(VocabOptions(algorithm=algorithm)) for algorithm in ("wordpiece", "bbpe")}
@@ -95,20 +95,76 @@ def test_one_count_serves_all_ways_to_normalise(cjk: bool, text: str) -> None:
         assert words == Counter(rules.words(text))
 
 
-@pytest.mark.parametrize("lowercase", [True, False])
-@pytest.mark.parametrize("algorithm", sorted(RULES))
-@given(
-    chunks=st.dictionaries(st.text(st.sampled_from(" \naZ9.\u00c9"), min_size=1, max_size=6), st.integers(1, 9))
-)
-def test_plain_chunks_need_no_tokenizer(algorithm: str, lowercase: bool, chunks: dict[str, int]) -> None:
-    """What is looked up by bytes are the words that the tokenizer makes of any chunk."""
-    rules = TextRules(VocabOptions(algorithm=algorithm, lowercase=lowercase))
+def words_of_chunks(chunks: dict[str, int], rules: TextRules) -> dict[str, int]:
+    """The words of chunks, as if these had been counted."""
+    given_, counter = WordCounts.of(chunks), WordCounter(rules)
+    counter.add(ChunkCounts(given_.text, given_.ends, given_.counts))
+    words = counter.result()
+    return dict(zip(words.strings(), words.counts.tolist(), strict=True))
+
+
+def asked(chunks: dict[str, int], rules: TextRules) -> Counter[str]:
+    """What the tokenizer makes of each of the chunks."""
     words: Counter[str] = Counter()
     for chunk, count in chunks.items():
         for word in rules.words(chunk):
             words[word] += count
-    given_ = WordCounts.of(chunks)
-    assert words_of(ChunkCounts(given_.text, given_.ends, given_.counts), rules) == words
+    return words
+
+
+OF_SCRIPTS = (
+    " \naZ9.'\u00c9\u03a3\u0130\u2019\u4e2d\u3001\ud55c\u304c\u0301\u3099\u1161\u3131\uff76\uff9e"
+    "\u0e01\u200b\u00ad\u00b2\u00bd\u2026"
+)
+
+
+@pytest.mark.parametrize("algorithm", ["wordpiece", "bpe", "bbpe"])
+@given(
+    variant=st.sampled_from(VARIANTS),
+    chunks=st.dictionaries(
+        st.text(st.sampled_from(OF_SCRIPTS) | st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8),
+        st.integers(1, 9),
+    ),
+)
+def test_chunks_are_spelled_as_the_tokenizer_would(
+    algorithm: str, variant: dict[str, Any], chunks: dict[str, int]
+) -> None:
+    """What is spelled character by character are the words that the tokenizer makes of any chunk."""
+    if algorithm == "bbpe":
+        variant = {name: value for name, value in variant.items() if name != "strip_accents"}
+    options = VocabOptions(algorithm=algorithm, **variant)
+    chunks = {chunk: count for chunk, count in chunks.items() if is_chunk(chunk, algorithm)}
+    assert words_of_chunks(chunks, TextRules(options)) == asked(chunks, TextRules(options))
+
+
+def is_chunk(text: str, algorithm: str) -> bool:
+    """Whether text can come from the scanner as one chunk (other text may need what stands around it)."""
+    return counted([text], algorithm).strings() == [text]
+
+
+EVERY_RULES = [
+    {},
+    {"preset": "bert-uncased"},
+    {"preset": "bert-cased"},
+    {"unicode": "nfkc"},
+    {"unicode": "nfd", "cjk": False, "strip_accents": True},
+    {"algorithm": "bbpe"},
+    {"algorithm": "bbpe", "lowercase": True, "unicode": "nfkc"},
+]
+
+
+@pytest.mark.parametrize("step", [97, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("options", EVERY_RULES, ids=range(len(EVERY_RULES)))
+def test_every_code_point_is_spelled_as_the_tokenizer_would(options: dict[str, Any], step: int) -> None:
+    """Alone, between letters, behind a digit, a mark and a blank; every 97th in the fast suite."""
+    rules = TextRules(VocabOptions(**options))
+    shapes = ("{}", "a{}b", "1{}", "!{}!", "{}a") + ((" {}",) if rules.byte_level else ())
+    code_points = [code for code in range(1, 0x110000, step) if not 0xD800 <= code < 0xE000]
+    for first in range(0, len(code_points), 5_000):
+        for shape in shapes:
+            chunks = [shape.format(chr(code)) for code in code_points[first : first + 5_000]]
+            once = dict.fromkeys(chunks, 1)
+            assert words_of_chunks(once, rules) == asked(once, rules)
 
 
 def test_held_out_documents_are_counted_apart() -> None:

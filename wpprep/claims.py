@@ -23,8 +23,6 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-import multiprocess
-
 from wpprep.files import make_folder
 
 _BEAT = 2.0  # seconds between two signs of life
@@ -46,6 +44,8 @@ class Claims:
         self._name = f"node-{number}-{uuid4().hex[:12]}"
 
     def __enter__(self) -> Self:
+        import multiprocess  # noqa: PLC0415 (slow to load, and most runs have one node)
+
         make_folder(self._folder)
         alive = self._folder / self._name
         alive.touch()

@@ -42,7 +42,7 @@ MERGED = "counts.arrow"
 
 _OF_PROCESS = 210_000_000  # bytes of a process beside its table: the program's own, some text, slack
 _GROWTH = 3  # a table that doubles is there twice, the new one being twice as large
-_MOST_AT_HAND = 100_000_000  # bytes of text that one process counts sooner than several start
+_MOST_AT_HAND = 400_000_000  # bytes of text, shared by the workers, that are not worth sorting and merging
 _TABLE_BYTES = 12  # of memory for a byte of text, were all chunks distinct
 
 
@@ -93,7 +93,9 @@ def table_bytes(run: CountRunOptions) -> int:
 def fits_in_memory(tasks: list[list[Slice]], run: CountRunOptions) -> bool:
     """Whether this process counts all alone, with nothing on disk."""
     size = sum(bytes_of(slice_) for slices in tasks for slice_ in slices)
-    return size <= _MOST_AT_HAND and size * _TABLE_BYTES <= run.memory_bytes - _OF_PROCESS
+    return (
+        size * int(run.workers or 1) <= _MOST_AT_HAND and size * _TABLE_BYTES <= run.memory_bytes - _OF_PROCESS
+    )
 
 
 def count_at_hand(

@@ -28,6 +28,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from wpprep.config import RunOptions
 from wpprep.encode.bytepairs import BytePairKernel
+from wpprep.encode.characters import bert_characters
 from wpprep.encode.cuts import Normalize, Pipe, bert_rule, byte_level_rule
 from wpprep.encode.memory import ChunkMemory, Encoded
 from wpprep.encode.scanner import CutRule
@@ -198,14 +199,10 @@ def _wordpiece_kernel(tokenizer: Tokenizer) -> WordPieceKernel | None:
     if not fits(pieces):
         return None
     strips_accents = bert.lowercase if bert.strip_accents is None else bert.strip_accents
-    return WordPieceKernel(
-        pieces,
-        model,
-        _pipe(tokenizer),
-        _normalize(tokenizer),
-        has_form=bool(forms),
-        strips_accents=bool(strips_accents),
+    characters = bert_characters(
+        _pipe(tokenizer), _normalize(tokenizer), has_form=bool(forms), strips_accents=bool(strips_accents)
     )
+    return WordPieceKernel(pieces, model, characters)
 
 
 def _normalize(tokenizer: Tokenizer) -> Normalize:

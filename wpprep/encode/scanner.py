@@ -11,7 +11,8 @@ open-addressing hash table; only a chunk never seen before has to be encoded (`e
     ([0, 1, 2, 3, 0, 1], ['to', 'be', 'or', 'not'])
 
 Two kernels take turns, some thousand chunks each time: `_cut` finds where chunks begin and end, `slots.look_up`
-finds their codes.
+finds their codes. `_scan` calls them, and comes back to Python only for what they cannot do: probe a character,
+make room in the table. Meanwhile another thread has the interpreter for itself.
 
 Why it is right: where to cut depends on the classes of two neighbouring characters alone, with one exception
 that looks at one byte more (PEEKS). `_chunk_end` says it character by character. `_cut` says the same of 64
@@ -41,7 +42,6 @@ from wpprep.encode.slots import (
     CODES,
     DONE,
     FOUND,
-    FULL,
     POSITION,
     PROBE,
     SENTENCE,
@@ -199,20 +199,20 @@ def _chunk_end(text: Bytes, position: np.uint64, stop: np.uint64, classes: Bytes
 def _cut(
     text: Bytes, begins: Ints, ends: Ints, classes: Bytes, cuts: Bytes, plain: Words, drops_blanks: bool,
     places: Ints, stops: Ints, code_ends: Ints, state: Ints,
-) -> int:  # fmt: skip
+) -> bool:  # fmt: skip
     """Find chunks from where ``state`` says on: number k is ``text[places[k]:stops[k]]``.
 
-    Comes back when all sentences are done, when ``places`` is full, or when a character must be probed.
-    Sentence s is ``text[begins[s]:ends[s]]``; ``code_ends`` are the ends of the sentences in chunks.
+    Comes back when all sentences are done, when ``places`` is full, or, with True, when a character must be
+    probed. Sentence s is ``text[begins[s]:ends[s]]``; ``code_ends`` are the ends of the sentences in chunks.
     """
     dropped = _ALL if drops_blanks else np.uint64(0)
     position, sentence, n = np.uint64(state[POSITION]), state[SENTENCE], state[FOUND]
-    before, reason = state[CODES], DONE
-    while sentence < len(ends) and reason == DONE:
+    before, is_full, is_unknown = state[CODES], False, False
+    while sentence < len(ends) and not is_full and not is_unknown:
         stop = np.uint64(ends[sentence])
         while position < stop:
             if n + 64 > len(places):
-                reason = FULL
+                is_full = True
                 break
             # 1. The chunks that end among the next 64 bytes, as far as these are plain.
             if text[position] < 128:
@@ -247,18 +247,36 @@ def _cut(
                 continue
             end = _chunk_end(text, position, stop, classes, cuts)
             if end == 0:
-                reason = PROBE
+                is_unknown = True
                 break
             places[n], stops[n] = np.int64(position), np.int64(end)
             n += 1
             position = end
-        if reason == DONE:
+        if not is_full and not is_unknown:
             code_ends[sentence] = before + n
             sentence += 1
             if sentence < len(ends):
                 position = np.uint64(begins[sentence])
     state[POSITION], state[SENTENCE], state[FOUND] = np.int64(position), sentence, n
-    return reason
+    return is_unknown
+
+
+@njit(cache=True, nogil=True)
+def _scan(
+    text: Bytes, begins: Ints, ends: Ints, classes: Bytes, cuts: Bytes, plain: Words, drops_blanks: bool,
+    places: Ints, stops: Ints, slots: Words, blob: Bytes, starts: Ints, codes: Codes, code_ends: Ints,
+    state: Ints,
+) -> int:  # fmt: skip
+    """Find chunks and look them up in turns, from where ``state`` says on.
+
+    Comes back when all is done, when the table must grow, or when a character must be probed.
+    """
+    while True:
+        reason = look_up(text, places, stops, slots, blob, starts, codes, state)
+        if reason != DONE or state[SENTENCE] == len(ends):
+            return reason
+        if _cut(text, begins, ends, classes, cuts, plain, drops_blanks, places, stops, code_ends, state):
+            return PROBE
 
 
 @njit(cache=True, nogil=True)
@@ -321,20 +339,22 @@ class ChunkTable:
         if begins is None:
             begins = np.concatenate([[0], ends[:-1]])
         state = np.zeros(STATES, np.int64)
-        state[POSITION] = begins[0]
-        rule, reason = self.rule, FULL
-        while reason != DONE:
-            reason = _cut(
+        state[POSITION], state[CHUNKS] = begins[0], self._count
+        rule = self.rule
+        while (
+            reason := _scan(
                 text, begins, ends, rule.classes, rule.cuts, rule.plain, rule.drops_blanks,
-                self._places, self._stops, code_ends, state,
-            )  # fmt: skip
+                self._places, self._stops, self._slots, self.blob, self.starts, codes, code_ends, state,
+            )
+        ) != DONE:  # fmt: skip
             if reason == PROBE:
                 start = int(state[POSITION])
                 stop = min(int(ends[-1]), start + _LOOK_AHEAD)
                 new = unknown_characters(text, start, stop, rule.classes, UNPROBED, ORDINARY)
                 rule.classes[list(map(ord, new))] = rule.probe(new)
             else:
-                self._look_up(text, self._places, self._stops, codes, state)
+                self._make_room(reason, len(text))
+        self._count = int(state[CHUNKS])
         return codes[: state[CODES]], code_ends
 
     def add(self, chunks: Bytes, ends: Ints) -> Codes:
@@ -342,25 +362,25 @@ class ChunkTable:
         chunks = padded(chunks, int(ends[-1]) if len(ends) else 0)
         codes = np.empty(len(ends), np.int32)
         state = np.zeros(STATES, np.int64)
-        state[FOUND] = len(ends)
-        self._look_up(chunks, np.concatenate([[0], ends[:-1]]), ends, codes, state)
+        state[FOUND], state[CHUNKS] = len(ends), self._count
+        begins = np.concatenate([[0], ends[:-1]])
+        while (
+            reason := look_up(chunks, begins, ends, self._slots, self.blob, self.starts, codes, state)
+        ) != DONE:
+            self._make_room(reason, len(chunks))
+        self._count = int(state[CHUNKS])
         return codes
 
-    def _look_up(self, text: Bytes, places: Ints, stops: Ints, codes: Codes, state: Ints) -> None:
-        """Run the kernel of that name to its end, making room in the table when it asks for it."""
-        state[CHUNKS] = self._count
-        while (
-            reason := look_up(text, places, stops, self._slots, self.blob, self.starts, codes, state)
-        ) != DONE:
-            if reason == TABLE_FULL:
-                smaller, self._slots = self._slots, empty_slots(len(self._slots) // 2)
-                move(smaller, self._slots)
-                added = room_in(self._slots) + 1 - len(self.starts)
-                self.starts = np.concatenate([self.starts, np.zeros(added, np.int64)])
-            else:
-                more = np.empty(len(self.blob) + min(len(text), _BLOB_GROWTH), np.uint8)
-                self.blob = np.concatenate([self.blob, more])
-        self._count = int(state[CHUNKS])
+    def _make_room(self, reason: int, bytes_at_hand: int) -> None:
+        """Make room for what a kernel has come back for."""
+        if reason == TABLE_FULL:
+            smaller, self._slots = self._slots, empty_slots(len(self._slots) // 2)
+            move(smaller, self._slots)
+            added = room_in(self._slots) + 1 - len(self.starts)
+            self.starts = np.concatenate([self.starts, np.zeros(added, np.int64)])
+        else:
+            more = np.empty(len(self.blob) + min(bytes_at_hand, _BLOB_GROWTH), np.uint8)
+            self.blob = np.concatenate([self.blob, more])
 
     def chunks(self) -> list[str]:
         """All chunks as strings, in the order of their codes."""

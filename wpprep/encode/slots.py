@@ -25,7 +25,7 @@ Words = npt.NDArray[np.uint64]
 # Places in the state array: what one call of the kernel hands to the next.
 SENTENCE, POSITION, FOUND, LOOKED_UP, CODES, CHUNKS, STATES = range(7)
 # Why a kernel came back.
-DONE, FULL, TABLE_FULL, BLOB_FULL, PROBE = range(5)
+DONE, TABLE_FULL, BLOB_FULL, PROBE = range(4)
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _SECOND = np.uint64(0xC2B2AE3D27D4EB4F)

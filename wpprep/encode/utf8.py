@@ -28,6 +28,7 @@ from wpprep.records import Bytes, Ints
 
 CODE_POINTS = 0x110000
 PADDING = 72  # bytes behind the text that may be read (and mean nothing)
+FIRST_BYTES = -64  # the first byte of a character is this or more, as a signed one; those after it are less
 _AT_ONCE = 64
 
 

@@ -1,17 +1,6 @@
 """WordPiece for chunks never seen before: normalise, cut into words, take the longest piece that fits.
 
-`tokenizers` spends microseconds on a chunk: it makes objects, aligns offsets, allocates a string a
-look-up. Yet of most characters the normaliser and the pre-tokenizer make the same thing wherever they
-stand; what that is, the library is asked once a character:
-
-    INSIDE  "acb" becomes one word a...b: c is spelled by what stands between (A -> a, U+200B -> nothing)
-    ALONE   "acb" becomes a, a word, b: punctuation, ideographs
-    BREAK   "acb" becomes a, b: white space
-    HARD    anything else, and every character whose neighbours can change it under this normaliser
-
-A chunk with a HARD character is left to the library. Which characters those are, says `is_hard`:
-nothing but Unicode's normal forms looks at neighbours, and these leave a text of starters alone unless
-a mark or a conjoining jamo follows (Unicode Standard Annex 15, quick check).
+What becomes of a character the library is asked once (`characters`); chunks with a HARD one are left to it.
 
 The longest match walks a trie over characters, one root for pieces that begin a word and one for those
 that continue it, all edges in one hash table, as small as can be: what costs time is waiting for it.
@@ -22,27 +11,32 @@ that continue it, all edges in one hash table, as small as can be: what costs ti
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from wpprep.encode.cuts import Normalize, Pipe, words_between
+from wpprep.encode.characters import (
+    ALONE,
+    BERT_BITS,
+    HARD,
+    INSIDE,
+    KIND,
+    LENGTH,
+    LONGEST_SPELLING,
+    UNPROBED,
+    Characters,
+    Spellings,
+)
 from wpprep.encode.memory import Encoded
-from wpprep.encode.utf8 import CODE_POINTS, code_point_at, unknown_characters
+from wpprep.encode.utf8 import code_point_at
 from wpprep.records import Bytes, Ints
 
-# What a character does, and why the kernel came back.
-_UNPROBED, _INSIDE, _ALONE, _BREAK, _HARD = range(5)
-_DONE, _PROBE = range(2)
+_DONE, _PROBE = range(2)  # why the kernel came back
 _NEXT, _TOKENS, _STATES = range(3)
 _WORD_BEGINS, _WORD_GOES_ON, _FIRST_NODE = range(3)  # the two roots
 _LONGEST_CHUNK = 256  # bytes; longer ones are left to the library
-_LONGEST_SPELLING = 2  # code points; with its length and its kind, a character's spelling is one uint64
-_LOOK_AHEAD = 1 << 16  # bytes of chunks in which characters to probe are looked for at once
 _MOST_NODES = 1 << 21
 _NODE, _PIECE, _KEY = np.uint64(_MOST_NODES - 1), np.uint64(_MOST_NODES), np.uint64(22)
 _CODE_POINT = np.uint64(0xFFFFFF)
@@ -122,7 +116,7 @@ def _match(
 
 @njit(cache=True, nogil=True)
 def _encode(
-    blob: Bytes, starts: Ints, characters: npt.NDArray[np.uint64], edges: Edges, ids: PieceIds,
+    blob: Bytes, starts: Ints, spellings: Spellings, edges: Edges, ids: PieceIds,
     most_characters: int, unknown: int, tokens: PieceIds, ends: Ints,
     is_left: npt.NDArray[np.bool_], state: Ints,
 ) -> int:  # fmt: skip
@@ -130,7 +124,7 @@ def _encode(
 
     ``tokens`` and ``ends`` are filled; chunks for the library get no tokens and are marked in ``is_left``.
     """
-    word = np.empty(_LONGEST_SPELLING * (_LONGEST_CHUNK + 1), np.uint32)
+    word = np.empty(LONGEST_SPELLING * (_LONGEST_CHUNK + 1), np.uint32)
     n = state[_TOKENS]
     for chunk in range(state[_NEXT], len(starts) - 1):
         i, stop, length, begin = np.uint64(starts[chunk]), np.uint64(starts[chunk + 1]), 0, n
@@ -139,21 +133,21 @@ def _encode(
             code_point, width = np.uint64(blob[i]), np.uint64(1)
             if code_point >= 128:
                 code_point, width = code_point_at(blob, i)
-            spelling = characters[code_point]
-            kind = spelling >> np.uint64(56)
-            if kind == _UNPROBED:
+            spelling = spellings[code_point]
+            kind = spelling >> np.uint64(KIND)
+            if kind == UNPROBED:
                 state[_NEXT], state[_TOKENS] = chunk, begin
                 return _PROBE
-            if kind != _INSIDE and length > 0:
+            if kind != INSIDE and length > 0:
                 n = _match(word, length, edges, ids, most_characters, unknown, tokens, n)
                 length = 0
-            is_hard = kind == _HARD
-            for _ in range((spelling >> np.uint64(48)) & np.uint64(0xFF)):
+            is_hard = kind == HARD
+            for _ in range((spelling >> np.uint64(LENGTH)) & np.uint64(0xFF)):
                 word[length] = spelling & _CODE_POINT
-                spelling >>= np.uint64(24)
+                spelling >>= np.uint64(BERT_BITS)
                 length += 1
             i += width
-            if length > 0 and (kind == _ALONE or i == stop):
+            if length > 0 and (kind == ALONE or i == stop):
                 n = _match(word, length, edges, ids, most_characters, unknown, tokens, n)
                 length = 0
         if is_hard:
@@ -169,29 +163,11 @@ class WordPieceKernel:
     Args:
         pieces: from piece to id.
         model: the library's WordPiece, for its prefix, its [UNK] and its limit on the length of words.
-        pipe: the tokenizer's own way from text to words.
-        normalize: the first half of it.
-        has_form: whether its normaliser begins with a Unicode normal form.
-        strips_accents: whether it decomposes text to take the accents off.
+        characters: what its normaliser and pre-tokenizer make of them.
     """
 
-    def __init__(
-        self,
-        pieces: dict[str, int],
-        model: Any,
-        pipe: Pipe,
-        normalize: Normalize,
-        *,
-        has_form: bool,
-        strips_accents: bool,
-    ) -> None:
-        self._pipe, self._normalize, self._has_form, self._strips_accents = (
-            pipe,
-            normalize,
-            has_form,
-            strips_accents,
-        )
-        self._characters = np.zeros(CODE_POINTS, np.uint64)
+    def __init__(self, pieces: dict[str, int], model: Any, characters: Characters) -> None:
+        self._characters = characters
         self._unknown = pieces[model.unk_token]
         self._most_characters = int(model.max_input_chars_per_word)
         self._edges, self._ids = _trie(pieces, str(model.continuing_subword_prefix))
@@ -199,67 +175,17 @@ class WordPieceKernel:
     def encode(self, blob: Bytes, starts: Ints) -> tuple[Encoded, npt.NDArray[np.bool_]]:
         """Encode the chunks ``blob[starts[c]:starts[c + 1]]``; also says which are left to the library."""
         n_chunks, n_bytes = len(starts) - 1, int(starts[-1] - starts[0])
-        tokens = np.empty(_LONGEST_SPELLING * n_bytes + 1, np.int32)  # pages never written cost nothing
+        tokens = np.empty(LONGEST_SPELLING * n_bytes + 1, np.int32)  # pages never written cost nothing
         ends, is_left = np.empty(n_chunks, np.int64), np.zeros(n_chunks, np.bool_)
         state = np.zeros(_STATES, np.int64)
         while (
             _encode(
-                blob, starts, self._characters, self._edges, self._ids, self._most_characters, self._unknown,
-                tokens, ends, is_left, state,
+                blob, starts, self._characters.spellings, self._edges, self._ids, self._most_characters,
+                self._unknown, tokens, ends, is_left, state,
             ) == _PROBE
         ):  # fmt: skip
-            start = int(starts[state[_NEXT]])
-            stop = min(int(starts[-1]), start + _LOOK_AHEAD)
-            new = unknown_characters(blob, start, stop, self._characters, _UNPROBED, _HARD << 56)
-            self._characters[list(map(ord, new))] = self._probe(new)
+            self._characters.ask(blob, int(starts[state[_NEXT]]), int(starts[-1]))
         return Encoded(tokens[: state[_TOKENS]], ends, None), is_left
-
-    def _probe(self, characters: list[str]) -> npt.NDArray[np.uint64]:
-        between = words_between(characters, self._pipe, self._normalize)
-        return np.array(
-            [
-                _HARD << 56 if self._is_hard(character) else _spelling(between[character])
-                for character in characters
-            ],
-            np.uint64,
-        )
-
-    def _is_hard(self, character: str) -> bool:
-        """Whether neighbours can change what becomes of a character, or Python does not know it."""
-        if not (self._has_form or self._strips_accents) or character.isascii():
-            return False
-        if unicodedata.category(character) == "Cn":
-            return True
-        if self._has_form:
-            decomposed = unicodedata.normalize("NFKD", character)
-            return _joins(character) or (not _is_syllable(character) and _joins(decomposed[0]))
-        decomposed = unicodedata.normalize("NFD", character)
-        return any(unicodedata.combining(c) and unicodedata.category(c) != "Mn" for c in decomposed)
-
-
-def _joins(character: str) -> bool:
-    """Whether a character may compose with, or move around, what stands before it."""
-    return unicodedata.category(character)[0] == "M" or any(first <= character <= last for first, last in _JAMO)
-
-
-_JAMO = (("\u1100", "\u11ff"), ("\ua960", "\ua97f"), ("\ud7b0", "\ud7ff"))
-
-
-def _is_syllable(character: str) -> bool:
-    return "\uac00" <= character <= "\ud7a3"
-
-
-def _spelling(words: Sequence[str]) -> int:
-    """What a character does, from the words of "acb", as one number: kind, length and bytes of its spelling."""
-    if len(words) == 1 and words[0][0] == "a" and words[0][-1] == "b" and len(words[0]) > 1:
-        kind, spelled = _INSIDE, words[0][1:-1]
-    elif len(words) in {2, 3} and (words[0], words[-1]) == ("a", "b"):
-        kind, spelled = (_BREAK, "") if len(words) == 2 else (_ALONE, words[1])
-    else:
-        return _HARD << 56
-    if len(spelled) > _LONGEST_SPELLING:
-        return _HARD << 56
-    return kind << 56 | len(spelled) << 48 | sum(ord(c) << 24 * i for i, c in enumerate(spelled))
 
 
 def fits(pieces: dict[str, int]) -> bool:

@@ -13,7 +13,10 @@ import numpy as np
 from tokenizers import pre_tokenizers
 
 from wpprep.config import VocabOptions
+from wpprep.encode.utf8 import CODE_POINTS, FIRST_BYTES, code_point_at
 from wpprep.errors import VocabularyError
+from wpprep.kernels import kernel
+from wpprep.records import Bytes, Ints
 from wpprep.vocab.normalization import TextRules
 from wpprep.vocab.segmentation import EDGE, CountedWords, Int32s
 from wpprep.vocab.words import WordCounts
@@ -42,16 +45,38 @@ class Alphabet:
 
     def spell(self, words: WordCounts) -> CountedWords:
         """Words as ids of single-character pieces."""
-        code_points, lengths = words.code_points(), words.lengths()
-        ends = np.cumsum(lengths + 1)  # where the edge behind each word stands: one stands before the first
-        is_edge = np.zeros(len(code_points) + len(words) + 1, np.bool_)
-        is_edge[0] = is_edge[ends] = True
-        is_marked = np.full(len(is_edge), not self.marks_last)
-        is_marked[ends - 1 if self.marks_last else ends - lengths] = self.marks_last
-        is_marked = is_marked[~is_edge]
-        characters = np.full(len(is_edge), EDGE, np.int32)
-        characters[~is_edge] = np.where(is_marked, self.marked[code_points], self.plain[code_points])
+        n_characters = int(np.count_nonzero(words.text.view(np.int8) >= FIRST_BYTES))
+        characters, ends = np.empty(n_characters + len(words) + 1, np.int32), np.empty(len(words), np.int64)
+        _spell(words.text, words.ends, self.plain, self.marked, self.marks_last, characters, ends)
         return CountedWords(characters, ends, words.counts, len(self.pieces))
+
+
+@kernel
+def _spell(
+    text: Bytes,
+    word_ends: Ints,
+    plain: Int32s,
+    marked: Int32s,
+    marks_last: bool,
+    characters: Int32s,
+    ends: Ints,
+) -> None:
+    """Fill ``characters`` and ``ends`` of `CountedWords`."""
+    characters[0], n, i = EDGE, 1, np.uint64(0)
+    for w in range(len(word_ends)):
+        stop, is_first = np.uint64(word_ends[w]), True
+        while i < stop:
+            code_point, width = np.uint64(text[i]), np.uint64(1)
+            if code_point >= 128:
+                code_point, width = code_point_at(text, i)
+            i += width
+            is_marked = i == stop if marks_last else not is_first
+            characters[n] = marked[code_point] if is_marked else plain[code_point]
+            n += 1
+            is_first = False
+        characters[n] = EDGE
+        ends[w] = n
+        n += 1
 
 
 def choose_alphabet(words: WordCounts, options: VocabOptions, rules: TextRules, room: int) -> Alphabet:
@@ -91,15 +116,14 @@ def choose_alphabet(words: WordCounts, options: VocabOptions, rules: TextRules, 
 
 def character_counts(words: WordCounts) -> dict[str, int]:
     """How often each character occurs in counted words."""
-    totals = np.zeros(0x110000, np.int64)
-    np.add.at(totals, words.code_points(), np.repeat(words.counts, words.lengths()))  # exact, unlike bincount
+    totals = words.characters()
     return {chr(code): int(totals[code]) for code in np.flatnonzero(totals).tolist()}
 
 
 def _number(kept: list[str], marked: set[str], dropped: int, algorithm: str) -> Alphabet:
     """Give ids to the kept characters, first plain, then with the mark, each in code point order."""
     pieces = list(kept)
-    plain, with_mark = np.full(0x110000, EDGE, np.int32), np.full(0x110000, EDGE, np.int32)
+    plain, with_mark = np.full(CODE_POINTS, EDGE, np.int32), np.full(CODE_POINTS, EDGE, np.int32)
     for i, character in enumerate(kept):
         plain[ord(character)] = with_mark[ord(character)] = i
     for character in kept:

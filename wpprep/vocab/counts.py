@@ -17,7 +17,7 @@ import numpy as np
 from wpprep.encode.scanner import ChunkTable, CutRule, tally
 from wpprep.records import Bytes, Document, Ints, fingerprint
 
-_BATCH_BYTES = 1 << 22
+_BATCH_BYTES = 1 << 20  # fresh memory is dear: each new page of it costs as much as some hundred bytes of text
 _NO_WEIGHTS = np.zeros(0, np.int64)
 _LEARNED, _HELD_OUT = range(2)
 

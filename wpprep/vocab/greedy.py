@@ -104,7 +104,8 @@ def _spell(merges: Int32s, alphabet_size: int) -> tuple[Int32s, Ints]:
 
 @inlined
 def _slot_of(hash_: np.uint64, slots: Int32s) -> np.uint64:
-    return (hash_ ^ hash_ >> np.uint64(32)) & np.uint64(len(slots) - 1)
+    """Where the search for a piece begins; the hashes of characters follow one another, their places do not."""
+    return (hash_ * _BASE >> np.uint64(32)) & np.uint64(len(slots) - 1)
 
 
 @njit(cache=True)

@@ -19,18 +19,16 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from tokenizers import normalizers, pre_tokenizers
 
 from wpprep.config import CountOptions, VocabOptions
+from wpprep.encode.characters import Characters, bert_characters, byte_level_characters
 from wpprep.encode.cuts import bert_rule, byte_level_rule
 from wpprep.encode.scanner import CutRule
 
 _FORMS = {"nfc": normalizers.NFC, "nfkc": normalizers.NFKC, "nfd": normalizers.NFD, "nfkd": normalizers.NFKD}
 
-BLANK_BYTE = "\u0120"  # the byte 20 in GPT-2's printable form
-LINE_FEED_BYTE = "\u010a"
+_LINE_FEED_BYTE = "\u010a"  # the byte 0A in GPT-2's printable form
 _BLANKS = re.compile(r"\s")
 _MARK = "|"  # punctuation: between blanks it is a word of its own under BERT's rules
 _CHUNKS_AT_ONCE = 200
@@ -48,6 +46,7 @@ class TextRules:
     def __init__(self, options: VocabOptions) -> None:
         self.byte_level = options.algorithm == "bbpe"
         self.strips_accents = bool(options.strip_accents)
+        self._has_form = options.unicode != "none"
         self.normalizer = _normalizer(options)
         self.pre_tokenizer: Any = (
             pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -87,7 +86,7 @@ class TextRules:
         """The words of each of some joinable chunks, by way of one text."""
         between, mark, after = f" {_MARK} ", _MARK, f" {_MARK}"
         if self.byte_level:
-            between, mark, after = "\n", LINE_FEED_BYTE, "\n"
+            between, mark, after = "\n", _LINE_FEED_BYTE, "\n"
         elif _MARK in self.normalize("".join(chunks)):
             yield from map(self.words, chunks)
             return
@@ -100,17 +99,13 @@ class TextRules:
                 found.append(word)
 
     @functools.cached_property
-    def letter_bytes(self) -> npt.NDArray[np.uint8]:
-        """``uint8[256]``: the letter or digit that the rules make of each of ASCII's; 0 for other bytes.
-
-        Every normaliser here makes one letter of one, alone as in any word of such letters.
-        """
-        table = np.zeros(256, np.uint8)
-        for code in range(128):
-            if chr(code).isalnum():
-                (word,) = self.words(chr(code))
-                table[code] = ord(word)
-        return table
+    def characters(self) -> Characters:
+        """What becomes of characters wherever they stand."""
+        if self.byte_level:
+            return byte_level_characters(self.words, has_form=self._has_form)
+        return bert_characters(
+            self.words, self.normalize, has_form=self._has_form, strips_accents=self.strips_accents
+        )
 
 
 def counting_rule(options: CountOptions) -> CutRule:

@@ -1,30 +1,26 @@
 """Words: what the tokenizer makes of counted chunks, each of which is looked at once.
 
-Most chunks are runs of ASCII letters or digits. The rules change these letter by letter and keep them in one
-word, so they are turned into words all at once, by a table over their bytes; the others go through the
-tokenizer.
+Most chunks are spelled character by character (`spelling`); the others go through the tokenizer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from wpprep.encode.scanner import blank_rule
+from wpprep.encode.utf8 import CODE_POINTS, code_point_at
 from wpprep.errors import VocabularyError
-from wpprep.records import Bytes, Ints, offsets_of
+from wpprep.kernels import kernel
+from wpprep.records import Bytes, Ints
 from wpprep.vocab.counts import ChunkCounter, ChunkCounts
-from wpprep.vocab.normalization import BLANK_BYTE, LINE_FEED_BYTE, TextRules
+from wpprep.vocab.normalization import TextRules
+from wpprep.vocab.spelling import words_of_chunks
 
 _NOTICEABLE = 0.01  # share of Hangul and kana in the text
-_SPACE, _LINE_FEED = 32, 10
-_PREFIX = np.frombuffer(BLANK_BYTE.encode(), np.uint8)
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -32,8 +28,8 @@ class WordCounts:
     """Distinct words with their counts, in no order that means anything.
 
     >>> words = WordCounts.of({"ab": 3, "한": 2})
-    >>> len(words), words.code_points().tolist(), words.lengths().tolist()
-    (2, [97, 98, 54620], [2, 1])
+    >>> len(words), words.text.tobytes().decode(), words.ends.tolist()
+    (2, 'ab한', [2, 5])
 
     Attributes:
         text: ``uint8``, the words in UTF-8, one after another.
@@ -58,13 +54,11 @@ class WordCounts:
     def __len__(self) -> int:
         return len(self.ends)
 
-    def code_points(self) -> npt.NDArray[np.uint32]:
-        """The characters of all words, one word after another."""
-        return np.frombuffer(self.text.tobytes().decode().encode("utf-32-le"), np.uint32)
-
-    def lengths(self) -> Ints:
-        """Of each word, in characters."""
-        return np.diff(offsets_of((self.text & 0xC0) != 0x80)[self.ends], prepend=0)
+    def characters(self) -> Ints:
+        """``int64[0x110000]``, how often each code point occurs."""
+        totals = np.zeros(CODE_POINTS, np.int64)
+        _add_characters(self.text, self.ends, self.counts, totals)
+        return totals
 
     def as_dict(self) -> dict[str, int]:
         """Words as a dictionary."""
@@ -134,25 +128,9 @@ class WordCounter:
             counts = _taken(counts, np.flatnonzero(counts.counts), np.diff(counts.ends, prepend=0))
         if self._rules.strips_accents:
             self._characters += _at_risk(counts)
-        lengths = np.diff(counts.ends, prepend=0)
-        first = counts.chunks[counts.ends - lengths] if len(counts) else counts.chunks
-        is_prefix = np.isin(first, [_SPACE, _LINE_FEED]) & (lengths > 1) & self._rules.byte_level
-        is_plain = self._plain(counts, lengths, is_prefix)
-        # 1. Plain chunks, without the blank or line feed in front of them under byte-level rules.
-        has_space, has_line_feed = is_prefix & (first == _SPACE), is_prefix & (first == _LINE_FEED)
-        inside = np.repeat(is_plain, lengths)
-        inside[(counts.ends - lengths)[is_prefix]] = False
-        letters = self._rules.letter_bytes[counts.chunks[inside]]
-        bare, with_space = is_plain & ~has_space, is_plain & has_space
-        is_bare = np.repeat(bare[is_plain], (lengths - is_prefix)[is_plain])
-        self._add_words(letters[is_bare], (lengths - is_prefix)[bare], counts.counts[bare])
-        self._add_words(*_with_prefix(letters[~is_bare], (lengths - 1)[with_space]), counts.counts[with_space])
-        feeds = int(counts.counts[is_plain & has_line_feed].sum())
-        if feeds:
-            self._add_strings([LINE_FEED_BYTE], [feeds])
-        # 2. All others.
-        others = np.flatnonzero(~is_plain)
-        self._add_others(_taken(counts, others, lengths))
+        words, is_left = words_of_chunks(counts, self._rules.characters)
+        self._counter.add(words)
+        self._add_others(_taken(counts, np.flatnonzero(is_left), np.diff(counts.ends, prepend=0)))
 
     def result(self) -> ChunkCounts:
         """The words so far."""
@@ -185,53 +163,17 @@ class WordCounter:
         """Memory held, in bytes."""
         return self._counter.nbytes
 
-    def _plain(self, counts: ChunkCounts, lengths: Ints, is_prefix: Mask) -> Mask:
-        """Which chunks are ASCII letters or digits; at byte level all of one kind, a prefix not looked at."""
-        kinds = (_IS_LETTER, _IS_DIGIT) if self._rules.byte_level else (_IS_LETTER | _IS_DIGIT,)
-        is_plain = np.zeros(len(counts), np.bool_)
-        for kind in kinds:
-            of_kind = np.diff(offsets_of(kind[counts.chunks])[counts.ends], prepend=0)
-            is_plain |= of_kind == lengths - is_prefix
-        return is_plain
-
     def _add_others(self, others: ChunkCounts) -> None:
-        words: list[str] = []
+        words: list[bytes] = []
         times: list[int] = []
         for made, count in zip(
             self._rules.words_of_each(others.strings()), others.counts.tolist(), strict=True
         ):
-            words += made
+            words += map(str.encode, made)
             times += [count] * len(made)
-        self._add_strings(words, times)
-
-    def _add_strings(self, words: list[str], counts: list[int]) -> None:
-        encoded = [word.encode() for word in words]
-        lengths = np.array([len(word) for word in encoded], np.int64)
-        text = np.frombuffer(b"".join(encoded), np.uint8)
-        self._add_words(text, lengths, np.array(counts, np.int64))
-
-    def _add_words(self, text: Bytes, lengths: Ints, counts: Ints) -> None:
-        self._counter.add(ChunkCounts(text, np.cumsum(lengths), counts))
-
-
-def _byte_kind(test: Any) -> Mask:
-    return np.array([code < 128 and test(chr(code)) for code in range(256)])
-
-
-_IS_LETTER, _IS_DIGIT = _byte_kind(str.isalpha), _byte_kind(str.isdigit)
-
-
-def _with_prefix(text: Bytes, lengths: Ints) -> tuple[Bytes, Ints]:
-    """Words with the mark of a blank before each, and their lengths."""
-    longer = lengths + len(_PREFIX)
-    starts = np.cumsum(longer) - longer
-    is_prefix = np.zeros(int(longer.sum()), np.bool_)
-    marked = np.empty(len(is_prefix), np.uint8)
-    for i, byte in enumerate(_PREFIX):
-        is_prefix[starts + i] = True
-        marked[starts + i] = byte
-    marked[~is_prefix] = text
-    return marked, longer
+        ends = np.cumsum([len(word) for word in words], dtype=np.int64)
+        text = np.frombuffer(b"".join(words), np.uint8)
+        self._counter.add(ChunkCounts(text, ends, np.array(times, np.int64)))
 
 
 def _taken(counts: ChunkCounts, rows: Ints, lengths: Ints) -> ChunkCounts:
@@ -244,8 +186,17 @@ def _taken(counts: ChunkCounts, rows: Ints, lengths: Ints) -> ChunkCounts:
 
 def _at_risk(counts: ChunkCounts) -> Ints:
     """Characters of the text that are Hangul, kana, and all."""
-    words = WordCounts(counts.chunks, counts.ends, counts.counts)
-    code_points, weights = words.code_points(), np.repeat(counts.counts, words.lengths())
-    hangul = weights[(code_points >= 0xAC00) & (code_points <= 0xD7A3)].sum()
-    kana = weights[(code_points >= 0x3040) & (code_points <= 0x30FF)].sum()
-    return np.array([hangul, kana, weights.sum()])
+    characters = WordCounts(counts.chunks, counts.ends, counts.counts).characters()
+    return np.array([characters[0xAC00:0xD7A4].sum(), characters[0x3040:0x3100].sum(), characters.sum()])
+
+
+@kernel
+def _add_characters(text: Bytes, ends: Ints, counts: Ints, totals: Ints) -> None:
+    i = np.uint64(0)
+    for w in range(len(ends)):
+        while i < np.uint64(ends[w]):
+            code_point, width = np.uint64(text[i]), np.uint64(1)
+            if code_point >= 128:
+                code_point, width = code_point_at(text, i)
+            totals[code_point] += counts[w]
+            i += width
