@@ -30,7 +30,7 @@ from wpprep.config import RunOptions
 from wpprep.encode.bytepairs import BytePairKernel
 from wpprep.encode.characters import bert_characters
 from wpprep.encode.cuts import Normalize, Pipe, bert_rule, byte_level_rule
-from wpprep.encode.memory import ChunkMemory, Encoded
+from wpprep.encode.memory import ChunkMemory, Encoded, Gathered
 from wpprep.encode.scanner import CutRule
 from wpprep.encode.utf8 import PADDING, is_valid, padded
 from wpprep.encode.wordpiece import WordPieceKernel, fits
@@ -96,7 +96,9 @@ class Encoder:
         if self._rule is None or self._adds_space:
             data = text.tobytes()
             return self.encode_batch([data[a:b].decode() for a, b in zip(begins, ends, strict=True)])
-        encoded = self._encode_batch(text, ends, begins)
+        gathered = self._memory.gathered(int(ends[-1]))
+        self._encode_batch(text, ends, gathered, begins)
+        encoded = gathered.encoded()
         return [encoded.tokens[a:b] for a, b in itertools.pairwise([0, *encoded.ends.tolist()])]
 
     def encode_documents(self, documents: Iterable[tuple[str, Sequence[str]]]) -> TokenizedDocuments:
@@ -120,16 +122,18 @@ class Encoder:
             sentences = [s if not s or s[0] == " " else f" {s}" for s in sentences]
         if self._rule is None:
             return self._ask_library(sentences)
-        return _joined([self._encode_batch(text, ends) for text, ends in _batches(sentences)], self)
+        gathered = self._memory.gathered(sum(map(len, sentences)))
+        for text, ends in _batches(sentences):
+            self._encode_batch(text, ends, gathered)
+        return gathered.encoded()
 
-    def _encode_batch(self, text: Bytes, ends: Ints, begins: Ints | None = None) -> Encoded:
-        """All ids of valid UTF-8, cut into sentences (`ChunkTable.scan`)."""
+    def _encode_batch(self, text: Bytes, ends: Ints, into: Gathered, begins: Ints | None = None) -> None:
+        """Add the ids of valid UTF-8, cut into sentences (`ChunkTable.scan`)."""
         memory = self._memory
         codes, code_ends = memory.table.scan(text, ends, begins)
         self._learn()
-        encoded = memory.recall(codes, code_ends)
+        memory.recall(codes, code_ends, into)
         memory.keep_to_bound()
-        return encoded
 
     def _learn(self) -> None:
         """Encode the chunks that the last scan saw for the first time."""
@@ -262,22 +266,6 @@ def _batches(sentences: Sequence[str]) -> Iterator[tuple[Bytes, Ints]]:
 def _laid_out(batch: list[bytes]) -> tuple[Bytes, Ints]:
     ends = np.cumsum(np.fromiter(map(len, batch), np.int64, len(batch)))
     return np.frombuffer(b"".join([*batch, bytes(PADDING)]), np.uint8), ends
-
-
-def _joined(parts: list[Encoded], encoder: Encoder) -> Encoded:
-    """Several batches as one."""
-    if len(parts) == 1:
-        return parts[0]
-    edges = offsets_of(np.array([len(part.tokens) for part in parts], np.int64))
-    return Encoded(
-        np.concatenate([np.empty(0, encoder.dtype), *(part.tokens for part in parts)]),
-        np.concatenate(
-            [np.empty(0, np.int64), *(p.ends + edge for p, edge in zip(parts, edges, strict=False))]
-        ),
-        np.concatenate([np.empty(0, np.bool_), *(part.marks for part in parts)])
-        if encoder.marks_words
-        else None,
-    )
 
 
 def _without_empty(ids: list[str], encoded: Encoded, documents: Ints) -> TokenizedDocuments:

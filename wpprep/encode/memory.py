@@ -27,6 +27,7 @@ _INLINE = 3  # ids in an entry
 _BITS, _ID = np.int64(20), np.int64((1 << 20) - 1)
 _FIELD, _LENGTH = np.int64(31), np.int64((1 << 31) - 1)
 _ROOM = 1 << 15  # chunks and ids at the start
+_TOKENS, _NEXT, _SENTENCE, _WANTED, _STATES = range(5)  # what one call of the kernel hands to the next
 
 
 class Encoded(NamedTuple):
@@ -64,30 +65,25 @@ def _enter(
 
 
 @njit(cache=True, nogil=True)
-def _count(codes: Codes, entries: Ints) -> int:
-    """How many ids the chunks have; counts how often each chunk occurs."""
-    n = 0
-    for code in codes:
-        entry = entries[code, 0]
-        n += entry & 3 or entry >> 2 & _LENGTH
-        entries[code, 1] += 1
-    return n
-
-
-@njit(cache=True, nogil=True)
 def _gather(
     codes: Codes, code_ends: Ints, entries: Ints, ids: Tokens, marks: Marks,
-    tokens: Tokens, ends: Ints, word_starts: Marks,
-) -> None:  # fmt: skip
+    tokens: Tokens, word_starts: Marks, ends: Ints, state: Ints,
+) -> bool:  # fmt: skip
     """Write the ids of every chunk one after another, where each sentence ends, and where words start.
 
-    ``tokens`` and ``word_starts`` (empty if not wanted) have room for two more than there are.
+    Goes on from where ``state`` says, and comes back with False when ``tokens`` is too short. ``word_starts``
+    is empty if not wanted. Counts how often each chunk occurs.
     """
-    n, first = 0, 0
+    n, i = state[_TOKENS], state[_NEXT]
     has_marks = len(word_starts) > 0
-    for sentence in range(len(code_ends)):
-        for i in range(first, code_ends[sentence]):
+    for sentence in range(state[_SENTENCE], len(code_ends)):
+        while i < code_ends[sentence]:
             entry = entries[codes[i], 0]
+            place, length = entry >> (2 + _FIELD), entry >> 2 & _LENGTH
+            if n + (_INLINE if entry & 3 else length) > len(tokens):
+                state[_TOKENS], state[_NEXT], state[_SENTENCE], state[_WANTED] = n, i, sentence, length
+                return False
+            entries[codes[i], 1] += 1
             if entry & 3:  # three are written, and the next chunk overwrites what was too much
                 for j in range(_INLINE):
                     tokens[n + j] = entry >> (2 + _BITS * j) & _ID
@@ -95,14 +91,46 @@ def _gather(
                         word_starts[n + j] = j == 0
                 n += entry & 3
             else:
-                place, length = entry >> (2 + _FIELD), entry >> 2 & _LENGTH
                 for j in range(length):
                     tokens[n + j] = ids[place + j]
                     if has_marks:
                         word_starts[n + j] = marks[place + j]
                 n += length
+            i += 1
         ends[sentence] = n
-        first = code_ends[sentence]
+    state[_TOKENS] = n
+    return True
+
+
+class Gathered:
+    """The ids of one batch of sentences after another; pages of the arrays not reached cost nothing.
+
+    Args:
+        room: about how many ids there will be.
+    """
+
+    def __init__(self, dtype: Any, room: int, *, marks_words: bool) -> None:
+        self._tokens = np.empty(room + _INLINE, dtype)
+        self._marks = np.empty(len(self._tokens) if marks_words else 0, np.bool_)
+        self._marks_words, self._count = marks_words, 0
+        self._ends = [np.zeros(0, np.int64)]
+
+    def take(self, codes: Codes, code_ends: Ints, entries: Ints, ids: Tokens, marks: Marks) -> None:
+        """Add the ids of chunks, cut into sentences at ``code_ends``."""
+        ends, state = np.empty(len(code_ends), np.int64), np.zeros(_STATES, np.int64)
+        state[_TOKENS] = self._count
+        while not _gather(codes, code_ends, entries, ids, marks, self._tokens, self._marks, ends, state):
+            least = int(state[_TOKENS] + state[_WANTED]) + _INLINE
+            self._tokens = _with_room(self._tokens, least)
+            if self._marks_words:
+                self._marks = _with_room(self._marks, least)
+        self._count = int(state[_TOKENS])
+        self._ends.append(ends)
+
+    def encoded(self) -> Encoded:
+        """All ids."""
+        marks = self._marks[: self._count] if self._marks_words else None
+        return Encoded(self._tokens[: self._count], np.concatenate(self._ends), marks)
 
 
 class ChunkMemory:
@@ -135,13 +163,13 @@ class ChunkMemory:
         )
         self.known = len(self.table)
 
-    def recall(self, codes: Codes, code_ends: Ints) -> Encoded:
-        """The ids of chunks one after another, cut into sentences at ``code_ends``."""
-        n = _count(codes, self._entries)
-        tokens, ends = np.empty(n + _INLINE - 1, self._ids.dtype), np.empty(len(code_ends), np.int64)
-        marks = np.empty(len(tokens) if self._marks_words else 0, np.bool_)
-        _gather(codes, code_ends, self._entries, self._ids, self._marks, tokens, ends, marks)
-        return Encoded(tokens[:n], ends, marks[:n] if self._marks_words else None)
+    def gathered(self, room: int) -> Gathered:
+        """An empty place for about so many ids, for `recall`."""
+        return Gathered(self._ids.dtype, room, marks_words=self._marks_words)
+
+    def recall(self, codes: Codes, code_ends: Ints, into: Gathered) -> None:
+        """Add the ids of chunks, one after another, cut into sentences at ``code_ends``."""
+        into.take(codes, code_ends, self._entries, self._ids, self._marks)
 
     def keep_to_bound(self) -> None:
         """If there is no room for more, forget the rarer half of the chunks, those met once and long ones."""
@@ -152,10 +180,11 @@ class ChunkMemory:
         hits, lengths = self._entries[:n, 1].copy(), np.diff(self.table.starts[: n + 1])
         order = np.argsort(-hits, kind="stable")[: n // 2]
         kept = np.sort(order[(hits[order] > 1) & (lengths[order] <= _LONGEST_KEPT)])
-        encoded = self.recall(kept.astype(np.int32), np.arange(1, len(kept) + 1))
+        kept_ids = self.gathered(len(kept))
+        self.recall(kept.astype(np.int32), np.arange(1, len(kept) + 1), kept_ids)
         self.table.keep(kept)
         self._forget(self._ids.dtype)
-        self.learn(np.arange(len(kept)), encoded)
+        self.learn(np.arange(len(kept)), kept_ids.encoded())
         self._entries[: len(kept), 1] = hits[kept] // 2
 
     def _forget(self, dtype: Any) -> None:
