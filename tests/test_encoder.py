@@ -193,7 +193,7 @@ def test_sample_corpus(pair: Pair) -> None:
 
 def test_forgetting_changes_nothing(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids are the same whatever the bound on memory, down to none."""
-    monkeypatch.setattr(room, "_BATCH_BYTES", 3000)
+    monkeypatch.setattr(room, "_BATCH_CHARACTERS", 3000)
     lines = [line for path in TEXTS for line in path.read_text().splitlines()]
     expected = pair[0]._encode_sentences(lines)
     for bound in (0, 7_000_000, 1 << 40):

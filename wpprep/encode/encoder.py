@@ -32,7 +32,7 @@ from wpprep.encode.characters import bert_characters
 from wpprep.encode.cuts import Normalize, Pipe, bert_rule, byte_level_rule
 from wpprep.encode.memory import ChunkMemory, Encoded, Gathered
 from wpprep.encode.scanner import CutRule
-from wpprep.encode.utf8 import PADDING, is_valid, padded
+from wpprep.encode.utf8 import FIRST_BYTES, PADDING, is_valid, padded
 from wpprep.encode.wordpiece import WordPieceKernel, fits
 from wpprep.records import Bytes, Ints, TokenizedDocuments, Tokens, offsets_of, token_dtype
 from wpprep.vocab.vocabulary import Vocabulary
@@ -40,7 +40,8 @@ from wpprep.vocab.vocabulary import Vocabulary
 log = logging.getLogger(__name__)
 
 _CACHE_MEMORY = RunOptions.cache_memory
-_BATCH_BYTES = 1 << 20
+_BATCH_CHARACTERS = 1 << 20
+_LONG = 1000  # characters of sentences that cost less one by one: a single wide one makes all of a string wide
 
 
 class Encoder:
@@ -250,22 +251,24 @@ def _without_prefix_space(tokenizer: Tokenizer) -> tuple[Tokenizer, bool]:
 
 def _batches(sentences: Sequence[str]) -> Iterator[tuple[Bytes, Ints]]:
     """The UTF-8 of sentences and the end of each, about a megabyte at a time, with padding after it."""
-    batch: list[bytes] = []
-    size = 0
-    for sentence in sentences:
-        data = sentence.encode()
-        batch.append(data)
-        size += len(data)
-        if size >= _BATCH_BYTES:
-            yield _laid_out(batch)
-            batch, size = [], 0
-    if batch:
-        yield _laid_out(batch)
+    edges = offsets_of(np.fromiter(map(len, sentences), np.int64, len(sentences)))
+    first = 0
+    while first < len(sentences):
+        last = min(int(np.searchsorted(edges, edges[first] + _BATCH_CHARACTERS)), len(sentences))
+        yield _utf8(sentences[first:last], edges[first + 1 : last + 1] - edges[first])
+        first = last
 
 
-def _laid_out(batch: list[bytes]) -> tuple[Bytes, Ints]:
-    ends = np.cumsum(np.fromiter(map(len, batch), np.int64, len(batch)))
-    return np.frombuffer(b"".join([*batch, bytes(PADDING)]), np.uint8), ends
+def _utf8(sentences: Sequence[str], ends: Ints) -> tuple[Bytes, Ints]:
+    """The UTF-8 of sentences that end at these characters, with padding, and the end of each in bytes."""
+    if ends[-1] > _LONG * len(sentences):
+        encoded = [sentence.encode() for sentence in sentences]
+        ends = np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)))
+        return np.frombuffer(b"".join([*encoded, bytes(PADDING)]), np.uint8), ends
+    text = np.frombuffer("".join([*sentences, "\0" * PADDING]).encode(), np.uint8)
+    if len(text) == ends[-1] + PADDING:
+        return text, ends
+    return text, np.flatnonzero(text.view(np.int8) >= FIRST_BYTES)[ends]
 
 
 def _without_empty(ids: list[str], encoded: Encoded, documents: Ints) -> TokenizedDocuments:
