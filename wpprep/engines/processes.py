@@ -6,6 +6,7 @@ worker that dies stops the run with a line that says how; what others finished m
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -99,6 +100,7 @@ def _work(make: Callable[[], Callable[[Any], Any]], pipe: Any, others: list[Any]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    gc.freeze()  # to look for garbage in what the parent has loaded would copy it all
     try:
         function = None
         while True:
