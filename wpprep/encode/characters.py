@@ -23,6 +23,7 @@ a mark or a conjoining jamo follows (Unicode Standard Annex 15, quick check).
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from collections.abc import Callable, Sequence
 
@@ -40,7 +41,11 @@ LONGEST_SPELLING = 48 // BERT_BITS
 
 _LOOK_AHEAD = 1 << 16  # bytes in which characters to probe are looked for at once
 _JAMO = (("\u1100", "\u11ff"), ("\ua960", "\ua97f"), ("\ud7b0", "\ud7ff"))
-_FELLOWS = {"L": ("a", INSIDE), "N": ("1", DIGITS)}  # for the general categories of GPT-2's pattern
+_FELLOWS = {
+    "L": ("a", INSIDE),
+    "N": ("1", DIGITS),
+}  # one word with letters, one with numbers, by Python's tables
+_LINE_FEED = "\u010a"  # in GPT-2's printable form
 
 Spellings = npt.NDArray[np.uint64]
 
@@ -100,24 +105,30 @@ def byte_level_characters(pipe: Pipe, *, has_form: bool) -> Characters:
     >>> [int(characters.spellings[ord(c)]) >> KIND for c in "x'"] == [INSIDE, HARD]
     True
     """
-    known = {" ": _packed(PREFIX, "\u0120", BYTE_LEVEL_BITS), "\n": _packed(FEED, "\u010a", BYTE_LEVEL_BITS)}
-
-    def spelling(character: str) -> int:
-        fellow, kind = _FELLOWS.get(unicodedata.category(character)[0], ("!", OTHERS))
-        words = pipe(fellow + character + fellow)
-        if len(words) == 1 and words[0][0] == words[0][-1] == fellow and len(words[0]) > 2:
-            return _packed(kind, words[0][1:-1], BYTE_LEVEL_BITS)
-        return HARD << KIND
+    known = {" ": _packed(PREFIX, "\u0120", BYTE_LEVEL_BITS), "\n": _packed(FEED, _LINE_FEED, BYTE_LEVEL_BITS)}
 
     def probe(characters: list[str]) -> list[int]:
-        return [
-            known.get(c, HARD << KIND)
-            if c in PATTERN_BLANKS or c == "'" or _is_hard(c, has_form=has_form, strips_accents=False)
-            else spelling(c)
+        asked = [
+            c
             for c in characters
+            if not (c in PATTERN_BLANKS or c == "'" or _is_hard(c, has_form=has_form, strips_accents=False))
         ]
+        fellows = [_FELLOWS.get(unicodedata.category(c)[0], ("!", OTHERS)) for c in asked]
+        lines = [fellow + c + fellow for c, (fellow, _) in zip(asked, fellows, strict=True)]
+        spellings = dict(known)
+        for c, (fellow, kind), words in zip(asked, fellows, _words_of_lines(lines, pipe), strict=True):
+            if len(words) == 1 and words[0][0] == words[0][-1] == fellow and len(words[0]) > 2:
+                spellings[c] = _packed(kind, words[0][1:-1], BYTE_LEVEL_BITS)
+        return [spellings.get(c, HARD << KIND) for c in characters]
 
     return Characters(probe, BYTE_LEVEL_BITS)
+
+
+def _words_of_lines(lines: list[str], pipe: Pipe) -> list[Sequence[str]]:
+    """The words of every line, in one call; none of them holds or makes a line feed."""
+    words = pipe("\n".join(lines))
+    feeds = [-1, *(i for i, word in enumerate(words) if word == _LINE_FEED), len(words)]
+    return [words[start + 1 : end] for start, end in itertools.pairwise(feeds)] if lines else []
 
 
 def _packed(kind: int, spelled: str, bits: int) -> int:
