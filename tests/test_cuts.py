@@ -12,7 +12,8 @@ from reference.encoding import mixed_texts
 from tokenizers import normalizers, pre_tokenizers
 
 from wpprep.encode.cuts import Pipe, bert_rule, byte_level_rule, words_between
-from wpprep.encode.scanner import ORDINARY, ChunkTable, CutRule
+from wpprep.encode.rules import ORDINARY, CutRule
+from wpprep.encode.scanner import ChunkTable
 
 
 def pipe_of(*steps: object, pre_tokenizer: object | None = None) -> Pipe:

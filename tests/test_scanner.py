@@ -11,7 +11,8 @@ from tokenizers import normalizers, pre_tokenizers
 
 from wpprep.encode import scanner
 from wpprep.encode.cuts import bert_rule, byte_level_rule
-from wpprep.encode.scanner import ChunkTable, CutRule, blank_rule, tally
+from wpprep.encode.rules import CutRule, blank_rule
+from wpprep.encode.scanner import ChunkTable, tally
 from wpprep.records import Bytes, Ints
 
 

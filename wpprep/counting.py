@@ -27,7 +27,7 @@ import numpy as np
 from wpprep import rng
 from wpprep.config import CorpusOptions, CountOptions, CountRunOptions, as_dict
 from wpprep.corpus import Chosen, bytes_of
-from wpprep.encode.scanner import CutRule
+from wpprep.encode.rules import CutRule
 from wpprep.files import make_folder, remove_folder, remove_partial, sha256_of
 from wpprep.filters import Tally, tally_from, used_documents
 from wpprep.jobs import Progress, run_resumable

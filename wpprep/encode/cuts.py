@@ -34,7 +34,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from wpprep.encode.scanner import (
+from wpprep.encode.rules import (
     BLANK,
     CLASSES,
     DROPPED_BLANKS,

@@ -31,7 +31,7 @@ from wpprep.encode.bytepairs import BytePairKernel
 from wpprep.encode.characters import bert_characters
 from wpprep.encode.cuts import Normalize, Pipe, bert_rule, byte_level_rule
 from wpprep.encode.memory import ChunkMemory, Encoded, Gathered
-from wpprep.encode.scanner import CutRule
+from wpprep.encode.rules import CutRule
 from wpprep.encode.utf8 import FIRST_BYTES, PADDING, is_valid, padded
 from wpprep.encode.wordpiece import WordPieceKernel, fits
 from wpprep.records import Bytes, Ints, TokenizedDocuments, Tokens, offsets_of, token_dtype

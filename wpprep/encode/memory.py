@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from wpprep.encode.scanner import ChunkTable, CutRule
+from wpprep.encode.rules import CutRule
+from wpprep.encode.scanner import ChunkTable
 from wpprep.encode.slots import Codes
 from wpprep.records import Ints, Tokens
 

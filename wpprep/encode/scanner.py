@@ -5,6 +5,7 @@ tokenizer's own rules guarantee ``encode(x + y) == encode(x) + encode(y)``, and 
 open-addressing hash table; only a chunk never seen before has to be encoded (`encoder`) or normalised
 (`wpprep.vocab.counts`). What is safe to cut, and why, stands in `cuts`.
 
+    >>> from wpprep.encode.rules import blank_rule
     >>> table = ChunkTable(blank_rule())
     >>> codes, ends = table.scan(np.frombuffer(b"to be or not to be", np.uint8), np.array([18]))
     >>> codes.tolist(), table.chunks()
@@ -28,15 +29,12 @@ and frequent chunks are met early, so their codes are small and what is kept by 
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numba import njit
 
+from wpprep.encode.rules import BLANK, ODD_FIRST, ODD_LAST, ORDINARY, PEEKS, UNPROBED, CutRule
 from wpprep.encode.slots import (
     CHUNKS,
     CODES,
@@ -56,7 +54,6 @@ from wpprep.encode.slots import (
     room_in,
 )
 from wpprep.encode.utf8 import (
-    CODE_POINTS,
     between,
     code_point_at,
     highest_bit,
@@ -66,90 +63,11 @@ from wpprep.encode.utf8 import (
 )
 from wpprep.records import Bytes, Ints
 
-# Character classes with a meaning of their own for the kernel; rules may add others from FIRST_FREE on.
-#   BLANK     white space; chunks of it are left out if the rule drops blanks
-#   ORDINARY  part of a word
-#   PEEKS     an ASCII character that is ORDINARY when a byte above 127 follows it
-#   UNPROBED  not known yet: the kernel comes back and asks the rule
-BLANK, ORDINARY, PEEKS, UNPROBED, FIRST_FREE = range(5)
-CLASSES = 16  # rows and columns of the table of cuts
-KNOWN = 256  # code points that a rule must know from the start
-DROPPED_BLANKS = " \t\n\r"
-
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ONE, _AT_ONCE = np.uint64(1), np.uint64(64)
 _FOUND_AT_ONCE = 1 << 13  # chunks between `_cut` and `_look_up`: their places stay in the cache
 _BLOB_GROWTH = 1 << 18  # bytes beyond a doubling; a longer chunk asks again
 _LOOK_AHEAD = 1 << 16  # bytes in which characters to probe are looked for at once
-
-# The kinds of plain ASCII, in the order of `CutRule.plain`.
-_KINDS = (
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
-    "0123456789",
-    DROPPED_BLANKS,
-    "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~",
-)
-_ODD_FIRST, _ODD_LAST = 16, 17
-
-
-@dataclass(frozen=True)
-class CutRule:
-    """Where one tokenizer's text may be cut.
-
-    Attributes:
-        name: names the rule, for messages and manifests.
-        classes: ``uint8[0x110000]``, the class of every code point, UNPROBED where not known yet; the first
-            256 (KNOWN) are known.
-        cuts: ``uint8[16 * 16]``, 1 at ``16 * a + b`` where text may be cut between the classes a and b.
-        drops_blanks: whether chunks of blanks are left out (the tokenizer drops them too).
-        probe: gives the classes of characters.
-    """
-
-    name: str
-    classes: Bytes
-    cuts: Bytes
-    drops_blanks: bool
-    probe: Callable[[list[str]], Bytes]
-
-    @property
-    def identity(self) -> str:
-        """The sha256 of what the rule does to ASCII, for comparing rules across runs."""
-        return hashlib.sha256(
-            self.name.encode() + self.classes[:128].tobytes() + self.cuts.tobytes()
-        ).hexdigest()
-
-    @cached_property
-    def plain(self) -> Words:
-        """The rule for plain ASCII: letters, digits, the four blanks, other printable characters.
-
-        Entry ``4 * a + b`` is all ones where the kinds a and b hang together. Characters of another class
-        than their kind are left to `_chunk_end`; the last two entries are the first and the last of them.
-        """
-        classes = [self.classes[[ord(c) for c in kind]] for kind in _KINDS]
-        usual = [int(np.bincount(of_kind).argmax()) for of_kind in classes]
-        odd = [
-            ord(c)
-            for kind, of_kind, class_ in zip(_KINDS, classes, usual, strict=True)
-            for c, own in zip(kind, of_kind.tolist(), strict=True)
-            if own != class_ or own == PEEKS
-        ]
-        hangs = [0 if self.cuts[CLASSES * a + b] else 2**64 - 1 for a in usual for b in usual]
-        return np.array([*hangs, min(odd, default=255), max(odd, default=255)], np.uint64)
-
-
-def blank_rule() -> CutRule:
-    """Cut at the four ASCII blanks only: the plainest rule, safe for every BERT-like tokenizer."""
-    classes = np.full(CODE_POINTS, ORDINARY, np.uint8)
-    classes[[ord(blank) for blank in DROPPED_BLANKS]] = BLANK
-    cuts = np.zeros((CLASSES, CLASSES), np.uint8)
-    cuts[BLANK, ORDINARY] = cuts[ORDINARY, BLANK] = 1
-    return CutRule(
-        "blanks",
-        classes,
-        cuts.ravel(),
-        drops_blanks=True,
-        probe=lambda characters: classes[list(map(ord, characters))],
-    )
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -159,7 +77,7 @@ def _plain_ahead(text: Bytes, i: np.uint64, plain: Words) -> tuple[np.uint64, np
     digits = between(text, i, 48, 57)
     blanks = between(text, i, 32, 32) | between(text, i, 9, 10) | between(text, i, 13, 13)
     marks = between(text, i, 33, 126) & ~(letters | digits)
-    odd = between(text, i, plain[_ODD_FIRST], plain[_ODD_LAST])
+    odd = between(text, i, plain[ODD_FIRST], plain[ODD_LAST])
     after_letter, after_digit = letters << _ONE, digits << _ONE
     after_blank, after_mark = blanks << _ONE, marks << _ONE
     hangs = np.uint64(0)
@@ -287,7 +205,7 @@ def tally(codes: Codes, weights: Ints, counts: Ints) -> None:
 
 
 class ChunkTable:
-    """Distinct chunks under one `CutRule`, numbered in the order in which they were first seen.
+    """Distinct chunks under one `rules.CutRule`, numbered in the order in which they were first seen.
 
     Attributes:
         rule: where text is cut; its classes fill up as characters are probed.

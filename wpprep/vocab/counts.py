@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from wpprep.encode.scanner import ChunkTable, CutRule, tally
+from wpprep.encode.rules import CutRule
+from wpprep.encode.scanner import ChunkTable, tally
 from wpprep.records import Bytes, Document, Ints, fingerprint
 
 _BATCH_BYTES = 1 << 20  # fresh memory is dear: each new page of it costs as much as some hundred bytes of text
@@ -92,7 +93,7 @@ class ChunkCounts:
 class ChunkCounter:
     """Counts of chunks that grow document by document, or by whole results of others.
 
-    >>> from wpprep.encode.scanner import blank_rule
+    >>> from wpprep.encode.rules import blank_rule
     >>> counter = ChunkCounter(blank_rule())
     >>> counter.add_documents([Document("1", "to be or not to be")])
     >>> counter.result().counts.tolist()

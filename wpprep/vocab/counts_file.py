@@ -28,7 +28,7 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from wpprep.cache import fetch_folder
-from wpprep.encode.scanner import CutRule
+from wpprep.encode.rules import CutRule
 from wpprep.errors import MissingInputError, VocabularyError
 from wpprep.files import atomic_write, read_bytes
 from wpprep.vocab.counts import ChunkCounts

@@ -24,7 +24,7 @@ from tokenizers import normalizers, pre_tokenizers
 from wpprep.config import CountOptions, VocabOptions
 from wpprep.encode.characters import Characters, bert_characters, byte_level_characters
 from wpprep.encode.cuts import bert_rule, byte_level_rule
-from wpprep.encode.scanner import CutRule
+from wpprep.encode.rules import CutRule
 
 _FORMS = {"nfc": normalizers.NFC, "nfkc": normalizers.NFKC, "nfd": normalizers.NFD, "nfkd": normalizers.NFKD}
 

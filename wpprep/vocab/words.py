@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from wpprep.encode.scanner import blank_rule
+from wpprep.encode.rules import blank_rule
 from wpprep.encode.utf8 import CODE_POINTS, code_point_at
 from wpprep.errors import VocabularyError
 from wpprep.kernels import kernel

@@ -1,0 +1,97 @@
+"""Rules for cutting text: what the scanner is told of a tokenizer.
+
+A rule has a class for every character and says between which two classes text may be cut. `cuts` makes the
+rules of tokenizers, and says why they are safe; `scanner` follows them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from wpprep.encode.utf8 import CODE_POINTS
+from wpprep.records import Bytes
+
+# Character classes with a meaning of their own for the kernel; rules may add others from FIRST_FREE on.
+#   BLANK     white space; chunks of it are left out if the rule drops blanks
+#   ORDINARY  part of a word
+#   PEEKS     an ASCII character that is ORDINARY when a byte above 127 follows it
+#   UNPROBED  not known yet: the kernel comes back and asks the rule
+BLANK, ORDINARY, PEEKS, UNPROBED, FIRST_FREE = range(5)
+CLASSES = 16  # rows and columns of the table of cuts
+KNOWN = 256  # code points that a rule must know from the start
+DROPPED_BLANKS = " \t\n\r"
+
+# The kinds of plain ASCII, in the order of `CutRule.plain`.
+_KINDS = (
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+    "0123456789",
+    DROPPED_BLANKS,
+    "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~",
+)
+ODD_FIRST, ODD_LAST = 16, 17  # places in it
+
+
+@dataclass(frozen=True)
+class CutRule:
+    """Where one tokenizer's text may be cut.
+
+    Attributes:
+        name: names the rule, for messages and manifests.
+        classes: ``uint8[0x110000]``, the class of every code point, UNPROBED where not known yet; the first
+            256 (KNOWN) are known.
+        cuts: ``uint8[16 * 16]``, 1 at ``16 * a + b`` where text may be cut between the classes a and b.
+        drops_blanks: whether chunks of blanks are left out (the tokenizer drops them too).
+        probe: gives the classes of characters.
+    """
+
+    name: str
+    classes: Bytes
+    cuts: Bytes
+    drops_blanks: bool
+    probe: Callable[[list[str]], Bytes]
+
+    @property
+    def identity(self) -> str:
+        """The sha256 of what the rule does to ASCII, for comparing rules across runs."""
+        return hashlib.sha256(
+            self.name.encode() + self.classes[:128].tobytes() + self.cuts.tobytes()
+        ).hexdigest()
+
+    @cached_property
+    def plain(self) -> npt.NDArray[np.uint64]:
+        """The rule for plain ASCII: letters, digits, the four blanks, other printable characters.
+
+        Entry ``4 * a + b`` is all ones where the kinds a and b hang together. Characters of another class than
+        their kind are left to `scanner._chunk_end`; the last two entries are the first and the last of them.
+        """
+        classes = [self.classes[[ord(c) for c in kind]] for kind in _KINDS]
+        usual = [int(np.bincount(of_kind).argmax()) for of_kind in classes]
+        odd = [
+            ord(c)
+            for kind, of_kind, class_ in zip(_KINDS, classes, usual, strict=True)
+            for c, own in zip(kind, of_kind.tolist(), strict=True)
+            if own != class_ or own == PEEKS
+        ]
+        hangs = [0 if self.cuts[CLASSES * a + b] else 2**64 - 1 for a in usual for b in usual]
+        return np.array([*hangs, min(odd, default=255), max(odd, default=255)], np.uint64)
+
+
+def blank_rule() -> CutRule:
+    """Cut at the four ASCII blanks only: the plainest rule, safe for every BERT-like tokenizer."""
+    classes = np.full(CODE_POINTS, ORDINARY, np.uint8)
+    classes[[ord(blank) for blank in DROPPED_BLANKS]] = BLANK
+    cuts = np.zeros((CLASSES, CLASSES), np.uint8)
+    cuts[BLANK, ORDINARY] = cuts[ORDINARY, BLANK] = 1
+    return CutRule(
+        "blanks",
+        classes,
+        cuts.ravel(),
+        drops_blanks=True,
+        probe=lambda characters: classes[list(map(ord, characters))],
+    )
