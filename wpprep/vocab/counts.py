@@ -7,6 +7,7 @@ beside the others, in a column of their own: the vocabulary is measured on them.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from wpprep.encode.scanner import ChunkTable, tally
 from wpprep.records import Bytes, Document, Ints, fingerprint
 
 _BATCH_BYTES = 1 << 20  # fresh memory is dear: each new page of it costs as much as some hundred bytes of text
+_BATCHES_AHEAD = 2  # read while those before are counted; neither waits for the other's odd batch
 _NO_WEIGHTS = np.zeros(0, np.int64)
 _LEARNED, _HELD_OUT = range(2)
 
@@ -132,11 +134,11 @@ class ChunkCounter:
                     after_batch()
             return
         with ThreadPoolExecutor(1) as pool:
-            waiting: list[Future[None]] = []
+            waiting: deque[Future[None]] = deque()
             for batch in batches:
-                for scan in waiting:
-                    scan.result()
-                waiting = [pool.submit(self._scan, batch)]
+                if len(waiting) == _BATCHES_AHEAD:
+                    waiting.popleft().result()
+                waiting.append(pool.submit(self._scan, batch))
             for scan in waiting:
                 scan.result()
 
