@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import itertools
 import json
 import logging
 import random
@@ -28,6 +29,7 @@ from tokenizers import (
 from wpprep.config import VocabOptions
 from wpprep.encode import encoder as room
 from wpprep.encode.encoder import Encoder
+from wpprep.encode.utf8 import PADDING
 from wpprep.vocab.normalization import TextRules
 from wpprep.vocab.vocabulary import Vocabulary
 
@@ -189,6 +191,35 @@ def test_sample_corpus(pair: Pair) -> None:
     for path in TEXTS:
         text = path.read_text()
         assert differences(*pair[:2], [*text.splitlines(), text, ""]) == []
+
+
+def test_room_for_ids_grows(pair: Pair) -> None:
+    """Ids are the same whether there was room for them from the start or not."""
+    lines = [line for path in TEXTS for line in path.read_text().splitlines()]
+    expected = pair[0]._encode_sentences(lines)
+    gathered = pair[0]._memory.gathered(0)
+    for text, ends in room._batches(lines):
+        pair[0]._encode_batch(text, ends, gathered)
+    found = gathered.encoded()
+    assert (found.tokens.tolist(), found.ends.tolist()) == (expected.tokens.tolist(), expected.ends.tolist())
+    assert (found.marks is None) == (expected.marks is None)
+    assert found.marks is None or np.array_equal(found.marks, expected.marks)
+
+
+@pytest.mark.parametrize("long", [0, 5, 1000])
+@given(sentences=st.lists(st.text(st.sampled_from("aé한😀 "), max_size=9), max_size=12))
+def test_sentences_are_laid_out_as_utf8(long: int, sentences: list[str]) -> None:
+    """Whether sentences are joined before they are encoded or after, in batches of any size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "_LONG", long)
+        patch.setattr(room, "_BATCH_CHARACTERS", 10)
+        found = [
+            text[begin:end].tobytes().decode()
+            for text, ends in room._batches(sentences)
+            for begin, end in itertools.pairwise([0, *ends.tolist()])
+            if len(text) == ends[-1] + PADDING
+        ]
+    assert found == sentences
 
 
 def test_forgetting_changes_nothing(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from reference.merges import Corpus, greedy, random_corpus
 from tokenizers import Tokenizer, models
 
-from wpprep.vocab.greedy import MAX_WORD_CHARACTERS, count_again, count_usage
+from wpprep.vocab.greedy import MAX_WORD_CHARACTERS, _piece_table, count_again, count_usage
 from wpprep.vocab.merges import Merger
 from wpprep.vocab.scores import LIKELIHOOD
 
@@ -83,3 +83,15 @@ def test_words_over_the_limit_are_unknown() -> None:
     usage, unknown = count_usage(Corpus(words, 1).counted(), np.empty((0, 2), np.int32), np.ones(1, np.bool_))
     assert usage.tolist() == [2 * MAX_WORD_CHARACTERS]
     assert unknown == 3
+
+
+def test_pieces_of_large_alphabets_lie_apart() -> None:
+    """No search walks far: 20,000 characters, which number themselves one after another, form no long row.
+
+    They fill less than a sixth of the table; of so many at random places no 64 stand side by side.
+    """
+    n = 20_000
+    slots, _ = _piece_table(np.arange(n, dtype=np.int32), np.arange(n + 1), np.ones(n, np.bool_))
+    edges = np.flatnonzero(np.diff((slots > 0).astype(np.int8), prepend=0, append=0))
+    assert int((slots > 0).sum()) == n
+    assert int((edges[1::2] - edges[::2]).max()) < 64

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,16 @@ def test_sample_formats_are_told_by_content() -> None:
     """Every sample folder is told to be the format it is named after; gzip holds lines."""
     found = {path.parent.name: detect(path) for path in sorted(SAMPLES.glob("*/*"))}
     assert found == {folder: "lines" if folder == "gzip" else folder for folder in found}
+
+
+def test_text_is_told_without_arrow(tmp_path: Path) -> None:
+    """To see that a file is neither Parquet nor Arrow, pyarrow is not loaded, which takes its time."""
+    (tmp_path / "a.txt").write_text("One sentence. Another one.")
+    script = (
+        "import sys; from wpprep.readers import detect; print(detect(sys.argv[1]), 'pyarrow' in sys.modules)"
+    )
+    run = [sys.executable, "-c", script, str(tmp_path / "a.txt")]
+    assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == "prose False\n"
 
 
 @pytest.mark.parametrize("write", WRITERS)
