@@ -9,7 +9,8 @@ comes when all are there.
 Memory is what processes hold of their own; the files of the libraries, some 150 MB, are mapped once for all of
 them. Python and Numba take about 110 MB of a process; the text at hand, sorting and slack 100. What ``memory``
 gives beyond that goes to the table of chunks, which is put aside on disk (`vocab.runs`) when it has had its
-share. A corpus that could not outgrow its share even if no chunk came twice is counted in this process.
+share. A corpus that could not outgrow its share even if no chunk came twice, and that is small for so many
+workers, is counted in this process, a thread reading ahead of another.
 """
 
 from __future__ import annotations
