@@ -204,6 +204,7 @@ def test_room_for_ids_grows(pair: Pair) -> None:
     assert (found.tokens.tolist(), found.ends.tolist()) == (expected.tokens.tolist(), expected.ends.tolist())
     assert (found.marks is None) == (expected.marks is None)
     assert found.marks is None or np.array_equal(found.marks, expected.marks)
+    assert len(gathered._tokens) < 3 * len(found.tokens)
 
 
 @pytest.mark.parametrize("long", [0, 5, 1000])

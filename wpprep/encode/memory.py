@@ -81,8 +81,9 @@ def _gather(
         while i < code_ends[sentence]:
             entry = entries[codes[i], 0]
             place, length = entry >> (2 + _FIELD), entry >> 2 & _LENGTH
-            if n + (_INLINE if entry & 3 else length) > len(tokens):
-                state[_TOKENS], state[_NEXT], state[_SENTENCE], state[_WANTED] = n, i, sentence, length
+            wanted = _INLINE if entry & 3 else length
+            if n + wanted > len(tokens):
+                state[_TOKENS], state[_NEXT], state[_SENTENCE], state[_WANTED] = n, i, sentence, wanted
                 return False
             entries[codes[i], 1] += 1
             if entry & 3:  # three are written, and the next chunk overwrites what was too much
