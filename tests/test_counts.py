@@ -113,7 +113,7 @@ def asked(chunks: dict[str, int], rules: TextRules) -> Counter[str]:
 
 
 OF_SCRIPTS = (
-    " \naZ9.'\u00c9\u03a3\u0130\u2019\u4e2d\u3001\ud55c\u304c\u0301\u3099\u1161\u3131\uff76\uff9e"
+    " \nasZ9.'\u00c9\u03a3\u0130\u2019\u4e2d\u3001\ud55c\u304c\u0301\u3099\u1161\u3131\uff76\uff9e"
     "\u0e01\u200b\u00ad\u00b2\u00bd\u2026"
 )
 
