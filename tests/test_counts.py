@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wpprep.config import UNICODE_FORMS, CountOptions, VocabOptions
@@ -126,6 +126,7 @@ OF_SCRIPTS = (
         st.integers(1, 9),
     ),
 )
+@example(variant={}, chunks={"'s": 1, "'ll": 2, " 'T": 3, "\n": 4, "\nThe": 5, " \u2019s": 6, " ": 7})
 def test_chunks_are_spelled_as_the_tokenizer_would(
     algorithm: str, variant: dict[str, Any], chunks: dict[str, int]
 ) -> None:
