@@ -51,8 +51,13 @@ READERS = {
     "lines": "lines",
     "prose": "prose",
 }
-# How files of those formats begin whose modules load pyarrow, which takes as long as reading 5 MB of text.
-_MAGIC: dict[str, tuple[bytes, ...]] = {"parquet": (b"PAR1",), "arrow": (b"ARROW1", b"\xff\xff\xff\xff")}
+# How files begin, blanks aside, of those formats whose modules bring along what takes as long to load as
+# reading some megabytes of text: pyarrow, and a parser of wikitext.
+_BEGINNINGS: dict[str, tuple[bytes, ...]] = {
+    "parquet": (b"PAR1",),
+    "arrow": (b"ARROW1", b"\xff\xff\xff\xff"),
+    "wiki-dump": (b"<",),
+}
 _EXPECTED = f"expected {', '.join(sorted(READERS))}; the option --format says which"
 
 
@@ -121,7 +126,8 @@ def detect(path: str | os.PathLike[str], options: CorpusOptions | None = None) -
         CorpusError: the compressed data is damaged.
     """
     head = read_head(path, options or CorpusOptions())
-    possible = (name for name in READERS if head.startswith(_MAGIC.get(name, b"")))
+    begins = head.lstrip()
+    possible = (name for name in READERS if begins.startswith(_BEGINNINGS.get(name, b"")))
     return next((name for name in possible if reader(name).recognises(head)), None)
 
 
