@@ -77,6 +77,11 @@ class Spill:
         """`merged` as arrays."""
         return map(chunk_counts, self.merged())
 
+    @staticmethod
+    def give_back() -> None:
+        """Give the system the memory that Arrow has freed and keeps: what comes after merging takes more."""
+        pa.default_memory_pool().release_unused()
+
     def _next_path(self) -> Path:
         self._made += 1
         return self._folder / f".{self._stem}.partial-{self._made:05}"
