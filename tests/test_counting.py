@@ -163,11 +163,16 @@ def test_one_count_gives_the_vocabularies_of_the_corpus(
             assert file.read_bytes() == (told.folder / file.name).read_bytes(), file.name
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"algorithm": "bpe"}, {"algorithm": "bbpe"}, {"algorithm": "bbpe", "lowercase": True}, {"cjk": False}],
+    ids=str,
+)
 def test_a_vocabulary_counted_on_disk_is_the_one_counted_in_memory(
-    sample_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    options: dict[str, Any], sample_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A corpus too large for memory, and words too many for it, are put aside: the files are the same."""
-    corpus, how = [sample_corpus / "wiki"], {"vocab_size": 1500, "workers": 1, "slice_bytes": 20_000}
+    corpus, how = [sample_corpus / "wiki"], {"vocab_size": 1500, "workers": 1, "slice_bytes": 20_000} | options
     at_hand = train_vocab(corpus, tmp_path / "hand", **how).folder
     monkeypatch.setattr(learning, "fits_in_memory", lambda *_: False)
     monkeypatch.setattr(learning, "table_bytes", lambda _: 0)

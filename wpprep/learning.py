@@ -180,7 +180,7 @@ class _Corpus:
         options = as_dict(counting) | as_dict(self._text) | run | {"overwrite": False}
         folder.refuse_finished()
         count_words(self._corpus, folder.path / _COUNTS, progress=say, **options)
-        return _Counts(folder.path / _COUNTS, {}).count(folder, say)
+        return _Counts(folder.path / _COUNTS, {"algorithm": self.vocab.algorithm}).count(folder, say)
 
 
 class _Counts:
