@@ -154,7 +154,6 @@ def count_in_runs(
             "unused": unused,
         }
         rows = write_counts(folder.path / MERGED, _told(spill.merged(), say), facts)
-        spill.give_back()
         merge["shard"] = _entry(folder.path / MERGED, MERGED, rows)
         folder.note(MERGED, "merge", merge)
     remove_folder(runs)

@@ -13,7 +13,6 @@ cheaper. Words of more than 100 bytes are left to the library.
 
 from __future__ import annotations
 
-import itertools
 import json
 from typing import Any
 
@@ -22,7 +21,7 @@ import numpy.typing as npt
 from numba import njit
 from tokenizers import Tokenizer, models
 
-from wpprep.encode.cuts import PATTERN_BLANKS, Pipe
+from wpprep.encode.cuts import PATTERN_BLANKS, Pipe, words_of_lines
 from wpprep.encode.memory import Encoded, Marks
 from wpprep.encode.utf8 import CODE_POINTS, code_point_at, unknown_characters
 from wpprep.records import Bytes, Ints
@@ -34,7 +33,6 @@ _NEXT, _TOKENS, _STATES = range(3)
 _LOOK_AHEAD = 1 << 16  # bytes of chunks in which characters to probe are looked for at once
 _SHIFT, _LOW, _NEVER = np.uint64(32), np.uint64(0xFFFFFFFF), np.uint64(0xFFFFFFFFFFFFFFFF)
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-_LINE_FEED = "\u010a"  # the byte 0A in GPT-2's printable form
 
 Pairs = npt.NDArray[np.uint64]
 PieceIds = npt.NDArray[np.int32]
@@ -239,9 +237,8 @@ class BytePairKernel:
 
     def _are_one_word(self, before: str, characters: list[str]) -> list[bool]:
         """Whether each character makes one word with what stands before it."""
-        words = self._pipe("\n".join(before + character for character in characters))
-        feeds = [-1, *(i for i, word in enumerate(words) if word == _LINE_FEED), len(words)]
-        return [b - a == 2 for a, b in itertools.pairwise(feeds)]
+        lines = [before + character for character in characters]
+        return [len(words) == 1 for words in words_of_lines(lines, self._pipe)]
 
 
 def _bytes_as_characters() -> list[str]:

@@ -23,29 +23,25 @@ a mark or a conjoining jamo follows (Unicode Standard Annex 15, quick check).
 
 from __future__ import annotations
 
-import itertools
 import unicodedata
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from wpprep.encode.cuts import PATTERN_BLANKS, Normalize, Pipe, words_between
+from wpprep.encode.cuts import LINE_FEED, PATTERN_BLANKS, Normalize, Pipe, words_between, words_of_lines
 from wpprep.encode.utf8 import CODE_POINTS, unknown_characters
 from wpprep.records import Bytes
 
 UNPROBED, INSIDE, ALONE, BREAK, HARD, DIGITS, OTHERS, PREFIX, FEED = range(9)
 BERT_BITS, BYTE_LEVEL_BITS = 24, 12  # of a code point in a spelling: bytes in GPT-2's printable form are small
 KIND, LENGTH = 56, 48  # where these stand in a spelling
-LONGEST_SPELLING = 48 // BERT_BITS
+LONGEST_SPELLING = LENGTH // BERT_BITS
 
 _LOOK_AHEAD = 1 << 16  # bytes in which characters to probe are looked for at once
 _JAMO = (("\u1100", "\u11ff"), ("\ua960", "\ua97f"), ("\ud7b0", "\ud7ff"))
-_FELLOWS = {
-    "L": ("a", INSIDE),
-    "N": ("1", DIGITS),
-}  # one word with letters, one with numbers, by Python's tables
-_LINE_FEED = "\u010a"  # in GPT-2's printable form
+# With what a character makes one word, and its kind, by its general category in Python's tables.
+_FELLOWS = {"L": ("a", INSIDE), "N": ("1", DIGITS)}
 
 Spellings = npt.NDArray[np.uint64]
 
@@ -105,7 +101,7 @@ def byte_level_characters(pipe: Pipe, *, has_form: bool) -> Characters:
     >>> [int(characters.spellings[ord(c)]) >> KIND for c in "x'"] == [INSIDE, HARD]
     True
     """
-    known = {" ": _packed(PREFIX, "\u0120", BYTE_LEVEL_BITS), "\n": _packed(FEED, _LINE_FEED, BYTE_LEVEL_BITS)}
+    known = {" ": _packed(PREFIX, "\u0120", BYTE_LEVEL_BITS), "\n": _packed(FEED, LINE_FEED, BYTE_LEVEL_BITS)}
 
     def probe(characters: list[str]) -> list[int]:
         asked = [
@@ -116,19 +112,12 @@ def byte_level_characters(pipe: Pipe, *, has_form: bool) -> Characters:
         fellows = [_FELLOWS.get(unicodedata.category(c)[0], ("!", OTHERS)) for c in asked]
         lines = [fellow + c + fellow for c, (fellow, _) in zip(asked, fellows, strict=True)]
         spellings = dict(known)
-        for c, (fellow, kind), words in zip(asked, fellows, _words_of_lines(lines, pipe), strict=True):
+        for c, (fellow, kind), words in zip(asked, fellows, words_of_lines(lines, pipe), strict=True):
             if len(words) == 1 and words[0][0] == words[0][-1] == fellow and len(words[0]) > 2:
                 spellings[c] = _packed(kind, words[0][1:-1], BYTE_LEVEL_BITS)
         return [spellings.get(c, HARD << KIND) for c in characters]
 
     return Characters(probe, BYTE_LEVEL_BITS)
-
-
-def _words_of_lines(lines: list[str], pipe: Pipe) -> list[Sequence[str]]:
-    """The words of every line, in one call; none of them holds or makes a line feed."""
-    words = pipe("\n".join(lines))
-    feeds = [-1, *(i for i, word in enumerate(words) if word == _LINE_FEED), len(words)]
-    return [words[start + 1 : end] for start, end in itertools.pairwise(feeds)] if lines else []
 
 
 def _packed(kind: int, spelled: str, bits: int) -> int:

@@ -28,6 +28,7 @@ a blank, and what becomes of ASCII, of blanks and of case keeps its kind.
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -61,6 +62,7 @@ PATTERN_BLANKS = (
     + "".join(map(chr, range(0x2000, 0x200B)))
     + "\u2028\u2029\u202f\u205f\u3000"
 )
+LINE_FEED = "\u010a"  # the byte 0A in GPT-2's printable form
 _COMPOSING = "<=>"  # the only characters that stand alone and compose with a mark after them
 # What BERT takes for CJK ideographs (the library leaves out U+2B820 to U+2B91F).
 _IDEOGRAPH = re.compile(
@@ -180,6 +182,13 @@ def _words_of_each(texts: Sequence[str], pipe: Pipe) -> list[list[str]]:
             groups[-1].append(word)
     assert len(groups) == len(texts)
     return groups
+
+
+def words_of_lines(lines: Sequence[str], pipe: Pipe) -> list[Sequence[str]]:
+    """The words that GPT-2's pattern makes of every line, in one call; none of them holds a line feed."""
+    words = pipe("\n".join(lines))
+    feeds = [-1, *(i for i, word in enumerate(words) if word == LINE_FEED), len(words)]
+    return [words[start + 1 : end] for start, end in itertools.pairwise(feeds)] if lines else []
 
 
 def _may_stand_alone(character: str) -> bool:

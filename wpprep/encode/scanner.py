@@ -125,12 +125,11 @@ def _cut(
     """
     dropped = _ALL if drops_blanks else np.uint64(0)
     position, sentence, n = np.uint64(state[POSITION]), state[SENTENCE], state[FOUND]
-    before, is_full, is_unknown = state[CODES], False, False
-    while sentence < len(ends) and not is_full and not is_unknown:
+    before, is_unknown = state[CODES], False
+    while sentence < len(ends):
         stop = np.uint64(ends[sentence])
         while position < stop:
             if n + 64 > len(places):
-                is_full = True
                 break
             # 1. The chunks that end among the next 64 bytes, as far as these are plain.
             if text[position] < 128:
@@ -170,11 +169,12 @@ def _cut(
             places[n], stops[n] = np.int64(position), np.int64(end)
             n += 1
             position = end
-        if not is_full and not is_unknown:
-            code_ends[sentence] = before + n
-            sentence += 1
-            if sentence < len(ends):
-                position = np.uint64(begins[sentence])
+        if position < stop:
+            break
+        code_ends[sentence] = before + n
+        sentence += 1
+        if sentence < len(ends):
+            position = np.uint64(begins[sentence])
     state[POSITION], state[SENTENCE], state[FOUND] = np.int64(position), sentence, n
     return is_unknown
 

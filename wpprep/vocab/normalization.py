@@ -23,12 +23,11 @@ from tokenizers import normalizers, pre_tokenizers
 
 from wpprep.config import CountOptions, VocabOptions
 from wpprep.encode.characters import Characters, bert_characters, byte_level_characters
-from wpprep.encode.cuts import bert_rule, byte_level_rule
+from wpprep.encode.cuts import bert_rule, byte_level_rule, words_of_lines
 from wpprep.encode.rules import CutRule
 
 _FORMS = {"nfc": normalizers.NFC, "nfkc": normalizers.NFKC, "nfd": normalizers.NFD, "nfkd": normalizers.NFKD}
 
-_LINE_FEED_BYTE = "\u010a"  # the byte 0A in GPT-2's printable form
 _BLANKS = re.compile(r"\s")
 _MARK = "|"  # punctuation: between blanks it is a word of its own under BERT's rules
 _CHUNKS_AT_ONCE = 200
@@ -84,15 +83,15 @@ class TextRules:
 
     def _words_of_others(self, chunks: list[str]) -> Iterator[Sequence[str]]:
         """The words of each of some joinable chunks, by way of one text."""
-        between, mark, after = f" {_MARK} ", _MARK, f" {_MARK}"
         if self.byte_level:
-            between, mark, after = "\n", _LINE_FEED_BYTE, "\n"
-        elif _MARK in self.normalize("".join(chunks)):
+            yield from words_of_lines(chunks, self.words)
+            return
+        if _MARK in self.normalize("".join(chunks)):
             yield from map(self.words, chunks)
             return
         found: list[str] = []
-        for word in self.words(between.join(chunks) + after):
-            if word == mark:
+        for word in self.words(f" {_MARK} ".join(chunks) + f" {_MARK}"):
+            if word == _MARK:
                 yield found
                 found = []
             else:

@@ -72,15 +72,11 @@ class Spill:
         yield from merged(self._runs, self._rows)
         self._remove(self._runs)
         self._runs = []
+        pa.default_memory_pool().release_unused()  # Arrow keeps what it frees; what comes next wants it
 
     def merged_counts(self) -> Iterator[ChunkCounts]:
         """`merged` as arrays."""
         return map(chunk_counts, self.merged())
-
-    @staticmethod
-    def give_back() -> None:
-        """Give the system the memory that Arrow has freed and keeps: what comes after merging takes more."""
-        pa.default_memory_pool().release_unused()
 
     def _next_path(self) -> Path:
         self._made += 1
