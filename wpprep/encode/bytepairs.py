@@ -30,7 +30,6 @@ _LONGEST_WORD = 100  # bytes; longer ones are left to the library, whose time do
 _UNPROBED, _LETTER, _NUMBER, _OTHER, _BLANK = range(5)
 _DONE, _PROBE = range(2)
 _NEXT, _TOKENS, _STATES = range(3)
-_LOOK_AHEAD = 1 << 16  # bytes of chunks in which characters to probe are looked for at once
 _SHIFT, _LOW, _NEVER = np.uint64(32), np.uint64(0xFFFFFFFF), np.uint64(0xFFFFFFFFFFFFFFFF)
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
@@ -221,8 +220,7 @@ class BytePairKernel:
             ) == _PROBE
         ):  # fmt: skip
             start = int(starts[state[_NEXT]])
-            stop = min(int(starts[-1]), start + _LOOK_AHEAD)
-            new = unknown_characters(blob, start, stop, self._classes, _UNPROBED, _OTHER)
+            new = unknown_characters(blob, start, int(starts[-1]), self._classes, _UNPROBED, _OTHER)
             self._classes[list(map(ord, new))] = self._probe(new)
         n = state[_TOKENS]
         return Encoded(tokens[:n], ends, marks[:n]), is_left

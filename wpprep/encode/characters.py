@@ -38,7 +38,6 @@ BERT_BITS, BYTE_LEVEL_BITS = 24, 12  # of a code point in a spelling: bytes in G
 KIND, LENGTH = 56, 48  # where these stand in a spelling
 LONGEST_SPELLING = LENGTH // BERT_BITS
 
-_LOOK_AHEAD = 1 << 16  # bytes in which characters to probe are looked for at once
 _JAMO = (("\u1100", "\u11ff"), ("\ua960", "\ua97f"), ("\ud7b0", "\ud7ff"))
 # With what a character makes one word, and its kind, by its general category in Python's tables.
 _FELLOWS = {"L": ("a", INSIDE), "N": ("1", DIGITS)}
@@ -59,9 +58,8 @@ class Characters:
         self._probe = probe
 
     def ask(self, text: Bytes, start: int, end: int) -> None:
-        """Ask for the characters that are not known yet of ``text[start:end]``, or of a good part of it."""
-        stop = min(end, start + _LOOK_AHEAD)
-        new = unknown_characters(text, start, stop, self.spellings, UNPROBED, HARD << KIND)
+        """Ask for characters of ``text[start:end]`` that are not known yet; for one at least, if there is one."""
+        new = unknown_characters(text, start, end, self.spellings, UNPROBED, HARD << KIND)
         self.spellings[list(map(ord, new))] = np.array(self._probe(new), np.uint64)
 
 

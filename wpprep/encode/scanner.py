@@ -67,7 +67,6 @@ _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ONE, _AT_ONCE = np.uint64(1), np.uint64(64)
 _FOUND_AT_ONCE = 1 << 13  # chunks between `_cut` and `_look_up`: their places stay in the cache
 _BLOB_GROWTH = 1 << 18  # bytes beyond a doubling; a longer chunk asks again
-_LOOK_AHEAD = 1 << 16  # bytes in which characters to probe are looked for at once
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -267,8 +266,7 @@ class ChunkTable:
         ) != DONE:  # fmt: skip
             if reason == PROBE:
                 start = int(state[POSITION])
-                stop = min(int(ends[-1]), start + _LOOK_AHEAD)
-                new = unknown_characters(text, start, stop, rule.classes, UNPROBED, ORDINARY)
+                new = unknown_characters(text, start, int(ends[-1]), rule.classes, UNPROBED, ORDINARY)
                 rule.classes[list(map(ord, new))] = rule.probe(new)
             else:
                 self._make_room(reason, len(text))

@@ -30,6 +30,7 @@ CODE_POINTS = 0x110000
 PADDING = 72  # bytes behind the text that may be read (and mean nothing)
 FIRST_BYTES = -64  # the first byte of a character is this or more, as a signed one; those after it are less
 _AT_ONCE = 64
+_LOOK_AHEAD = 1 << 16  # bytes after the first character to probe in which others are looked for
 
 
 def _place(context: Any, builder: Any, signature: Any, arguments: Any, kind: Any) -> Any:
@@ -140,14 +141,20 @@ def is_valid(text: Bytes, n: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _unknown(text: Bytes, start: int, stop: int, table: Any, unprobed: int, known: int, found: Ints) -> int:
-    """List the distinct code points in ``text[start:stop]`` that the table does not know, and mark them."""
-    i, n = np.uint64(start), 0
+def _unknown(text: Bytes, start: int, end: int, table: Any, unprobed: int, known: int, found: Ints) -> int:
+    """List distinct code points of ``text[start:end]`` that the table does not know, and mark them as known.
+
+    The walk ends one look-ahead past the first of them, or twice as far from ``start`` as the first of them
+    if that is more: a kernel that starts a long chunk anew after each probe then takes linear time in all.
+    """
+    i, n, stop = np.uint64(start), 0, end
     while i < stop:
         code_point, width = np.uint64(text[i]), np.uint64(1)
         if code_point >= 128:
             code_point, width = code_point_at(text, i)
         if table[code_point] == unprobed:
+            if n == 0:
+                stop = min(end, np.int64(i) + max(_LOOK_AHEAD, np.int64(i) - start))
             table[code_point] = known
             found[n] = code_point
             n += 1
@@ -155,13 +162,14 @@ def _unknown(text: Bytes, start: int, stop: int, table: Any, unprobed: int, know
     return n
 
 
-def unknown_characters(text: Bytes, start: int, stop: int, table: Any, unprobed: int, known: int) -> list[str]:
-    """The characters of ``text`` from ``start`` to about ``stop`` that the table does not know yet.
+def unknown_characters(text: Bytes, start: int, end: int, table: Any, unprobed: int, known: int) -> list[str]:
+    """Return characters of ``text[start:end]`` that the table does not know: the first, and those soon after it.
 
-    They get the entry ``known`` until the caller, who probes them all at once, puts the right one there.
+    At least one is returned if there is one, however far from ``start`` it is. They get the entry ``known``
+    until the caller, which probes them all at once, puts the right one there.
     """
-    found = np.empty(stop - start, np.int64)
-    n = _unknown(text, start, stop, table, unprobed, known, found)
+    found = np.empty(min(end - start, CODE_POINTS), np.int64)  # pages never written cost nothing
+    n = _unknown(text, start, end, table, unprobed, known, found)
     return [chr(code_point) for code_point in found[:n].tolist()]
 
 
