@@ -58,7 +58,7 @@ def ours(case: Case, workers: int = 1) -> Work:
 
 def pass_2(case: Case, workers: int = 1) -> Work:
     """From encoded text to finished files, the token store's checksums compared as always."""
-    from wpprep.pipeline import encode_corpus
+    from wpprep.encoding import encode_corpus
 
     corpus, scratch, text_bytes = prepared(case)
     tokens = encode_corpus([corpus], case.vocab, scratch / "tokens", workers=2).folder

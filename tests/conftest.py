@@ -33,7 +33,7 @@ def sample_corpus() -> Path:
 @pytest.fixture(scope="session")
 def vocab(sample_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A WordPiece vocabulary of 2,000 entries, learned from the sample corpus."""
-    from wpprep.pipeline import train_vocab
+    from wpprep.learning import train_vocab
 
     folder = tmp_path_factory.mktemp("session") / "vocab"
     return train_vocab([sample_corpus / "wiki"], folder, vocab_size=2000, workers=1).folder

@@ -14,14 +14,16 @@ from checksums import checksums as checksums_of_folder
 
 from wpprep import mirror, remote
 from wpprep.cache import cache_folder, fetch_folder
+from wpprep.counting_words import count_words
 from wpprep.encode.tokens import TokenStore
+from wpprep.encoding import encode_corpus
 from wpprep.errors import MissingInputError, OptionError, OutputError, RemoteError, ShardError
 from wpprep.export import export_shards
 from wpprep.extract import extract_corpus
 from wpprep.files import sha256_of
-from wpprep.learning import count_words
+from wpprep.learning import train_vocab
 from wpprep.manifest import read_manifest, verify
-from wpprep.pipeline import encode_corpus, make_shards, train_vocab
+from wpprep.pipeline import make_shards
 from wpprep.remote import list_remote, put_remote, read_remote, remove_remote, write_remote
 from wpprep.rows import ShardFolder
 from wpprep.show import as_data

@@ -20,9 +20,9 @@ from checksums import checksums
 
 from wpprep import engines, output
 from wpprep.config import RunOptions
+from wpprep.counting_words import count_words
 from wpprep.errors import OptionError, OutputError, TextDecodeError, WorkerError
 from wpprep.files import sha256_of
-from wpprep.learning import count_words
 from wpprep.output import OutputFolder
 from wpprep.pipeline import make_shards
 from wpprep.remote import list_remote, put_remote

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from wpprep.audit import find_faults
+from wpprep.encoding import encode_corpus
 from wpprep.manifest import Shard, read_manifest, verify
-from wpprep.pipeline import encode_corpus, make_shards
+from wpprep.pipeline import make_shards
 
 # Every objective and every policy once; the other pairs of them are slow only for their number.
 _QUICK = {("nsp", "token"), ("sop", "word"), ("single", "span"), ("nsp", None)}

@@ -22,9 +22,10 @@ from pyarrow import ipc
 from wpprep import counting, learning
 from wpprep.config import CorpusOptions, CountOptions, CountRunOptions
 from wpprep.counting import CountSlices
+from wpprep.counting_words import count_words
 from wpprep.errors import CorpusError, MissingInputError, OptionError, VocabularyError
 from wpprep.files import sha256_of
-from wpprep.learning import count_words, train_vocab
+from wpprep.learning import train_vocab
 from wpprep.manifest import read_manifest, verify
 from wpprep.readers import plan_slices
 from wpprep.vocab.counts import ChunkCounts

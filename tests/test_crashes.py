@@ -19,15 +19,18 @@ import pytest
 from checksums import checksums
 
 from wpprep import counting, learning
+from wpprep.encoding import encode_corpus
+from wpprep.learning import train_vocab
 from wpprep.manifest import verify
-from wpprep.pipeline import encode_corpus, make_shards, train_vocab
+from wpprep.pipeline import make_shards
 from wpprep.shards import read_shard
 from wpprep.vocab import runs
 
 _SCRIPT = """
 import sys
 from wpprep.errors import WpprepError
-from wpprep.pipeline import make_shards, train_vocab
+from wpprep.pipeline import make_shards
+from wpprep.learning import train_vocab
 corpus, out = sys.argv[1:]
 print("ready", flush=True)
 run = {"workers": 2, "slice_bytes": 4_000}

@@ -23,10 +23,12 @@ from reference.pairing import google_pairs
 
 from wpprep.config import ShardOptions
 from wpprep.encode.tokens import Part, TokenStore
+from wpprep.encoding import encode_corpus
+from wpprep.learning import train_vocab
 from wpprep.manifest import Shard
 from wpprep.masking import mask_batch
 from wpprep.pairing import make_instances
-from wpprep.pipeline import encode_corpus, make_shards, train_vocab
+from wpprep.pipeline import make_shards
 from wpprep.records import TokenizedDocuments
 from wpprep.shards import read_shard
 

@@ -9,7 +9,8 @@ import pytest
 from reference.merges import Corpus, greedy, random_corpus
 from tokenizers import Tokenizer, models
 
-from wpprep.vocab.greedy import MAX_WORD_CHARACTERS, _piece_table, count_again, count_usage
+from wpprep.config import MAX_WORD_CHARACTERS
+from wpprep.vocab.greedy import _piece_table, count_again, count_usage
 from wpprep.vocab.merges import Merger
 from wpprep.vocab.scores import LIKELIHOOD
 

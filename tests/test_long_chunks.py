@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 from wpprep.config import CountOptions, VocabOptions
 from wpprep.encode.encoder import Encoder
 from wpprep.encode.utf8 import unknown_characters
-from wpprep.pipeline import train_vocab
+from wpprep.learning import train_vocab
 from wpprep.records import Document
 from wpprep.vocab.counts import ChunkCounter
 from wpprep.vocab.normalization import TextRules, counting_rule
@@ -50,7 +50,9 @@ def watchdog() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module", params=ALGORITHMS)
-def folder(request: pytest.FixtureRequest, sample_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(
+    request: pytest.FixtureRequest, sample_corpus: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A small vocabulary of each kind."""
     out = tmp_path_factory.mktemp("long") / request.param
     options = {"vocab_size": 600, "algorithm": request.param, "workers": 1, "holdout": 0.0}

@@ -16,10 +16,10 @@ from reference.merges import DROPPED, Corpus, Twin, greedy, places_of, random_co
 from reference.merges import corpus_of as twin_corpus
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from wpprep.config import VocabOptions
+from wpprep.config import MAX_WORD_CHARACTERS, VocabOptions
 from wpprep.vocab import bounds, places, segmentation
 from wpprep.vocab.alphabet import choose_alphabet
-from wpprep.vocab.greedy import MAX_WORD_CHARACTERS, count_usage
+from wpprep.vocab.greedy import count_usage
 from wpprep.vocab.merges import Merger
 from wpprep.vocab.normalization import TextRules
 from wpprep.vocab.scores import FREQUENCY, LIKELIHOOD, RATIO, SCORES, merge_score

@@ -36,7 +36,8 @@ make_shards([corpus], vocab, out, max_seq_length=64, dupe_factor=2, shards=5, ho
 _VOCABULARIES = """
 import sys
 from wpprep import learning
-from wpprep.learning import count_words, train_vocab
+from wpprep.counting_words import count_words
+from wpprep.learning import train_vocab
 corpus, out, *node = sys.argv[1:]
 learning.fits_in_memory = lambda *_: False
 run = {"workers": 1, "slice_bytes": 8_000} | ({"node": node[0]} if node else {})

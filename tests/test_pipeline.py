@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 
 from wpprep.config import CorpusOptions
 from wpprep.encode.tokens import TokenStore
+from wpprep.encoding import encode_corpus
 from wpprep.errors import (
     CorpusError,
     MissingInputError,
@@ -24,9 +25,10 @@ from wpprep.errors import (
     VocabularyError,
 )
 from wpprep.files import sha256_of
+from wpprep.learning import train_vocab
 from wpprep.loader import Loader
 from wpprep.manifest import Shard, read_manifest, verify
-from wpprep.pipeline import encode_corpus, make_shards, train_vocab
+from wpprep.pipeline import make_shards
 from wpprep.shards import read_shard
 
 SMALL = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3}

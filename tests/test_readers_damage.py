@@ -25,8 +25,9 @@ from corpora import (
 )
 
 from wpprep.config import CorpusOptions
+from wpprep.encoding import encode_corpus
 from wpprep.errors import CorpusError, MissingInputError
-from wpprep.pipeline import encode_corpus, train_vocab
+from wpprep.learning import train_vocab
 from wpprep.readers import cutting, plan_slices, read_slice
 
 

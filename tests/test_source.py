@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from checksums import checksums
 
+from wpprep.encoding import encode_corpus
 from wpprep.errors import MissingInputError, OptionError, ShardError, VocabularyError
 from wpprep.files import sha256_of
+from wpprep.learning import train_vocab
 from wpprep.manifest import read_manifest, verify
-from wpprep.pipeline import encode_corpus, make_shards, train_vocab
+from wpprep.pipeline import make_shards
 
 SMALL: dict[str, Any] = {"dupe_factor": 2, "shards": 2, "workers": 1}
 READING: dict[str, Any] = {"min_chars": 200, "sample": 0.9, "skip_bad": True}

@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from wpprep import rng, survey
 from wpprep.config import CorpusOptions
 from wpprep.corpus import tasks_of
+from wpprep.encoding import encode_corpus
 from wpprep.errors import CorpusError, OptionError
 from wpprep.files import read_bytes
 from wpprep.filters import place_of, used_documents
-from wpprep.pipeline import encode_corpus, make_shards, train_vocab
+from wpprep.learning import train_vocab
+from wpprep.pipeline import make_shards
 from wpprep.records import Document, Kept
 from wpprep.survey import Part, SurveySlices, choose
 

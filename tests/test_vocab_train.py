@@ -14,8 +14,8 @@ import pytest
 from wpprep.config import SPECIAL_TOKENS, VocabOptions
 from wpprep.errors import OptionError, VocabularyError
 from wpprep.vocab.normalization import TextRules
-from wpprep.vocab.train import LearnedVocabulary, learn_vocabulary
-from wpprep.vocab.vocabulary import Vocabulary, write_vocabulary
+from wpprep.vocab.train import learn_vocabulary
+from wpprep.vocab.vocabulary import LearnedVocabulary, Vocabulary, write_vocabulary
 from wpprep.vocab.words import WordCounts
 
 SAMPLE = Path(__file__).parent.parent / "sample_corpus"

@@ -11,13 +11,13 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from wpprep._version import __version__
 
 _HOMES = {
     "compare_vocabs": "wpprep.comparing",
-    "count_words": "wpprep.learning",
+    "count_words": "wpprep.counting_words",
     "train_vocab": "wpprep.learning",
-    "encode_corpus": "wpprep.pipeline",
+    "encode_corpus": "wpprep.encoding",
     "extract_corpus": "wpprep.extract",
     "make_shards": "wpprep.pipeline",
     "train": "wpprep.train",
@@ -54,13 +54,15 @@ __all__ = [
 
 if TYPE_CHECKING:
     from wpprep.comparing import compare_vocabs
+    from wpprep.counting_words import count_words
     from wpprep.demo import demo
     from wpprep.encode.encoder import Encoder
+    from wpprep.encoding import encode_corpus
     from wpprep.errors import WpprepError
     from wpprep.extract import extract_corpus
-    from wpprep.learning import count_words, train_vocab
+    from wpprep.learning import train_vocab
     from wpprep.loader import Loader
-    from wpprep.pipeline import encode_corpus, make_shards
+    from wpprep.pipeline import make_shards
     from wpprep.report import report
     from wpprep.show import show
     from wpprep.train import train

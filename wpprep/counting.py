@@ -29,10 +29,10 @@ from wpprep import rng
 from wpprep.config import CorpusOptions, CountOptions, CountRunOptions, as_dict
 from wpprep.corpus import Chosen, bytes_of
 from wpprep.encode.rules import CutRule
-from wpprep.files import make_folder, remove_folder, remove_partial, sha256_of
+from wpprep.files import make_folder, remove_folder, remove_partial
 from wpprep.filters import Tally, tally_from, used_documents
 from wpprep.jobs import Progress, run_resumable
-from wpprep.manifest import Shard
+from wpprep.manifest import describe_rows
 from wpprep.output import OutputFolder
 from wpprep.records import Document, Slice
 from wpprep.vocab.counts import ChunkCounter, ChunkCounts, CorpusFacts
@@ -154,7 +154,7 @@ def count_in_runs(
             "unused": unused,
         }
         rows = write_counts(folder.path / MERGED, _told(spill.merged(), say), facts)
-        merge["shard"] = _entry(folder.path / MERGED, MERGED, rows)
+        merge["shard"] = asdict(describe_rows(folder.path / MERGED, rows, name=MERGED))
         folder.note(MERGED, "merge", merge)
     remove_folder(runs)
     learned, held_out = CorpusFacts(**merge["learned"]), CorpusFacts(**merge["held_out"])
@@ -206,7 +206,7 @@ class CountSlices:
         else:
             rows = write_run(self.folder / name, [sorted_table(counter.result())])
         return {
-            "shards": [_entry(self.folder / name, f"{RUNS}/{name}", rows)],
+            "shards": [asdict(describe_rows(self.folder / name, rows, name=f"{RUNS}/{name}"))],
             "learned": asdict(counter.learned),
             "held_out": asdict(counter.held_out),
             "tally": asdict(tally),
@@ -258,7 +258,3 @@ def _told(tables: Iterator[Any], say: Progress) -> Iterator[Any]:
         yield table
         rows += len(table)
         say("merge counts", rows, rows)
-
-
-def _entry(path: Path, name: str, rows: int) -> dict[str, Any]:
-    return asdict(Shard(name, rows, 0, os.path.getsize(path), sha256_of(path)))

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import wpprep
 from wpprep.errors import MissingExtraError, MissingInputError
-from wpprep.pipeline import make_shards, train_vocab
+from wpprep.learning import train_vocab
+from wpprep.pipeline import make_shards
 from wpprep.show import show
 
 _VOCAB: dict[str, Any] = {"vocab_size": 2500}
@@ -112,7 +112,7 @@ def sample_corpus() -> Path:
     Raises:
         MissingInputError: this installation has none.
     """
-    package = Path(wpprep.__file__).parent
+    package = Path(__file__).parent
     for folder in (package / "sample_corpus", package.parent / "sample_corpus"):
         if (folder / "wiki").is_dir():
             is_near = folder.is_relative_to(Path.cwd())

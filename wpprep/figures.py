@@ -5,6 +5,7 @@ What this module does not do: print them (cli), or say what they should be (audi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -78,3 +79,10 @@ def _count_predictions(
             elif seen == labels[p]:
                 kept += 1
     return masked, kept
+
+
+def sum_statistics(receipts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    total: dict[str, Any] = {}
+    for receipt in receipts:
+        total = add_statistics(total, receipt["statistics"])
+    return total

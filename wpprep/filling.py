@@ -13,31 +13,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wpprep.config import CorpusOptions, RunOptions, ShardOptions, as_dict
+from wpprep.config import RunOptions, ShardOptions, as_dict
 from wpprep.dealing import Selection, share_out
 from wpprep.encode.tokens import read_token_counts, write_index
-from wpprep.figures import add_statistics
+from wpprep.facts import take_facts
+from wpprep.figures import sum_statistics
 from wpprep.files import MANIFEST, make_folder
-from wpprep.filters import Tally, tally_from
 from wpprep.jobs import Progress, Receipts, run_resumable
 from wpprep.manifest import File, Manifest, Shard, describe, write_manifest
 from wpprep.output import OutputFolder
 from wpprep.records import token_dtype
 from wpprep.source import Source
-from wpprep.tasks import FACTS, MakeShard, bins_of
+from wpprep.tasks import MakeShard, bins_of
 from wpprep.vocab.vocabulary import Vocabulary, copy_vocabulary
 
 
 def shards_in(receipts: Iterable[dict[str, Any]]) -> list[File | Shard]:
     entries = [entry for receipt in receipts for entry in receipt.get("shards") or [receipt["shard"]]]
     return [Shard(**entry) for entry in entries]
-
-
-def sum_statistics(receipts: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    total: dict[str, Any] = {}
-    for receipt in receipts:
-        total = add_statistics(total, receipt["statistics"])
-    return total
 
 
 def vocabulary_in(folder: Path, vocabulary: Vocabulary) -> list[File]:
@@ -157,17 +150,3 @@ def manifest_of_tokens(
         corpus={"identity": plan["corpus"]} | facts | not_used,
         statistics=total,
     )
-
-
-def take_facts(total: dict[str, Any]) -> dict[str, Any]:
-    """Take the facts of a corpus out of the sums over its tasks, as a manifest says them."""
-    facts = {name: total.pop(name, 0) for name in FACTS}  # nothing is summed of a corpus without any text
-    return facts | {"fingerprint": f"{facts['fingerprint'] % 2**64:016x}"}
-
-
-def unused(receipts: Iterable[dict[str, Any]], text: CorpusOptions, dropped: dict[str, Any]) -> dict[str, Any]:
-    """What a manifest says of documents that were not used; ``dropped`` is what the survey says of them."""
-    total = Tally()
-    for receipt in receipts:
-        total.add(tally_from(receipt["tally"]))
-    return total.facts(text, dropped)

@@ -26,7 +26,8 @@ from wpprep.config import (
     refuse_unknown,
 )
 from wpprep.corpus import Paths, end_survey, plan_of, refuse_empty, survey, tasks_of
-from wpprep.counting import MERGED, Counted, count_at_hand, count_in_runs, fits_in_memory, table_bytes
+from wpprep.counting import Counted, count_at_hand, fits_in_memory, table_bytes
+from wpprep.counting_words import count_words
 from wpprep.errors import OptionError
 from wpprep.files import UNFINISHED
 from wpprep.jobs import Progress, Summary, silence
@@ -45,56 +46,6 @@ _log = logging.getLogger(__name__)
 _COUNTS = f"{UNFINISHED}/counts"  # the folder, inside an unfinished vocabulary, of its counts
 _WORTH_A_LINE = 1 << 30  # bytes that merging takes
 _OF_COUNTS = ("cjk", "holdout", "seed")  # options that counts have settled
-
-
-def count_words(
-    corpus: Paths,
-    out: str | os.PathLike[str],
-    *,
-    tsv: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
-    **options: Any,
-) -> Summary:
-    """Count the words of a corpus once, for any number of vocabularies.
-
-    Args:
-        corpus: files and folders of text.
-        out: the folder to write; `train_vocab` takes it as ``counts``.
-        tsv: a file to write the counts to as lines of piece of text, tab, count.
-        progress: is told (stage, done, total) now and then.
-        **options: fields of `CountOptions`, `CorpusOptions` and `CountRunOptions`.
-
-    Raises:
-        WpprepError: an input, an option or the output is at fault; the message says which and where.
-    """
-    from wpprep.vocab.counts_file import open_counts, write_tsv  # noqa: PLC0415 (loads pyarrow)
-
-    started, say = time.perf_counter(), progress or silence
-    refuse_unknown(options, CountOptions, CorpusOptions, CountRunOptions)
-    count, text = build(CountOptions, options), build(CorpusOptions, options)
-    run = build(CountRunOptions, options)
-    tasks = tasks_of(corpus, text, run.slice_bytes)
-    plan = plan_of(as_dict(count) | as_dict(text), None, tasks)
-    with OutputFolder.claim(out, "counts", plan, **run.among_nodes) as folder:
-        if not folder.is_finished:
-            chosen = survey(tasks, text, folder, run, say)
-            counted = count_in_runs(chosen, plan["corpus"], folder, count, text, run, say)
-            if not counted.documents:
-                folder.discard()
-            refuse_empty(counted.documents, corpus)
-            end_survey(folder)
-            folder.finish(
-                Manifest(
-                    kind="counts",
-                    options=plan["options"],
-                    files=[describe(folder.path / MERGED, folder.path)],
-                    corpus={"identity": plan["corpus"]} | counted.for_manifest(),
-                    statistics={"held_out": counted.held_out.for_manifest(), "chunks": counted.chunks},
-                )
-            )
-    if tsv is not None:
-        write_tsv(Path(tsv), open_counts(folder.place).parts())
-    return Summary(folder.place, read_manifest(folder.place), time.perf_counter() - started)
 
 
 def train_vocab(

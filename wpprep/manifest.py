@@ -27,7 +27,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import wpprep
+from wpprep._version import __version__
 from wpprep.config import usable_cpus
 from wpprep.errors import MissingInputError, ShardError
 from wpprep.files import MANIFEST, inside, place, sha256_of, write_text
@@ -78,12 +78,17 @@ class Manifest:
     corpus: dict[str, Any] = field(default_factory=dict)
     statistics: dict[str, Any] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
-    wpprep_version: str = wpprep.__version__
+    wpprep_version: str = __version__
 
 
 def describe(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> File:
     """The entry of a written file in its folder's manifest."""
     return File(Path(path).relative_to(folder).as_posix(), os.path.getsize(path), sha256_of(path))
+
+
+def describe_rows(path: str | os.PathLike[str], rows: int, tokens: int = 0, name: str | None = None) -> Shard:
+    """Return the manifest entry of a written file of rows; ``name`` defaults to the file's own."""
+    return Shard(name or os.path.basename(path), rows, tokens, os.path.getsize(path), sha256_of(path))
 
 
 def write_manifest(folder: str | os.PathLike[str], manifest: Manifest) -> None:
@@ -119,7 +124,7 @@ def read_manifest(folder: str | os.PathLike[str], kind: str | None = None) -> Ma
     if version != FORMAT_VERSION:
         raise ShardError(
             f"{path}: format version {version}, expected {FORMAT_VERSION}; it was made by wpprep {maker}, "
-            f"this is {wpprep.__version__}: use that version, or make the folder again"
+            f"this is {__version__}: use that version, or make the folder again"
         )
     if _render(values).encode() != text:
         raise ShardError(

@@ -36,9 +36,10 @@ from wpprep.corpus import Paths, refuse_empty, tasks_of
 from wpprep.errors import VocabularyError
 from wpprep.files import compression, open_raw, size_of
 from wpprep.filters import used_documents
+from wpprep.learning import train_vocab
 from wpprep.nodes import as_lines as lines_of_nodes
 from wpprep.nodes import on_nodes
-from wpprep.pipeline import make_shards, train_vocab
+from wpprep.pipeline import make_shards
 from wpprep.records import Document, Slice
 
 _SLICE_BYTES = 1 << 20

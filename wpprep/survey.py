@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -40,9 +39,9 @@ import pyarrow as pa
 from wpprep import rng
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError
-from wpprep.files import atomic_write, sha256_of
+from wpprep.files import atomic_write
 from wpprep.filters import Tally, place_of, used_documents
-from wpprep.manifest import Shard
+from wpprep.manifest import describe_rows
 from wpprep.records import Ints, Slice
 
 _MOST_AT_ONCE = 1 << 22  # rows in a range of hashes: about 150 MB
@@ -88,7 +87,7 @@ class SurveySlices:
             ends.append(len(places))
         columns = _sorted_columns(bytes(hashes), places, sizes, self.text.deduplicate)
         _write(self.folder / name, columns)
-        entry = _entry(self.folder / name, len(columns["row"]))
+        entry = asdict(describe_rows(self.folder / name, len(columns["row"])))
         return {"shard": entry, "ends": ends, "text_bytes": sum(sizes), "tally": asdict(tally)}
 
 
@@ -145,10 +144,6 @@ def _write(path: Path, columns: Columns) -> None:
     table = pa.table(columns)
     with atomic_write(path) as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table)
-
-
-def _entry(path: Path, rows: int) -> dict[str, Any]:
-    return asdict(Shard(path.name, rows, 0, os.path.getsize(path), sha256_of(path)))
 
 
 def _columns(part: Part) -> Columns:

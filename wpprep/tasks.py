@@ -6,8 +6,6 @@ alone; nothing here knows of other tasks, workers or folders that are not its ow
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,76 +14,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wpprep import rng
-from wpprep.config import CorpusOptions, ShardOptions, as_dict
+from wpprep.config import ShardOptions, as_dict
 from wpprep.dealing import Selection, documents_of
-from wpprep.encode.encoder import Encoder
-from wpprep.encode.tokens import Keys, Spans, TokenStore, write_part
+from wpprep.encode.tokens import Keys, Spans, TokenStore
 from wpprep.figures import shard_statistics
-from wpprep.files import Place, sha256_of
-from wpprep.filters import Tally, used_documents
+from wpprep.files import Place
 from wpprep.manifest import Shard
 from wpprep.masking import mask_batch
 from wpprep.pairing import make_instances
 from wpprep.records import (
-    Document,
     InstanceBatch,
     Ints,
-    Slice,
     TokenizedDocuments,
     TokenRoles,
-    fingerprint,
-    in_batches,
 )
-from wpprep.sentences import sentence_splitter
 from wpprep.shards import take_rows, write_dense_shard, write_shard
-
-FACTS = ("documents", "text_bytes", "replaced", "fingerprint")  # what a manifest says of a corpus
-_BATCH_CHARACTERS = 1 << 22
-
-
-@dataclass(frozen=True)
-class EncodeSlices:
-    """Encodes some slices into one part of a token store, with ``cache_memory`` bytes to remember chunks in."""
-
-    vocabulary: Place
-    text: CorpusOptions
-    folder: Path
-    cache_memory: int
-
-    def __post_init__(self) -> None:
-        _ = self._encoder  # built now, before workers are forked: they share it, and the kernels loaded for it
-
-    @cached_property
-    def _encoder(self) -> Encoder:
-        return Encoder.from_folder(self.vocabulary, self.cache_memory)
-
-    def __call__(self, task: tuple[str, list[Slice]]) -> dict[str, Any]:
-        """Write the part; returns its manifest entry and what the manifest counts."""
-        name, slices = task
-        facts = dict.fromkeys(FACTS, 0)
-        tally = Tally()
-        encoded = [self._encode(batch, facts) for batch in _batches(slices, self.text, tally)]
-        documents = _joined(encoded, self._encoder)
-        write_part(self.folder / name, documents)
-        facts |= {"sentences": len(documents.sentences) - 1, "tokens": len(documents.tokens)}
-        entry = _entry(self.folder / name, len(documents), len(documents.tokens))
-        return {"shard": entry, "statistics": facts, "tally": asdict(tally)}
-
-    def _encode(self, batch: tuple[str, list[Document]], facts: dict[str, int]) -> TokenizedDocuments:
-        format_, documents = batch
-        split = sentence_splitter(self.text.sentences, self.text.language, format_)
-        for document in documents:
-            count_document(document, facts)
-        return self._encoder.encode_documents((d.id, split(d.text)) for d in documents)
-
-
-def count_document(document: Document, facts: dict[str, int]) -> None:
-    """Add a document to the facts of a corpus."""
-    text = document.text.encode()
-    facts["documents"] += 1
-    facts["text_bytes"] += len(text)
-    facts["replaced"] += document.replaced
-    facts["fingerprint"] = (facts["fingerprint"] + fingerprint(text)) % 2**64
 
 
 class Split:
@@ -191,37 +134,3 @@ class MakeShard:
         is_dense = self.options.layout == "dense"
         shard = write_dense_shard(*what, self.roles.pad) if is_dense else write_shard(*what)
         return replace(shard, name=bin_.folder + name), shard_statistics(batch, self.roles, longest)
-
-
-def _batches(slices: list[Slice], text: CorpusOptions, tally: Tally) -> Iterator[tuple[str, list[Document]]]:
-    """Documents in batches of a few MB, each of one format."""
-    for slice_ in slices:
-        documents = used_documents(slice_, text, tally)
-        for batch in in_batches(documents, lambda document: len(document.text), _BATCH_CHARACTERS):
-            yield slice_.format, batch
-
-
-def _joined(batches: list[TokenizedDocuments], encoder: Encoder) -> TokenizedDocuments:
-    """Several batches as one."""
-    if not batches:
-        batches = [encoder.encode_documents([])]
-    return TokenizedDocuments(
-        ids=[id_ for batch in batches for id_ in batch.ids],
-        tokens=np.concatenate([batch.tokens for batch in batches]),
-        sentences=_joined_offsets([batch.sentences for batch in batches]),
-        documents=_joined_offsets([batch.documents for batch in batches]),
-        word_starts=(np.concatenate([batch.word_starts for batch in batches]) if encoder.marks_words else None),
-    )
-
-
-def _joined_offsets(offsets: list[Ints]) -> Ints:
-    joined = [np.zeros(1, np.int64)]
-    end = 0
-    for of_batch in offsets:
-        joined.append(of_batch[1:] + end)
-        end += int(of_batch[-1])
-    return np.concatenate(joined)
-
-
-def _entry(path: Path, rows: int, tokens: int) -> dict[str, Any]:
-    return asdict(Shard(path.name, rows, tokens, os.path.getsize(path), sha256_of(path)))

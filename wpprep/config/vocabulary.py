@@ -10,6 +10,8 @@ from wpprep.config.fields import check, check_choices, check_least, check_seed, 
 ALGORITHMS = ("wordpiece", "bpe", "bbpe")
 SCORES = ("likelihood", "frequency", "ratio")
 UNICODE_FORMS = ("nfc", "nfkc", "nfd", "nfkd", "none")
+MAX_WORD_CHARACTERS = 100  # a longer word is [UNK] as a whole, as in tokenizers' WordPiece
+PREFIX, SUFFIX = "##", "</w>"  # of a piece that continues a word (WordPiece), and of one that ends it (BPE)
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # What a language or a well-known model wants done to text; options given beside a preset win.
 PRESETS: dict[str, dict[str, Any]] = {

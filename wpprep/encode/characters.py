@@ -58,7 +58,7 @@ class Characters:
         self._probe = probe
 
     def ask(self, text: Bytes, start: int, end: int) -> None:
-        """Ask for characters of ``text[start:end]`` that are not known yet; for one at least, if there is one."""
+        """Ask for unknown characters of ``text[start:end]``; for one at least, if there is one."""
         new = unknown_characters(text, start, end, self.spellings, UNPROBED, HARD << KIND)
         self.spellings[list(map(ord, new))] = np.array(self._probe(new), np.uint64)
 

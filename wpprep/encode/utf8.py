@@ -154,7 +154,8 @@ def _unknown(text: Bytes, start: int, end: int, table: Any, unprobed: int, known
             code_point, width = code_point_at(text, i)
         if table[code_point] == unprobed:
             if n == 0:
-                stop = min(end, np.int64(i) + max(_LOOK_AHEAD, np.int64(i) - start))
+                place: Any = np.int64(i)
+                stop = min(end, place + max(_LOOK_AHEAD, place - start))
             table[code_point] = known
             found[n] = code_point
             n += 1
@@ -163,7 +164,7 @@ def _unknown(text: Bytes, start: int, end: int, table: Any, unprobed: int, known
 
 
 def unknown_characters(text: Bytes, start: int, end: int, table: Any, unprobed: int, known: int) -> list[str]:
-    """Return characters of ``text[start:end]`` that the table does not know: the first, and those soon after it.
+    """Return characters of ``text[start:end]`` unknown to the table: the first, and those soon after it.
 
     At least one is returned if there is one, however far from ``start`` it is. They get the entry ``known``
     until the caller, which probes them all at once, puts the right one there.

@@ -31,7 +31,7 @@ from typing import Any
 from distributed import Client, KilledWorker, as_completed
 from distributed.comm.core import CommClosedError
 
-from wpprep import __version__
+from wpprep._version import __version__
 from wpprep.config import EngineOptions
 from wpprep.errors import WorkerError
 

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import wpprep
+from wpprep._version import __version__
 from wpprep.census import Census, take_census
 from wpprep.charts import svg
 from wpprep.errors import MissingExtraError, MissingInputError, OptionError, OutputError
@@ -191,7 +191,7 @@ def _render(sections: Sequence[Section]) -> str:
     named = [(f"part-{i}", section) for i, section in enumerate(sections, 1)]
     return environment.from_string(template).render(
         sections=[_view(name, section, _MOST_TOKENS // rows) for name, section in named],
-        version=wpprep.__version__,
+        version=__version__,
         style=Markup(style),  # noqa: S704 (our own file)
         script=Markup(script),  # noqa: S704 (our own file)
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wpprep import __version__
+from wpprep._version import __version__
 from wpprep.cache import fetch_folder
 from wpprep.config import TrainOptions, build, refuse_unknown
 from wpprep.files import Place, place

@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from wpprep.config import MAX_WORD_CHARACTERS
 from wpprep.kernels import inlined, kernel
 from wpprep.records import Ints
 from wpprep.vocab.segmentation import CountedWords, Int32s
-
-MAX_WORD_CHARACTERS = 100  # a longer word is [UNK] as a whole, as in tokenizers' WordPiece
 
 _HEADS = 1 << 16  # marks for how a piece begins
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # of the polynomial hash of a piece's characters

@@ -7,44 +7,25 @@ dropped, and merging goes on until every slot is in use.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from wpprep.config import SPECIAL_TOKENS, VocabOptions
+from wpprep.config import PREFIX, SPECIAL_TOKENS, VocabOptions
 from wpprep.errors import VocabularyError
-from wpprep.vocab.alphabet import PREFIX, choose_alphabet
+from wpprep.vocab.alphabet import choose_alphabet
 from wpprep.vocab.greedy import count_again, count_usage
 from wpprep.vocab.merges import Merger, memory_need
 from wpprep.vocab.normalization import TextRules
 from wpprep.vocab.scores import SCORES
 from wpprep.vocab.segmentation import CountedWords, Int32s
+from wpprep.vocab.vocabulary import LearnedVocabulary
 from wpprep.vocab.words import WordCounts
 
 _MOST_ROUNDS = 50
 _BERT_UNUSED = 99  # [unused0] to [unused98] stand between [PAD] = 0 and [UNK] = 100
 
 Progress = Callable[[int], None]
-
-
-@dataclass(frozen=True)
-class LearnedVocabulary:
-    """What training found.
-
-    Attributes:
-        pieces: every entry in the order of ids, special tokens first.
-        merges: pairs of pieces in the order in which BPE applies them; empty for WordPiece.
-        special_tokens: the special tokens among the pieces, in the order of ids.
-        unused: entries that encoding the counted words never uses (WordPiece; else 0).
-        dropped_characters: distinct characters that were too rare to be kept.
-    """
-
-    pieces: list[str]
-    merges: list[tuple[str, str]]
-    special_tokens: list[str]
-    unused: int
-    dropped_characters: int
 
 
 def learn_vocabulary(

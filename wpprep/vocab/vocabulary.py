@@ -28,15 +28,12 @@ import numpy.typing as npt
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from wpprep.cache import fetch_folder
-from wpprep.config import SPECIAL_TOKENS, VocabOptions
+from wpprep.config import MAX_WORD_CHARACTERS, PREFIX, SPECIAL_TOKENS, SUFFIX, VocabOptions
 from wpprep.errors import MissingInputError, ShardError, VocabularyError, WpprepError
 from wpprep.files import MANIFEST, atomic_write, sha256_of, write_text
 from wpprep.manifest import File, Shard, describe, read_manifest
 from wpprep.records import TokenRoles
-from wpprep.vocab.alphabet import PREFIX, SUFFIX
-from wpprep.vocab.greedy import MAX_WORD_CHARACTERS
 from wpprep.vocab.normalization import TextRules
-from wpprep.vocab.train import LearnedVocabulary
 
 TOKENIZER = "tokenizer.json"
 _ROLE_NAMES = {
@@ -50,6 +47,25 @@ VOCABULARY_FILES = (  # what may be of use to read a vocabulary
     TOKENIZER, "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"
 )  # fmt: skip
 _SPECIAL_NAMES_FILES = ("special_tokens_map.json", "tokenizer_config.json")
+
+
+@dataclass(frozen=True)
+class LearnedVocabulary:
+    """What training found.
+
+    Attributes:
+        pieces: every entry in the order of ids, special tokens first.
+        merges: pairs of pieces in the order in which BPE applies them; empty for WordPiece.
+        special_tokens: the special tokens among the pieces, in the order of ids.
+        unused: entries that encoding the counted words never uses (WordPiece; else 0).
+        dropped_characters: distinct characters that were too rare to be kept.
+    """
+
+    pieces: list[str]
+    merges: list[tuple[str, str]]
+    special_tokens: list[str]
+    unused: int
+    dropped_characters: int
 
 
 @dataclass(frozen=True)

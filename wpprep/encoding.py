@@ -1,0 +1,178 @@
+"""Pass 1: encode the slices of a corpus into a token store."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wpprep.cache import fetch_folder
+from wpprep.config import CorpusOptions, RunOptions, as_dict, build, refuse_unknown
+from wpprep.corpus import Paths, bytes_of, end_survey, plan_of, refuse_empty, survey, tasks_of
+from wpprep.encode.encoder import Encoder
+from wpprep.encode.tokens import write_part
+from wpprep.errors import OptionError
+from wpprep.facts import FACTS, count_document, unused
+from wpprep.files import Place, place
+from wpprep.filling import manifest_of_tokens
+from wpprep.filters import Tally, used_documents
+from wpprep.jobs import Progress, Summary, run_resumable, silence
+from wpprep.manifest import describe_rows, read_manifest
+from wpprep.output import OutputFolder
+from wpprep.records import Document, Ints, Slice, TokenizedDocuments, in_batches
+from wpprep.sentences import sentence_splitter
+from wpprep.source import Source, refuse_damage
+from wpprep.vocab.vocabulary import Vocabulary
+
+_BATCH_CHARACTERS = 1 << 22
+
+
+def encode_corpus(
+    corpus: Paths,
+    vocab: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Summary:
+    """Encode text with a vocabulary and write it as a token store.
+
+    Args:
+        corpus: files and folders of text.
+        vocab: a vocabulary folder or file, ours or any that `Vocabulary.from_folder` reads.
+        out: the folder to write.
+        progress: is told (stage, done, total) now and then.
+        **options: fields of `CorpusOptions` and `RunOptions`.
+
+    Raises:
+        WpprepError: an input, an option or the output is at fault; the message says which and where.
+    """
+    started, say = time.perf_counter(), progress or silence
+    refuse_unknown(options, CorpusOptions, RunOptions)
+    run = build(RunOptions, options)
+    folder = run_encoding(out, plan_encoding(corpus, vocab, options, run), run, say).store
+    return Summary(folder, read_manifest(folder), time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Pass 1, planned: the corpus and the vocabulary as given, the tasks, and what the bytes depend on."""
+
+    corpus: Paths
+    vocab: Place
+    vocabulary: Vocabulary
+    text: CorpusOptions
+    tasks: list[list[Slice]]
+    plan: dict[str, Any]
+
+
+def plan_encoding(
+    corpus: Paths | None, vocab: str | os.PathLike[str] | None, options: dict[str, Any], run: RunOptions
+) -> Encoding:
+    """Plan pass 1; a vocabulary or a language that does not exist is refused here, before any work."""
+    if not corpus or vocab is None:
+        raise OptionError(f"no {'vocab' if corpus else 'corpus'}: give corpus and vocab, or from_tokens")
+    text = build(CorpusOptions, options)
+    sentence_splitter(text.sentences, text.language, text.format)
+    vocabulary = Vocabulary.from_folder(vocab)
+    tasks = tasks_of(corpus, text, run.slice_bytes)
+    plan = plan_of(as_dict(text), vocabulary.sha256, tasks)
+    return Encoding(corpus, place(vocab), vocabulary, text, tasks, plan)
+
+
+def run_encoding(out: str | os.PathLike[str], encoding: Encoding, run: RunOptions, say: Progress) -> Source:
+    """Do what is left of pass 1."""
+    with OutputFolder.claim(out, "tokens", encoding.plan, **run.among_nodes) as folder:
+        if folder.is_finished:
+            refuse_damage(fetch_folder(folder.place), run.workers)
+        else:
+            chosen = survey(encoding.tasks, encoding.text, folder, run, say)
+            names = [f"part-{i:05}.arrow" for i in range(len(chosen.tasks))]
+            named = {name: (name, slices) for name, slices in zip(names, chosen.tasks, strict=True)}
+            sizes = {name: sum(map(bytes_of, slices)) for name, slices in named.values()}
+            make = partial(EncodeSlices, encoding.vocab, encoding.text, folder.path, run.cache_memory)
+            folder.agree("encode", named)
+            folder.remove_others("part-*.arrow", names)  # of a killed run that cut other slices
+            receipts = run_resumable("encode", make, named, sizes, folder, run, say)
+            folder.elect()
+            folder.bring(receipts)
+            not_used = unused(receipts, encoding.text, chosen.dropped)
+            manifest = manifest_of_tokens(folder.path, encoding.plan, encoding.vocabulary, receipts, not_used)
+            if manifest.corpus["documents"] == 0:
+                folder.discard()
+            refuse_empty(manifest.corpus["documents"], encoding.corpus)
+            end_survey(folder)
+            folder.finish(manifest)
+    return Source(folder.place, read_manifest(folder.place).corpus, encoding.vocabulary)
+
+
+@dataclass(frozen=True)
+class EncodeSlices:
+    """Encodes some slices into one part of a token store, with ``cache_memory`` bytes to remember chunks in."""
+
+    vocabulary: Place
+    text: CorpusOptions
+    folder: Path
+    cache_memory: int
+
+    def __post_init__(self) -> None:
+        _ = self._encoder  # built now, before workers are forked: they share it, and the kernels loaded for it
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        return Encoder.from_folder(self.vocabulary, self.cache_memory)
+
+    def __call__(self, task: tuple[str, list[Slice]]) -> dict[str, Any]:
+        """Write the part; returns its manifest entry and what the manifest counts."""
+        name, slices = task
+        facts = dict.fromkeys(FACTS, 0)
+        tally = Tally()
+        encoded = [self._encode(batch, facts) for batch in _batches(slices, self.text, tally)]
+        documents = _joined(encoded, self._encoder)
+        write_part(self.folder / name, documents)
+        facts |= {"sentences": len(documents.sentences) - 1, "tokens": len(documents.tokens)}
+        entry = asdict(describe_rows(self.folder / name, len(documents), len(documents.tokens)))
+        return {"shard": entry, "statistics": facts, "tally": asdict(tally)}
+
+    def _encode(self, batch: tuple[str, list[Document]], facts: dict[str, int]) -> TokenizedDocuments:
+        format_, documents = batch
+        split = sentence_splitter(self.text.sentences, self.text.language, format_)
+        for document in documents:
+            count_document(document, facts)
+        return self._encoder.encode_documents((d.id, split(d.text)) for d in documents)
+
+
+def _batches(slices: list[Slice], text: CorpusOptions, tally: Tally) -> Iterator[tuple[str, list[Document]]]:
+    """Documents in batches of a few MB, each of one format."""
+    for slice_ in slices:
+        documents = used_documents(slice_, text, tally)
+        for batch in in_batches(documents, lambda document: len(document.text), _BATCH_CHARACTERS):
+            yield slice_.format, batch
+
+
+def _joined(batches: list[TokenizedDocuments], encoder: Encoder) -> TokenizedDocuments:
+    """Several batches as one."""
+    if not batches:
+        batches = [encoder.encode_documents([])]
+    return TokenizedDocuments(
+        ids=[id_ for batch in batches for id_ in batch.ids],
+        tokens=np.concatenate([batch.tokens for batch in batches]),
+        sentences=_joined_offsets([batch.sentences for batch in batches]),
+        documents=_joined_offsets([batch.documents for batch in batches]),
+        word_starts=(np.concatenate([batch.word_starts for batch in batches]) if encoder.marks_words else None),
+    )
+
+
+def _joined_offsets(offsets: list[Ints]) -> Ints:
+    joined = [np.zeros(1, np.int64)]
+    end = 0
+    for of_batch in offsets:
+        joined.append(of_batch[1:] + end)
+        end += int(of_batch[-1])
+    return np.concatenate(joined)
