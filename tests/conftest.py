@@ -54,7 +54,7 @@ def s3_server() -> Iterator[Any]:
     """An S3 server on loopback, for all tests of a run."""
     pytest.importorskip("moto", reason="moto is not installed")
     pytest.importorskip("s3fs", reason="s3fs is not installed")
-    from s3_server import S3Server
+    from support.s3_server import S3Server
 
     server = S3Server()
     yield server
@@ -76,7 +76,7 @@ def s3(s3_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A vocabulary, shards, a token store and a training run of a corpus that holds markup."""
-    from pages import write_folders
+    from support.pages import write_folders
 
     root = tmp_path_factory.mktemp("folders")
     write_folders(root)
@@ -86,7 +86,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def html(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of all of them, vocabularies measured on the corpus."""
-    from pages import SHARDS
+    from support.pages import SHARDS
 
     from wpprep.report import report
 

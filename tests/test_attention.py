@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bert import torch, transformers, write_bert
+from support.bert import torch, transformers, write_bert
 
 from wpprep.errors import OptionError
 from wpprep.train import attention as room

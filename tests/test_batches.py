@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from counting import CLS, PAD, PIECES, SEP, make_folder, rewrite
+from support.counting import CLS, PAD, PIECES, SEP, make_folder, rewrite
 
 from wpprep import rng
 from wpprep.errors import ShardError, WpprepError

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from checksums import checksums as checksums_of_folder
+from support.checksums import checksums as checksums_of_folder
 
 from wpprep import mirror, remote
 from wpprep.cache import cache_folder, fetch_folder

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checksums import checksums
+from support.checksums import checksums
 
 from wpprep import engines, output
 from wpprep.config import RunOptions

@@ -16,7 +16,7 @@ from typing import Any
 
 import multiprocess
 import pytest
-from checksums import checksums
+from support.checksums import checksums
 
 from wpprep import counting, learning
 from wpprep.encoding import encode_corpus

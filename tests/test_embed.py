@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from bert import torch, transformers, write_bert
+from support.bert import torch, transformers, write_bert
 
 from wpprep.errors import CorpusError, MissingInputError, OptionError, TextDecodeError
 from wpprep.train import embed as room

@@ -10,7 +10,7 @@ from unittest import mock
 
 import pyarrow.parquet as pq
 import pytest
-from checksums import checksums
+from support.checksums import checksums
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, OptionError

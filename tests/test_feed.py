@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from counting import make_folder, rewrite
-from training import dynamic, one_thread, shards, torch
+from support.counting import make_folder, rewrite
+from support.training import dynamic, one_thread, shards, torch
 
 from wpprep.errors import OptionError, ShardError
 from wpprep.loader import Loader

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bert import torch, transformers, write_bert
 from hypothesis import given
 from hypothesis import strategies as st
+from support.bert import torch, transformers, write_bert
 
 from wpprep.errors import CorpusError, MissingInputError, OptionError, OutputError, TrainingError
 from wpprep.manifest import verify

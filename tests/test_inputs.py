@@ -8,11 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from corpora import (
-    read,
-    write_arrow_stream,
-    write_jsonl,
-)
+from support.corpora import read, write_arrow_stream, write_jsonl
 
 from wpprep.errors import MissingInputError
 from wpprep.inputs import expand_inputs

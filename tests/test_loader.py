@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from counting import make_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.counting import make_folder
 
 from wpprep import loader as room
 from wpprep import order

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from training import torch
+from support.training import torch
 
 from wpprep.train.events import append_event
 from wpprep.train.metrics import append_metrics, draw_curves, read_metrics, rewind_metrics

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checksums import checksums
+from support.checksums import checksums
 
 from wpprep.claims import Claims
 from wpprep.config import RunOptions

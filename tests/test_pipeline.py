@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from checksums import checksums
+from support.checksums import checksums
 from tokenizers import Tokenizer
 
 from wpprep.config import CorpusOptions

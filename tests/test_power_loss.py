@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checksums import checksums
+from support.checksums import checksums
 
 from wpprep import files
 from wpprep.manifest import verify

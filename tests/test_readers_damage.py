@@ -13,16 +13,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from corpora import (
-    COMPRESSORS,
-    WRITERS,
-    Writer,
-    read,
-    read_leniently,
-    write_jsonl,
-    write_parquet,
-    zstd,
-)
+from support.corpora import COMPRESSORS, WRITERS, Writer, read, read_leniently, write_jsonl, write_parquet, zstd
 
 from wpprep.config import CorpusOptions
 from wpprep.encoding import encode_corpus

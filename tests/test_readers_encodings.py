@@ -10,12 +10,9 @@ from unittest import mock
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from corpora import (
-    COMPRESSORS,
-    read,
-)
 from hypothesis import given
 from hypothesis import strategies as st
+from support.corpora import COMPRESSORS, read
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, OptionError, TextDecodeError

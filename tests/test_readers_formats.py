@@ -11,15 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from corpora import (
-    COMPRESSORS,
-    ROWS,
-    TEXTS,
-    WRITERS,
-    Writer,
-    read,
-    write_jsonl,
-)
+from support.corpora import COMPRESSORS, ROWS, TEXTS, WRITERS, Writer, read, write_jsonl
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, OptionError

@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from pages import SHARDS, Page, write_run
+from support.pages import SHARDS, Page, write_run
 
 from wpprep.errors import MissingExtraError, MissingInputError, OptionError, OutputError, TrainingError
 from wpprep.manifest import read_manifest

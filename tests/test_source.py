@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checksums import checksums
+from support.checksums import checksums
 
 from wpprep.encoding import encode_corpus
 from wpprep.errors import MissingInputError, OptionError, ShardError, VocabularyError

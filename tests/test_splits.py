@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checksums import checksums
+from support.checksums import checksums
 
 from wpprep.config import ShardOptions
 from wpprep.dealing import split_documents

@@ -10,9 +10,9 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from checksums import checksums
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.checksums import checksums
 
 from wpprep import rng, survey
 from wpprep.config import CorpusOptions

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from counting import FIRST_WORD, PIECES, WORDS, make_folder
-from training import CPU, QUICK, dynamic, figures, interrupted, one_thread, shards, torch
+from support.counting import FIRST_WORD, PIECES, WORDS, make_folder
+from support.training import CPU, QUICK, dynamic, figures, interrupted, one_thread, shards, torch
 
 from wpprep.config import TrainOptions
 from wpprep.errors import OptionError, ShardError

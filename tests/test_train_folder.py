@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from counting import MASK, PIECES, make_folder
-from training import CPU, QUICK, one_thread, torch
+from support.counting import MASK, PIECES, make_folder
+from support.training import CPU, QUICK, one_thread, torch
 
 from wpprep.errors import MissingInputError, OptionError, WpprepError
 from wpprep.loader import Loader

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from counting import make_folder
-from training import QUICK, interrupted, losses, one_thread
+from support.counting import make_folder
+from support.training import QUICK, interrupted, losses, one_thread
 
 from wpprep.errors import OptionError
 from wpprep.manifest import verify

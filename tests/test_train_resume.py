@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import torch
-from counting import make_folder
-from training import QUICK, dynamic, figures, interrupted, one_thread, shards
+from support.counting import make_folder
+from support.training import QUICK, dynamic, figures, interrupted, one_thread, shards
 
 from wpprep.config import TrainOptions
 from wpprep.errors import OutputError, TrainingError

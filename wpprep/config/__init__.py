@@ -15,18 +15,7 @@ equal data gives equal bytes.
 
 from __future__ import annotations
 
-from wpprep.config.fields import Options, as_dict, build, refuse_unknown
-from wpprep.config.running import (
-    ENGINES,
-    LEAST_PROCESS_BYTES,
-    CountRunOptions,
-    EngineOptions,
-    RunOptions,
-    usable_cpus,
-)
-from wpprep.config.shards import LAYOUTS, MASK_POLICIES, MASKINGS, OBJECTIVES, ShardOptions
-from wpprep.config.showing import PIECE_ORDERS, ShowOptions
-from wpprep.config.text import (
+from wpprep.config.corpus import (
     COMPRESSIONS,
     DECODE_ERRORS,
     FORMATS,
@@ -35,6 +24,17 @@ from wpprep.config.text import (
     CorpusOptions,
     ExtractOptions,
 )
+from wpprep.config.fields import Options, as_dict, build, refuse_unknown
+from wpprep.config.run import (
+    ENGINES,
+    LEAST_PROCESS_BYTES,
+    CountRunOptions,
+    EngineOptions,
+    RunOptions,
+    usable_cpus,
+)
+from wpprep.config.shards import LAYOUTS, MASK_POLICIES, MASKINGS, OBJECTIVES, ShardOptions
+from wpprep.config.show import PIECE_ORDERS, ShowOptions
 from wpprep.config.training import (
     ACTIVATIONS,
     FINAL_WEIGHTS,

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from counting import make_folder
+
+from support.counting import make_folder
 
 torch = pytest.importorskip("torch", reason="training is an extra: pip install 'wpprep[train]'")
 pytest.importorskip("transformers", reason="training is an extra: pip install 'wpprep[train]'")
