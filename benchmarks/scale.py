@@ -54,8 +54,8 @@ def bookkeep(size: dict[str, int], folder: Path) -> str:
     from wpprep.config import RunOptions
     from wpprep.filling import shards_in, sum_statistics
     from wpprep.jobs import run_resumable
-    from wpprep.manifest import Manifest, read_manifest
     from wpprep.output import OutputFolder
+    from wpprep.storage.manifest import Manifest, read_manifest
 
     n = size["shards"]
     plan = {"options": {}, "vocabulary": None, "corpus": "0"}

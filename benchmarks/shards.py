@@ -111,7 +111,7 @@ def reading_of_google(texts: list[list[str]], pieces: dict[str, int], records: P
     from reference.masking import google_mask, number_to_predict
     from reference.pairing import google_pairs
 
-    from wpprep.tfrecords import encode_records
+    from wpprep.storage.tfrecords import encode_records
 
     cls, sep, mask = (pieces[name] for name in ("[CLS]", "[SEP]", "[MASK]"))
 

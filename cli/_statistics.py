@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wpprep.manifest import Manifest, Shard
+from wpprep.storage.manifest import Manifest, Shard
 
 from ._screen import share
 

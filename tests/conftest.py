@@ -65,7 +65,7 @@ def s3_server() -> Iterator[Any]:
 def s3(s3_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     """The S3 server, named by the environment, and a cache of its own."""
     monkeypatch.setenv("WPPREP_CACHE", str(tmp_path / "cache"))
-    from wpprep import remote
+    from wpprep.storage import remote
 
     remote._close_connections()  # those of other tests may have other credentials
     with s3_server.in_environment():

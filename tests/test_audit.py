@@ -14,12 +14,12 @@ from reference import CLS, FIRST, MASK, PAD, SEP, columns, roles, store, synthet
 from wpprep.audit import RULES, check_rows, find_faults
 from wpprep.config import ShardOptions, as_dict
 from wpprep.figures import shard_statistics
-from wpprep.manifest import Shard, read_manifest, verify, write_manifest
 from wpprep.masking import mask_batch
 from wpprep.pairing import make_instances
 from wpprep.pipeline import make_shards
 from wpprep.records import InstanceBatch
 from wpprep.shards import read_shard, write_shard
+from wpprep.storage.manifest import Shard, read_manifest, verify, write_manifest
 
 CORPUS = synthetic(documents=40, sentences=10, words=6, seed=1)
 SMALL = {"max_seq_length": 64, "dupe_factor": 2, "shards": 2, "workers": 1}

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from wpprep import corpus, extract
-from wpprep.manifest import read_manifest
 from wpprep.readers import cutting
+from wpprep.storage.manifest import read_manifest
 
 ROWS = [{"id": str(i), "text": f"Text {i * i} is here."} for i in range(3000)]
 LINES = "".join(json.dumps(row) + "\n" for row in ROWS).encode()

@@ -12,21 +12,22 @@ from pathlib import Path
 import pytest
 from support.checksums import checksums as checksums_of_folder
 
-from wpprep import mirror, remote
-from wpprep.cache import cache_folder, fetch_folder
+from wpprep import mirror
 from wpprep.counting_words import count_words
 from wpprep.encode.tokens import TokenStore
 from wpprep.encoding import encode_corpus
 from wpprep.errors import MissingInputError, OptionError, OutputError, RemoteError, ShardError
 from wpprep.export import export_shards
 from wpprep.extract import extract_corpus
-from wpprep.files import sha256_of
 from wpprep.learning import train_vocab
-from wpprep.manifest import read_manifest, verify
 from wpprep.pipeline import make_shards
-from wpprep.remote import list_remote, put_remote, read_remote, remove_remote, write_remote
 from wpprep.rows import ShardFolder
 from wpprep.show import as_data
+from wpprep.storage import remote
+from wpprep.storage.cache import cache_folder, fetch_folder
+from wpprep.storage.files import sha256_of
+from wpprep.storage.manifest import read_manifest, verify
+from wpprep.storage.remote import list_remote, put_remote, read_remote, remove_remote, write_remote
 
 SHARDS = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3, "holdout": 0.1, "bins": "32,64", "workers": 2}
 ALONE = SHARDS | {"workers": 1}

@@ -9,9 +9,9 @@ import pytest
 from wpprep.census import padding_shares, take_census
 from wpprep.errors import ShardError
 from wpprep.instances import open_shards
-from wpprep.manifest import read_manifest
 from wpprep.pipeline import make_shards
 from wpprep.show import as_data
+from wpprep.storage.manifest import read_manifest
 
 
 def nonzero(counts):

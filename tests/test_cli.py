@@ -10,7 +10,7 @@ import time
 import pytest
 from wpprep.cli import _COMMANDS
 
-from wpprep.manifest import read_manifest
+from wpprep.storage.manifest import read_manifest
 
 COMMANDS = sorted(_COMMANDS)
 

@@ -22,10 +22,10 @@ from wpprep import engines, output
 from wpprep.config import RunOptions
 from wpprep.counting_words import count_words
 from wpprep.errors import OptionError, OutputError, TextDecodeError, WorkerError
-from wpprep.files import sha256_of
 from wpprep.output import OutputFolder
 from wpprep.pipeline import make_shards
-from wpprep.remote import list_remote, put_remote
+from wpprep.storage.files import sha256_of
+from wpprep.storage.remote import list_remote, put_remote
 from wpprep.verifying import verify_folder
 
 pytest.importorskip("distributed", reason="the engine dask is optional")

@@ -10,8 +10,8 @@ import pytest
 
 from wpprep.audit import find_faults
 from wpprep.encoding import encode_corpus
-from wpprep.manifest import Shard, read_manifest, verify
 from wpprep.pipeline import make_shards
+from wpprep.storage.manifest import Shard, read_manifest, verify
 
 # Every objective and every policy once; the other pairs of them are slow only for their number.
 _QUICK = {("nsp", "token"), ("sop", "word"), ("single", "span"), ("nsp", None)}

@@ -24,10 +24,10 @@ from wpprep.config import CorpusOptions, CountOptions, CountRunOptions
 from wpprep.counting import CountSlices
 from wpprep.counting_words import count_words
 from wpprep.errors import CorpusError, MissingInputError, OptionError, VocabularyError
-from wpprep.files import sha256_of
 from wpprep.learning import train_vocab
-from wpprep.manifest import read_manifest, verify
 from wpprep.readers import plan_slices
+from wpprep.storage.files import sha256_of
+from wpprep.storage.manifest import read_manifest, verify
 from wpprep.vocab.counts import ChunkCounts
 from wpprep.vocab.counts_file import open_counts, write_tsv
 from wpprep.vocab.runs import BATCH_ROWS, Spill, chunk_counts, merged, sorted_table, write_run

@@ -21,9 +21,9 @@ from support.checksums import checksums
 from wpprep import counting, learning
 from wpprep.encoding import encode_corpus
 from wpprep.learning import train_vocab
-from wpprep.manifest import verify
 from wpprep.pipeline import make_shards
 from wpprep.shards import read_shard
+from wpprep.storage.manifest import verify
 from wpprep.vocab import runs
 
 _SCRIPT = """

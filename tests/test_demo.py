@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from wpprep.manifest import read_manifest
+from wpprep.storage.manifest import read_manifest
 
 module = importlib.import_module("wpprep.demo")  # `wpprep.demo` is the function
 

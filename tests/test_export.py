@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from wpprep.errors import OptionError
 from wpprep.export import FORMATS, export_shards
-from wpprep.files import sha256_of
-from wpprep.manifest import Shard, read_manifest, verify
 from wpprep.pipeline import make_shards
 from wpprep.shards import read_shard
-from wpprep.tfrecords import encode_records
+from wpprep.storage.files import sha256_of
+from wpprep.storage.manifest import Shard, read_manifest, verify
+from wpprep.storage.tfrecords import encode_records
 
 LENGTH, PREDICTIONS = 64, 10  # of the fixture `shards`
 

@@ -15,9 +15,9 @@ from support.checksums import checksums
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, OptionError
 from wpprep.extract import ExtractSlices, extract_corpus
-from wpprep.manifest import read_manifest, verify
 from wpprep.readers import detect, plan_slices, read_slice
 from wpprep.records import Document
+from wpprep.storage.manifest import read_manifest, verify
 
 HOWS: list[dict[str, Any]] = [
     {"to": "jsonl"},

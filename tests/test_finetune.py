@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.bert import torch, transformers, write_bert
 
 from wpprep.errors import CorpusError, MissingInputError, OptionError, OutputError, TrainingError
-from wpprep.manifest import verify
+from wpprep.storage.manifest import verify
 from wpprep.train import fill_mask
 from wpprep.train.model import no_progress_bar
 from wpprep.tune import answering, finetune, predict, tagging

@@ -25,12 +25,12 @@ from wpprep.config import ShardOptions
 from wpprep.encode.tokens import Part, TokenStore
 from wpprep.encoding import encode_corpus
 from wpprep.learning import train_vocab
-from wpprep.manifest import Shard
 from wpprep.masking import mask_batch
 from wpprep.pairing import make_instances
 from wpprep.pipeline import make_shards
 from wpprep.records import TokenizedDocuments
 from wpprep.shards import read_shard
+from wpprep.storage.manifest import Shard
 
 Sizes = npt.NDArray[Any]
 PASSES = 3

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from wpprep.manifest import read_manifest
 from wpprep.pipeline import make_shards
 from wpprep.shards import read_shard
+from wpprep.storage.manifest import read_manifest
 
 datasets = pytest.importorskip("datasets", reason="needs the package datasets")
 

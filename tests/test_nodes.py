@@ -19,11 +19,11 @@ from wpprep.claims import Claims
 from wpprep.config import RunOptions
 from wpprep.errors import OptionError, OutputError, ShardError
 from wpprep.extract import extract_corpus
-from wpprep.files import Place
-from wpprep.manifest import Manifest, verify
 from wpprep.output import OutputFolder
 from wpprep.pipeline import make_shards
-from wpprep.remote import put_remote
+from wpprep.storage.files import Place
+from wpprep.storage.manifest import Manifest, verify
+from wpprep.storage.remote import put_remote
 
 _SHARDS: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 2, "shards": 5, "holdout": 0.2, "workers": 1}
 _NODE = """

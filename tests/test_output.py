@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from wpprep.errors import OutputError
-from wpprep.files import sha256_of, write_text
-from wpprep.manifest import Manifest
 from wpprep.output import UNFINISHED, OutputFolder
+from wpprep.storage.files import sha256_of, write_text
+from wpprep.storage.manifest import Manifest
 
 PLAN = {"options": {"seed": 1, "vocab_size": 100}, "vocabulary": None, "corpus": "abc"}
 MANIFEST = Manifest(kind="shards", options=PLAN["options"], files=[], corpus={"identity": "abc"})
@@ -95,7 +95,7 @@ def test_what_an_overwriting_run_left_behind_is_removed(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
-        killed.setattr("wpprep.files.shutil.rmtree", die)
+        killed.setattr("wpprep.storage.files.shutil.rmtree", die)
         claim(tmp_path / "out", overwrite=True)
     kept = {"out2", ".out2.partial-1", ".neighbour.partial-1", ".out.partial-1-abc"}
     assert len({path.name for path in tmp_path.iterdir()} - kept) == 1
@@ -117,7 +117,7 @@ def test_two_may_remove_the_same_remains(tmp_path, monkeypatch):
             raise FileNotFoundError(path)
         remove(path)
 
-    monkeypatch.setattr("wpprep.files.shutil.rmtree", race)
+    monkeypatch.setattr("wpprep.storage.files.shutil.rmtree", race)
     with claim(tmp_path / "out"):
         assert calls == [left, left]
         assert not left.exists()

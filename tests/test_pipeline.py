@@ -24,12 +24,12 @@ from wpprep.errors import (
     TextDecodeError,
     VocabularyError,
 )
-from wpprep.files import sha256_of
 from wpprep.learning import train_vocab
 from wpprep.loader import Loader
-from wpprep.manifest import Shard, read_manifest, verify
 from wpprep.pipeline import make_shards
 from wpprep.shards import read_shard
+from wpprep.storage.files import sha256_of
+from wpprep.storage.manifest import Shard, read_manifest, verify
 
 SMALL = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3}
 

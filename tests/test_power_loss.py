@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from support.checksums import checksums
 
-from wpprep import files
-from wpprep.manifest import verify
 from wpprep.pipeline import make_shards
+from wpprep.storage import files
+from wpprep.storage.manifest import verify
 
 OPTIONS: dict[str, Any] = {"max_seq_length": 64, "shards": 3, "dupe_factor": 2, "holdout": 0.1, "bins": "32,64"}
 RUN: dict[str, Any] = {"workers": 1, "slice_bytes": 30_000}

@@ -12,8 +12,8 @@ import pytest
 from support.pages import SHARDS, Page, write_run
 
 from wpprep.errors import MissingExtraError, MissingInputError, OptionError, OutputError, TrainingError
-from wpprep.manifest import read_manifest
 from wpprep.pipeline import make_shards
+from wpprep.storage.manifest import read_manifest
 
 pytest.importorskip("matplotlib", reason="the report draws charts")
 pytest.importorskip("jinja2", reason="the report fills a template")

@@ -294,7 +294,7 @@ def test_nothing_half_made_keeps_the_name(tmp_path: Path, monkeypatch: pytest.Mo
     def full(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("wpprep.files.os.fsync", full)
+    monkeypatch.setattr("wpprep.storage.files.os.fsync", full)
     with pytest.raises(OutputError, match="No space left"):
         write(tmp_path / "shard.arrow", instances())
     assert not list(tmp_path.iterdir())

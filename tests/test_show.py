@@ -204,7 +204,7 @@ def test_a_folder_that_goes_on_differs_where_the_other_ends(shards, tmp_path):
     import dataclasses
     import shutil
 
-    from wpprep.manifest import read_manifest, write_manifest
+    from wpprep.storage.manifest import read_manifest, write_manifest
 
     shutil.copytree(shards, tmp_path / "short")
     manifest = read_manifest(shards)

@@ -12,10 +12,10 @@ from support.checksums import checksums
 
 from wpprep.encoding import encode_corpus
 from wpprep.errors import MissingInputError, OptionError, ShardError, VocabularyError
-from wpprep.files import sha256_of
 from wpprep.learning import train_vocab
-from wpprep.manifest import read_manifest, verify
 from wpprep.pipeline import make_shards
+from wpprep.storage.files import sha256_of
+from wpprep.storage.manifest import read_manifest, verify
 
 SMALL: dict[str, Any] = {"dupe_factor": 2, "shards": 2, "workers": 1}
 READING: dict[str, Any] = {"min_chars": 200, "sample": 0.9, "skip_bad": True}

@@ -14,11 +14,11 @@ from wpprep.config import ShardOptions
 from wpprep.dealing import split_documents
 from wpprep.encode.tokens import TokenStore
 from wpprep.errors import OptionError
-from wpprep.manifest import Shard, read_manifest, verify
 from wpprep.pipeline import make_shards
 from wpprep.records import InstanceBatch
 from wpprep.rows import ShardFolder
 from wpprep.shards import read_shard
+from wpprep.storage.manifest import Shard, read_manifest, verify
 from wpprep.tasks import bins_of
 
 OPTIONS = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3, "masking": "dynamic", "workers": 1}

@@ -19,11 +19,11 @@ from wpprep.config import CorpusOptions
 from wpprep.corpus import tasks_of
 from wpprep.encoding import encode_corpus
 from wpprep.errors import CorpusError, OptionError
-from wpprep.files import read_bytes
 from wpprep.filters import place_of, used_documents
 from wpprep.learning import train_vocab
 from wpprep.pipeline import make_shards
 from wpprep.records import Document, Kept
+from wpprep.storage.files import read_bytes
 from wpprep.survey import Part, SurveySlices, choose
 
 Corpora = dict[str, list[list[Document]]]  # by name: the documents of each task

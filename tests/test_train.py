@@ -17,8 +17,8 @@ from support.training import CPU, QUICK, dynamic, figures, interrupted, one_thre
 from wpprep.config import TrainOptions
 from wpprep.errors import OptionError, ShardError
 from wpprep.loader import Loader
-from wpprep.manifest import read_manifest
 from wpprep.rows import ShardFolder
+from wpprep.storage.manifest import read_manifest
 from wpprep.train import train
 from wpprep.train.model import SIZES, Size, build_model, score, size_of, to_inputs
 from wpprep.train.updates import Updates

@@ -16,7 +16,7 @@ from support.counting import make_folder
 from support.training import QUICK, interrupted, losses, one_thread
 
 from wpprep.errors import OptionError
-from wpprep.manifest import verify
+from wpprep.storage.manifest import verify
 from wpprep.train import train
 
 __all__ = ["one_thread"]

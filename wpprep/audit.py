@@ -18,14 +18,14 @@ import numpy.typing as npt
 from numba import njit
 
 from wpprep import engines
-from wpprep.cache import fetch_folder
 from wpprep.config import EngineOptions
 from wpprep.errors import WpprepError
 from wpprep.figures import add_statistics, shard_statistics
-from wpprep.files import MANIFEST
-from wpprep.manifest import Manifest, Shard, read_manifest
 from wpprep.records import InstanceBatch, Ints, TokenRoles, Tokens
 from wpprep.shards import read_rows
+from wpprep.storage.cache import fetch_folder
+from wpprep.storage.files import MANIFEST
+from wpprep.storage.manifest import Manifest, Shard, read_manifest
 from wpprep.vocab.vocabulary import Vocabulary
 
 RULES = (

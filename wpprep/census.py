@@ -21,8 +21,8 @@ import numpy as np
 from wpprep import rng
 from wpprep.errors import ShardError
 from wpprep.instances import OpenShards, blocks, predicted_places
-from wpprep.manifest import Shard
 from wpprep.records import InstanceBatch, Ints
+from wpprep.storage.manifest import Shard
 
 MOST_TOKENS = 200_000_000
 _SEED = 12345

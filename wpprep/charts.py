@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wpprep.errors import MissingExtraError, OptionError
-from wpprep.files import atomic_write
+from wpprep.storage.files import atomic_write
 
 Numbers = npt.ArrayLike
 

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from wpprep.files import make_folder
+from wpprep.storage.files import make_folder
 
 _BEAT = 2.0  # seconds between two signs of life
 

@@ -22,11 +22,11 @@ from typing import Any
 
 from wpprep.config import CorpusOptions, RunOptions
 from wpprep.errors import CorpusError, MissingInputError, OptionError
-from wpprep.files import is_compressed, size_of
 from wpprep.jobs import Progress, run_resumable
 from wpprep.output import OutputFolder
 from wpprep.readers import plan_slices
 from wpprep.records import Kept, Slice
+from wpprep.storage.files import is_compressed, size_of
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 

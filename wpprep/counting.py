@@ -29,12 +29,12 @@ from wpprep import rng
 from wpprep.config import CorpusOptions, CountOptions, CountRunOptions, as_dict
 from wpprep.corpus import Chosen, bytes_of
 from wpprep.encode.rules import CutRule
-from wpprep.files import make_folder, remove_folder, remove_partial
 from wpprep.filters import Tally, tally_from, used_documents
 from wpprep.jobs import Progress, run_resumable
-from wpprep.manifest import describe_rows
 from wpprep.output import OutputFolder
 from wpprep.records import Document, Slice
+from wpprep.storage.files import make_folder, remove_folder, remove_partial
+from wpprep.storage.manifest import describe_rows
 from wpprep.vocab.counts import ChunkCounter, ChunkCounts, CorpusFacts
 from wpprep.vocab.normalization import counting_rule
 

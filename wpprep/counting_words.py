@@ -11,8 +11,8 @@ from wpprep.config import CorpusOptions, CountOptions, CountRunOptions, as_dict,
 from wpprep.corpus import Paths, end_survey, plan_of, refuse_empty, survey, tasks_of
 from wpprep.counting import MERGED, count_in_runs
 from wpprep.jobs import Progress, Summary, silence
-from wpprep.manifest import Manifest, describe, read_manifest
 from wpprep.output import OutputFolder
+from wpprep.storage.manifest import Manifest, describe, read_manifest
 
 
 def count_words(

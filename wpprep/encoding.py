@@ -12,22 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from wpprep.cache import fetch_folder
 from wpprep.config import CorpusOptions, RunOptions, as_dict, build, refuse_unknown
 from wpprep.corpus import Paths, bytes_of, end_survey, plan_of, refuse_empty, survey, tasks_of
 from wpprep.encode.encoder import Encoder
 from wpprep.encode.tokens import write_part
 from wpprep.errors import OptionError
 from wpprep.facts import FACTS, count_document, unused
-from wpprep.files import Place, place
 from wpprep.filling import manifest_of_tokens
 from wpprep.filters import Tally, used_documents
 from wpprep.jobs import Progress, Summary, run_resumable, silence
-from wpprep.manifest import describe_rows, read_manifest
 from wpprep.output import OutputFolder
 from wpprep.records import Document, Ints, Slice, TokenizedDocuments, in_batches
 from wpprep.sentences import sentence_splitter
 from wpprep.source import Source, refuse_damage
+from wpprep.storage.cache import fetch_folder
+from wpprep.storage.files import Place, place
+from wpprep.storage.manifest import describe_rows, read_manifest
 from wpprep.vocab.vocabulary import Vocabulary
 
 _BATCH_CHARACTERS = 1 << 22

@@ -33,17 +33,17 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from wpprep.cache import fetch_folder
 from wpprep.config import RunOptions, build, refuse_unknown
 from wpprep.dense import pad_rows
 from wpprep.errors import OptionError
-from wpprep.files import MANIFEST, atomic_write, sha256_of
 from wpprep.jobs import run_resumable
-from wpprep.manifest import Manifest, Shard, describe, read_manifest
 from wpprep.output import OutputFolder
 from wpprep.records import InstanceBatch, TokenRoles
 from wpprep.shards import dense_table, read_rows
-from wpprep.tfrecords import encode_records
+from wpprep.storage.cache import fetch_folder
+from wpprep.storage.files import MANIFEST, atomic_write, sha256_of
+from wpprep.storage.manifest import Manifest, Shard, describe, read_manifest
+from wpprep.storage.tfrecords import encode_records
 from wpprep.vocab.vocabulary import Vocabulary
 
 Columns = dict[str, npt.NDArray[Any]]

@@ -26,12 +26,12 @@ from wpprep.config import CorpusOptions, ExtractOptions, RunOptions, as_dict, bu
 from wpprep.corpus import Paths, bytes_of, end_survey, plan_of, refuse_empty, survey, tasks_of
 from wpprep.facts import FACTS, count_document, take_facts, unused
 from wpprep.figures import sum_statistics
-from wpprep.files import atomic_write
 from wpprep.filters import Tally, used_documents
 from wpprep.jobs import Progress, run_resumable
-from wpprep.manifest import File, Manifest, describe, read_manifest
 from wpprep.output import OutputFolder
 from wpprep.records import Document, Slice, in_batches
+from wpprep.storage.files import atomic_write
+from wpprep.storage.manifest import File, Manifest, describe, read_manifest
 
 _BATCH_CHARACTERS = 1 << 22
 _ENDINGS = {"none": "", "gzip": ".gz", "zstd": ".zst"}

@@ -18,12 +18,12 @@ from wpprep.dealing import Selection, share_out
 from wpprep.encode.tokens import read_token_counts, write_index
 from wpprep.facts import take_facts
 from wpprep.figures import sum_statistics
-from wpprep.files import MANIFEST, make_folder
 from wpprep.jobs import Progress, Receipts, run_resumable
-from wpprep.manifest import File, Manifest, Shard, describe, write_manifest
 from wpprep.output import OutputFolder
 from wpprep.records import token_dtype
 from wpprep.source import Source
+from wpprep.storage.files import MANIFEST, make_folder
+from wpprep.storage.manifest import File, Manifest, Shard, describe, write_manifest
 from wpprep.tasks import MakeShard, bins_of
 from wpprep.vocab.vocabulary import Vocabulary, copy_vocabulary
 

@@ -21,10 +21,10 @@ from typing import Any
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError
-from wpprep.files import read_bytes
 from wpprep.readers import LeftOut, read_slice
 from wpprep.records import Document, Slice
 from wpprep.sentences import sentence_splitter
+from wpprep.storage.files import read_bytes
 
 
 @dataclass

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wpprep.errors import MissingInputError
-from wpprep.files import MANIFEST, Place, read_bytes
-from wpprep.remote import forget, glob_remote, info_of, is_url, list_remote, read_remote
+from wpprep.storage.files import MANIFEST, Place, read_bytes
+from wpprep.storage.remote import forget, glob_remote, info_of, is_url, list_remote, read_remote
 
 _log = logging.getLogger(__name__)
 

@@ -22,9 +22,9 @@ import numpy as np
 from tokenizers import Tokenizer, decoders
 
 from wpprep.errors import MissingInputError, OptionError
-from wpprep.manifest import Manifest, Shard, read_manifest
 from wpprep.records import InstanceBatch, Ints, Tokens
 from wpprep.shards import read_rows
+from wpprep.storage.manifest import Manifest, Shard, read_manifest
 from wpprep.vocab.vocabulary import Vocabulary
 
 

@@ -21,9 +21,9 @@ from typing import Any
 from wpprep import engines
 from wpprep.config import RunOptions
 from wpprep.errors import OutputError
-from wpprep.files import UNFINISHED, Place
-from wpprep.manifest import Manifest
 from wpprep.output import OutputFolder
+from wpprep.storage.files import UNFINISHED, Place
+from wpprep.storage.manifest import Manifest
 
 Progress = Callable[[str, int, int], None]  # stage, done, total: bytes of text, entries, or shards
 

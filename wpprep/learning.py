@@ -29,10 +29,10 @@ from wpprep.corpus import Paths, end_survey, plan_of, refuse_empty, survey, task
 from wpprep.counting import Counted, count_at_hand, fits_in_memory, table_bytes
 from wpprep.counting_words import count_words
 from wpprep.errors import OptionError
-from wpprep.files import UNFINISHED
 from wpprep.jobs import Progress, Summary, silence
-from wpprep.manifest import Manifest, describe, read_manifest
 from wpprep.output import OutputFolder
+from wpprep.storage.files import UNFINISHED
+from wpprep.storage.manifest import Manifest, describe, read_manifest
 from wpprep.vocab.counts import CorpusFacts
 from wpprep.vocab.normalization import TextRules, counting_rule
 from wpprep.vocab.quality import measure_counts

@@ -5,7 +5,7 @@
       shard-00000-of-00004.arrow ...                                      each from one PUT, whole or not at all
       manifest.json                                                       last
 
-The local folder is in the cache (`wpprep.cache`) and holds the whole output until it is finished. What the
+The local folder is in the cache (`wpprep.storage.cache`) and holds the whole output until it is finished. What the
 bucket has a receipt for is not done again, on whatever machine the command is repeated.
 
 One run at a time: the lock is written on the condition that there is none (S3, Google) and says who holds it.
@@ -30,10 +30,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from wpprep.cache import cache_folder, path_inside
 from wpprep.errors import MissingInputError, OptionError, OutputError, WpprepError
-from wpprep.files import MANIFEST, UNFINISHED, make_folder, remove_folder, write_text
-from wpprep.remote import is_url, list_remote, put_remote, read_remote, remove_remote, write_remote
+from wpprep.storage.cache import cache_folder, path_inside
+from wpprep.storage.files import MANIFEST, UNFINISHED, make_folder, remove_folder, write_text
+from wpprep.storage.remote import is_url, list_remote, put_remote, read_remote, remove_remote, write_remote
 
 KEPT_HERE = ("survey-", "run-", "counts.")  # what tasks write for other tasks of the run stays on this machine
 BEAT = 10.0  # seconds between signs of life

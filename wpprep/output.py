@@ -29,10 +29,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from wpprep.cache import fetch_entry
 from wpprep.claims import Claims
 from wpprep.errors import OutputError, WpprepError
-from wpprep.files import (
+from wpprep.mirror import KEPT_HERE, Mirror
+from wpprep.ownership import PLAN, difference, found_plan, lock_folder, refuse_foreign
+from wpprep.storage.cache import fetch_entry
+from wpprep.storage.files import (
     MANIFEST,
     UNFINISHED,
     Place,
@@ -44,10 +46,8 @@ from wpprep.files import (
     sha256_of,
     write_text,
 )
-from wpprep.manifest import Manifest, write_manifest
-from wpprep.mirror import KEPT_HERE, Mirror
-from wpprep.ownership import PLAN, difference, found_plan, lock_folder, refuse_foreign
-from wpprep.remote import is_url
+from wpprep.storage.manifest import Manifest, write_manifest
+from wpprep.storage.remote import is_url
 
 _CLAIMS = "claims"
 _LATE = (1, 2, 4, 8, 16)  # seconds in which a network file system shows what another machine has written

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from wpprep.errors import OutputError
-from wpprep.files import MANIFEST, UNFINISHED
-from wpprep.manifest import read_manifest
+from wpprep.storage.files import MANIFEST, UNFINISHED
+from wpprep.storage.manifest import read_manifest
 
 if os.name == "posix":
     import fcntl

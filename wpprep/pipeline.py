@@ -22,7 +22,6 @@ from wpprep.corpus import Paths
 from wpprep.dealing import split_documents
 from wpprep.encoding import plan_encoding, run_encoding
 from wpprep.errors import OptionError, VocabularyError
-from wpprep.files import HOLDOUT, place, remove_folder
 from wpprep.filling import (
     fill_folder,
     finish_bins,
@@ -30,9 +29,10 @@ from wpprep.filling import (
     manifest_of,
 )
 from wpprep.jobs import Progress, Summary, silence
-from wpprep.manifest import read_manifest
 from wpprep.output import OutputFolder
 from wpprep.source import open_source
+from wpprep.storage.files import HOLDOUT, place, remove_folder
+from wpprep.storage.manifest import read_manifest
 
 
 def make_shards(

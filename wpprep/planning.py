@@ -34,13 +34,13 @@ from wpprep import rng
 from wpprep.config import CorpusOptions, RunOptions, ShardOptions, VocabOptions, as_dict, build, refuse_unknown
 from wpprep.corpus import Paths, refuse_empty, tasks_of
 from wpprep.errors import VocabularyError
-from wpprep.files import compression, open_raw, size_of
 from wpprep.filters import used_documents
 from wpprep.learning import train_vocab
 from wpprep.nodes import as_lines as lines_of_nodes
 from wpprep.nodes import on_nodes
 from wpprep.pipeline import make_shards
 from wpprep.records import Document, Slice
+from wpprep.storage.files import compression, open_raw, size_of
 
 _SLICE_BYTES = 1 << 20
 _FEW = 20  # documents that compile everything

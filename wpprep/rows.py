@@ -23,12 +23,12 @@ import numpy.typing as npt
 from numba import njit
 
 from wpprep import rng
-from wpprep.cache import fetch_folder
 from wpprep.errors import OptionError, ShardError
-from wpprep.manifest import Manifest, Shard, read_manifest
-from wpprep.manifest import verify as find_damage
 from wpprep.records import InstanceBatch, Ints, TokenRoles, offsets_of, token_dtype
 from wpprep.shards import read_metadata, read_shard
+from wpprep.storage.cache import fetch_folder
+from wpprep.storage.manifest import Manifest, Shard, read_manifest
+from wpprep.storage.manifest import verify as find_damage
 from wpprep.vocab.vocabulary import Vocabulary
 
 # What labels and dynamic masks depend on: folders that are read together must agree on it.

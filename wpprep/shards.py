@@ -32,12 +32,12 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from wpprep.arrays import numbers, plain
 from wpprep.dense import DenseRows, pad_rows, unpad_rows
 from wpprep.errors import MissingInputError, OptionError, ShardError
-from wpprep.files import atomic_write, sha256_of
-from wpprep.manifest import Shard
 from wpprep.records import InstanceBatch, Ints, offsets_of
+from wpprep.storage.arrays import numbers, plain
+from wpprep.storage.files import atomic_write, sha256_of
+from wpprep.storage.manifest import Shard
 
 FORMAT_VERSION = "1"
 DENSE_ROWS = 4096  # rows that are padded, read or exported together

@@ -20,14 +20,14 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from wpprep.cache import fetch_folder
 from wpprep.census import take_census
 from wpprep.config import ShowOptions, build, refuse_unknown
 from wpprep.differences import find_differences
 from wpprep.errors import MissingInputError, OptionError
-from wpprep.files import MANIFEST
 from wpprep.instances import by_number, of_document, open_shards, readable, with_text
-from wpprep.manifest import read_manifest
+from wpprep.storage.cache import fetch_folder
+from wpprep.storage.files import MANIFEST
+from wpprep.storage.manifest import read_manifest
 from wpprep.vocab.vocabulary import VOCABULARY_FILES, Vocabulary
 
 LABELS = {"nsp": ("B follows A", "B is random"), "sop": ("B follows A", "A and B are swapped")}

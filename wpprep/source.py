@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wpprep.cache import fetch_folder
 from wpprep.config import CorpusOptions, as_dict, build
 from wpprep.errors import OptionError, ShardError, VocabularyError
-from wpprep.files import Place, place
-from wpprep.manifest import Manifest, read_manifest, verify
+from wpprep.storage.cache import fetch_folder
+from wpprep.storage.files import Place, place
+from wpprep.storage.manifest import Manifest, read_manifest, verify
 from wpprep.vocab.vocabulary import Vocabulary
 
 

@@ -39,10 +39,10 @@ import pyarrow as pa
 from wpprep import rng
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError
-from wpprep.files import atomic_write
 from wpprep.filters import Tally, place_of, used_documents
-from wpprep.manifest import describe_rows
 from wpprep.records import Ints, Slice
+from wpprep.storage.files import atomic_write
+from wpprep.storage.manifest import describe_rows
 
 _MOST_AT_ONCE = 1 << 22  # rows in a range of hashes: about 150 MB
 _BINS = 16  # bits of a draw that its histogram tells apart

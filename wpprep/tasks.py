@@ -18,8 +18,6 @@ from wpprep.config import ShardOptions, as_dict
 from wpprep.dealing import Selection, documents_of
 from wpprep.encode.tokens import Keys, Spans, TokenStore
 from wpprep.figures import shard_statistics
-from wpprep.files import Place
-from wpprep.manifest import Shard
 from wpprep.masking import mask_batch
 from wpprep.pairing import make_instances
 from wpprep.records import (
@@ -29,6 +27,8 @@ from wpprep.records import (
     TokenRoles,
 )
 from wpprep.shards import take_rows, write_dense_shard, write_shard
+from wpprep.storage.files import Place
+from wpprep.storage.manifest import Shard
 
 
 class Split:

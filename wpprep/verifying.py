@@ -11,7 +11,7 @@ from typing import Any
 
 from wpprep import engines
 from wpprep.config import EngineOptions, build, refuse_unknown
-from wpprep.manifest import verify
+from wpprep.storage.manifest import verify
 
 
 def verify_folder(folder: str | os.PathLike[str], *, deep: bool = False, **options: Any) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wpprep.files import sha256_of
+from wpprep.storage.files import sha256_of
 
 
 def checksums(folder: Path) -> dict[str, str]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from wpprep.manifest import Manifest, describe, write_manifest
 from wpprep.records import InstanceBatch
 from wpprep.shards import write_shard
+from wpprep.storage.manifest import Manifest, describe, write_manifest
 from wpprep.vocab.vocabulary import Vocabulary
 
 WORDS = 40
@@ -120,7 +120,7 @@ def make_folder(
 
 def rewrite(folder: Path, index: int, batch: InstanceBatch) -> None:
     """Write a shard anew and put it into the manifest."""
-    from wpprep.manifest import read_manifest
+    from wpprep.storage.manifest import read_manifest
 
     manifest = read_manifest(folder)
     files = list(manifest.files)

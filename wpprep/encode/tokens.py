@@ -32,11 +32,11 @@ import pyarrow as pa
 from numba import njit
 
 from wpprep import rng
-from wpprep.arrays import numbers, plain, strings
-from wpprep.cache import fetch_folder
 from wpprep.errors import MissingInputError, OptionError, ShardError
-from wpprep.files import atomic_write
 from wpprep.records import Ints, TokenizedDocuments, Tokens, offsets_of
+from wpprep.storage.arrays import numbers, plain, strings
+from wpprep.storage.cache import fetch_folder
+from wpprep.storage.files import atomic_write
 
 Bits = npt.NDArray[np.uint8]  # one bit a token, the first in the lowest bit of the first byte
 

@@ -28,12 +28,12 @@ from typing import Any
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, MissingInputError
-from wpprep.files import Place
 from wpprep.inputs import expand_inputs
 from wpprep.readers.decoding import forget_heads, read_head
 from wpprep.readers.outcome import LeftOut
 from wpprep.records import Document, Slice
-from wpprep.remote import is_url, refuse_changed
+from wpprep.storage.files import Place
+from wpprep.storage.remote import is_url, refuse_changed
 
 __all__ = ["READERS", "LeftOut", "detect", "plan_slices", "read_slice", "reader"]
 

@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, MissingInputError
-from wpprep.files import local_copy, size_of
 from wpprep.readers.columns import (
     columns_of,
     documents_of,
@@ -26,6 +25,7 @@ from wpprep.readers.columns import (
 )
 from wpprep.readers.outcome import Outcomes
 from wpprep.records import Slice
+from wpprep.storage.files import local_copy, size_of
 
 _MAGIC = b"ARROW1"
 _END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"

@@ -22,13 +22,13 @@ import pyarrow as pa
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError
-from wpprep.files import compression
 from wpprep.readers import cutting
 from wpprep.readers.cutting import tidy_lines
 from wpprep.readers.decoding import RawDocument, clean, decode
 from wpprep.readers.lines import SENTENCES, rows_of_text_alone
 from wpprep.readers.outcome import Outcomes, attempt
 from wpprep.records import Document, Slice
+from wpprep.storage.files import compression
 
 BATCH_BYTES = 1 << 22
 

@@ -23,9 +23,9 @@ from typing import IO
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError
-from wpprep.files import open_bytes, read_block
 from wpprep.readers.decoding import BOM, RawDocument, is_one_piece, open_text
 from wpprep.records import Slice
+from wpprep.storage.files import open_bytes, read_block
 
 Boundaries = Callable[[bytes], Iterator[re.Match[bytes]]]
 

@@ -20,8 +20,8 @@ from typing import IO, NamedTuple, Self
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, TextDecodeError
-from wpprep.files import is_compressed, open_bytes, read_block
-from wpprep.remote import is_url
+from wpprep.storage.files import is_compressed, open_bytes, read_block
+from wpprep.storage.remote import is_url
 
 BOM = codecs.BOM_UTF8
 _BOMS = {  # the longer ones first: that of UTF-32 begins with that of UTF-16

@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError, MissingInputError
-from wpprep.files import open_raw
 from wpprep.readers.columns import (
     BATCH_BYTES,
     Columns,
@@ -28,7 +27,8 @@ from wpprep.readers.columns import (
 from wpprep.readers.lines import SENTENCES
 from wpprep.readers.outcome import Outcomes, Unreadable
 from wpprep.records import Slice
-from wpprep.remote import is_url
+from wpprep.storage.files import open_raw
+from wpprep.storage.remote import is_url
 
 
 def split(path: str, target_bytes: int, options: CorpusOptions) -> list[Slice]:

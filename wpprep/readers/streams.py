@@ -12,7 +12,7 @@ import re
 from collections.abc import Generator, Iterator
 from typing import IO, NamedTuple
 
-from wpprep.files import open_raw
+from wpprep.storage.files import open_raw
 
 _BEGINS = re.compile(rb"BZh[1-9]1AY&SY")
 _OVERLAP = 9  # bytes of those ten that may lie in the block before

@@ -24,7 +24,6 @@ from xml.parsers import expat
 
 from wpprep.config import CorpusOptions
 from wpprep.errors import CorpusError
-from wpprep.files import compression, read_block, size_of
 from wpprep.readers import cutting
 from wpprep.readers.cutting import cut
 from wpprep.readers.decoding import RawDocument, decode, open_text, other_encoding, read_head
@@ -32,6 +31,7 @@ from wpprep.readers.outcome import Outcomes, attempt
 from wpprep.readers.streams import read_streams, stream_starts
 from wpprep.readers.wikitext import Site, require, to_prose
 from wpprep.records import Document, Slice
+from wpprep.storage.files import compression, read_block, size_of
 
 boundaries = re.compile(rb"</page>\s*").finditer
 

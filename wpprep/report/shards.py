@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 from wpprep import rng
 from wpprep.census import Census, padding_shares
 from wpprep.encode.tokens import read_part, read_token_counts
-from wpprep.files import HOLDOUT, MANIFEST
 from wpprep.instances import OpenShards, by_number
-from wpprep.manifest import Shard, read_manifest
 from wpprep.records import Ints
 from wpprep.report.parts import Chart, Section, Table, columns, curves, histogram, percent, zipf
+from wpprep.storage.files import HOLDOUT, MANIFEST
+from wpprep.storage.manifest import Shard, read_manifest
 
 INSTANCES = 20
 _SEED = 12345

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from wpprep.errors import TrainingError
-from wpprep.files import MANIFEST, METRICS
 from wpprep.report.parts import Chart, Section, curves, percent, short_name
+from wpprep.storage.files import MANIFEST, METRICS
 
 _TRAINING = "training.json"
 _CURVES = {  # of the log: title, axis, share or not

@@ -26,7 +26,7 @@ from transformers import BertModel
 
 from wpprep.charts import panels, save
 from wpprep.errors import OptionError
-from wpprep.files import write_text
+from wpprep.storage.files import write_text
 from wpprep.train.folders import load, read_config, read_vocabulary
 
 Weights = npt.NDArray[np.float32]  # [layers, heads, from tokens, to tokens]; each row sums to 1

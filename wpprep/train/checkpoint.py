@@ -28,8 +28,8 @@ import torch
 from safetensors.torch import load_file, save, save_file
 
 from wpprep.errors import OutputError, TrainingError
-from wpprep.files import MANIFEST, atomic_write, make_folder, remove_folder, sync_folder, write_text
-from wpprep.manifest import Manifest, describe, write_manifest
+from wpprep.storage.files import MANIFEST, atomic_write, make_folder, remove_folder, sync_folder, write_text
+from wpprep.storage.manifest import Manifest, describe, write_manifest
 from wpprep.train.model import no_progress_bar
 
 TRAINING = "training.json"

@@ -1,6 +1,6 @@
 """TensorBoard's event files, written without TensorBoard: scalars of a step as it reads them.
 
-    file     records, framed with lengths and checksums as `wpprep.tfrecords` draws it
+    file     records, framed with lengths and checksums as `wpprep.storage.tfrecords` draws it
     record   Event { wall_time 1: double, step 2: varint, file_version 3: "brain.Event:2" in the first record,
                      in the others summary 5: Summary { value 1, repeated: Value { tag 1, simple_value 2 } } }
 
@@ -18,8 +18,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from wpprep.files import atomic_write
-from wpprep.tfrecords import frame
+from wpprep.storage.files import atomic_write
+from wpprep.storage.tfrecords import frame
 
 _WALL_TIME, _STEP, _VERSION, _SUMMARY = 0x09, 0x10, 0x1A, 0x2A  # tags of Event's fields
 _VALUE, _TAG, _SIMPLE = 0x0A, 0x0A, 0x15  # of Summary's, and of Value's

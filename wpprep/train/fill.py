@@ -9,9 +9,9 @@ from typing import NamedTuple
 import torch
 from transformers import AutoTokenizer
 
-from wpprep.cache import fetch_folder
 from wpprep.errors import MissingInputError, OptionError
-from wpprep.files import MANIFEST
+from wpprep.storage.cache import fetch_folder
+from wpprep.storage.files import MANIFEST
 from wpprep.train.checkpoint import TRAINING
 from wpprep.train.folders import load_masked_lm
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wpprep.errors import CorpusError, MissingInputError, TextDecodeError
-from wpprep.files import open_bytes
+from wpprep.storage.files import open_bytes
 
 
 def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:

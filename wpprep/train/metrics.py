@@ -17,7 +17,7 @@ from typing import Any
 
 from wpprep.charts import lines, save
 from wpprep.errors import MissingExtraError
-from wpprep.files import METRICS, write_text
+from wpprep.storage.files import METRICS, write_text
 from wpprep.train.events import append_event, rewind_events
 
 EVENTS = "metrics.tfevents"

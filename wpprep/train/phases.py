@@ -21,10 +21,10 @@ import numpy as np
 
 from wpprep.config import TrainOptions
 from wpprep.errors import OptionError
-from wpprep.files import HOLDOUT, MANIFEST
 from wpprep.loader import Loader
 from wpprep.records import Ints
 from wpprep.rows import ShardFolder
+from wpprep.storage.files import HOLDOUT, MANIFEST
 
 
 @dataclass(frozen=True)

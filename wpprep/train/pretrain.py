@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from wpprep._version import __version__
-from wpprep.cache import fetch_folder
 from wpprep.config import TrainOptions, build, refuse_unknown
-from wpprep.files import Place, place
-from wpprep.manifest import Manifest
 from wpprep.mirror import outbound
+from wpprep.storage.cache import fetch_folder
+from wpprep.storage.files import Place, place
+from wpprep.storage.manifest import Manifest
 from wpprep.train.card import model_card
 from wpprep.train.checkpoint import save_model
 from wpprep.train.metrics import draw_curves

@@ -18,9 +18,9 @@ import torch
 
 from wpprep.config import TrainOptions, as_dict
 from wpprep.errors import OptionError
-from wpprep.files import MANIFEST, sha256_of
 from wpprep.loader import Batch
 from wpprep.records import Ints
+from wpprep.storage.files import MANIFEST, sha256_of
 from wpprep.train.checkpoint import (
     State,
     claim,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from wpprep.config import TrainOptions
 from wpprep.errors import TrainingError
-from wpprep.files import METRICS
+from wpprep.storage.files import METRICS
 from wpprep.train.metrics import append_metrics
 from wpprep.train.phases import Phase
 from wpprep.train.progress import Window

@@ -12,7 +12,7 @@ from typing import Any
 
 from wpprep.config import FinetuneOptions
 from wpprep.errors import MissingInputError
-from wpprep.files import write_text
+from wpprep.storage.files import write_text
 from wpprep.train.folders import load, read_config, read_vocabulary
 from wpprep.tune.setup import Setup
 from wpprep.tune.tasks import TASKS

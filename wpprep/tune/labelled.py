@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from wpprep.config import LabelledOptions
 from wpprep.errors import CorpusError, MissingInputError, OptionError
-from wpprep.files import open_bytes, read_block
+from wpprep.storage.files import open_bytes, read_block
 from wpprep.train.lines import decode, read_lines
 from wpprep.tune import conll, squad
 from wpprep.tune.examples import Example

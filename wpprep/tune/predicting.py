@@ -24,7 +24,7 @@ import torch
 
 from wpprep.config import LabelledOptions, build, refuse_unknown
 from wpprep.errors import OptionError
-from wpprep.files import atomic_write
+from wpprep.storage.files import atomic_write
 from wpprep.train.ranks import Ranks
 from wpprep.tune.examples import Example
 from wpprep.tune.heads import read_tuned

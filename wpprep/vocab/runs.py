@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import ipc
 
-from wpprep.files import atomic_write
+from wpprep.storage.files import atomic_write
 from wpprep.vocab.counts import ChunkCounts
 
 SCHEMA = pa.schema([("chunk", pa.large_string()), ("count", pa.int64()), ("held_out", pa.int64())])

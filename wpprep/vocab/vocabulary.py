@@ -27,12 +27,12 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from wpprep.cache import fetch_folder
 from wpprep.config import MAX_WORD_CHARACTERS, PREFIX, SPECIAL_TOKENS, SUFFIX, VocabOptions
 from wpprep.errors import MissingInputError, ShardError, VocabularyError, WpprepError
-from wpprep.files import MANIFEST, atomic_write, sha256_of, write_text
-from wpprep.manifest import File, Shard, describe, read_manifest
 from wpprep.records import TokenRoles
+from wpprep.storage.cache import fetch_folder
+from wpprep.storage.files import MANIFEST, atomic_write, sha256_of, write_text
+from wpprep.storage.manifest import File, Shard, describe, read_manifest
 from wpprep.vocab.normalization import TextRules
 
 TOKENIZER = "tokenizer.json"

@@ -7,10 +7,10 @@ import os
 
 import pytest
 
-from wpprep import files
 from wpprep.errors import CorpusError, MissingInputError, OutputError
-from wpprep.files import atomic_write, open_bytes, read_bytes, write_text
 from wpprep.inputs import expand_inputs
+from wpprep.storage import files
+from wpprep.storage.files import atomic_write, open_bytes, read_bytes, write_text
 
 
 def test_folders_expand_to_their_files_in_path_order(tmp_path):

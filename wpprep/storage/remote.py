@@ -10,7 +10,7 @@ pass, a missing package, credentials, bucket or object, stops at once with one l
 Credentials, endpoints and the like are what fsspec finds: the environment (AWS_PROFILE, AWS_ENDPOINT_URL,
 GOOGLE_APPLICATION_CREDENTIALS ...) and its own configuration files.
 
-What this module does not do: read files piece by piece (`wpprep.ranges`), keep copies (`wpprep.cache`), or know
+What this module does not do: read files piece by piece (`wpprep.storage.ranges`), keep copies (`wpprep.storage.cache`), or know
 what a folder means.
 """
 

@@ -30,8 +30,8 @@ from typing import Any
 from wpprep._version import __version__
 from wpprep.config import usable_cpus
 from wpprep.errors import MissingInputError, ShardError
-from wpprep.files import MANIFEST, inside, place, sha256_of, write_text
-from wpprep.remote import forget, is_url, list_remote, read_remote
+from wpprep.storage.files import MANIFEST, inside, place, sha256_of, write_text
+from wpprep.storage.remote import forget, is_url, list_remote, read_remote
 
 FORMAT_VERSION = 1
 KINDS = ("vocabulary", "counts", "tokens", "shards", "model", "finetuned", "export", "text")

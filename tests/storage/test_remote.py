@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from wpprep import remote
 from wpprep.config import CorpusOptions
 from wpprep.errors import MissingExtraError, MissingInputError, OptionError, RemoteError
-from wpprep.files import open_raw, read_bytes, size_of
 from wpprep.inputs import expand_inputs
-from wpprep.ranges import RANGE
 from wpprep.readers import plan_slices, read_slice
-from wpprep.remote import put_remote, read_remote, write_remote
+from wpprep.storage import remote
+from wpprep.storage.files import open_raw, read_bytes, size_of
+from wpprep.storage.ranges import RANGE
+from wpprep.storage.remote import put_remote, read_remote, write_remote
 
 OPTIONS = CorpusOptions()
 

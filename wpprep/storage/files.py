@@ -3,7 +3,7 @@
     with atomic_write("out/vocab.txt") as file:   # a temporary name in the same folder
         file.write(b"...")                        # fsync and rename at the end of the block
 
-What is read may be a path or a URL (`wpprep.remote`); the rest of the code need not know which. What this
+What is read may be a path or a URL (`wpprep.storage.remote`); the rest of the code need not know which. What this
 module does not do: find files (inputs), look inside the text (readers), or know what a folder means (manifest).
 """
 
@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import IO, Any, cast
 from uuid import uuid4
 
-from wpprep.cache import fetch_file
 from wpprep.errors import CorpusError, MissingInputError, OutputError, WpprepError
-from wpprep.ranges import open_remote, serves_ranges
-from wpprep.remote import is_url, remote_size
+from wpprep.storage.cache import fetch_file
+from wpprep.storage.ranges import open_remote, serves_ranges
+from wpprep.storage.remote import is_url, remote_size
 
 Place = Path | str  # a local path, or a URL
 

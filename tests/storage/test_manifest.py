@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from wpprep.errors import MissingInputError, ShardError
-from wpprep.manifest import File, Manifest, Shard, describe, read_manifest, verify, write_manifest
+from wpprep.storage.manifest import File, Manifest, Shard, describe, read_manifest, verify, write_manifest
 
 
 @pytest.fixture

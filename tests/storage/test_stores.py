@@ -8,14 +8,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from wpprep import remote
 from wpprep.errors import MissingInputError, OutputError
 from wpprep.extract import extract_corpus
 from wpprep.inputs import expand_inputs
-from wpprep.manifest import verify
 from wpprep.mirror import Mirror
 from wpprep.readers import detect
-from wpprep.remote import list_remote, put_remote, read_remote, write_remote
+from wpprep.storage import remote
+from wpprep.storage.manifest import verify
+from wpprep.storage.remote import list_remote, put_remote, read_remote, write_remote
 
 pytest.importorskip("requests", reason="webhdfs:// takes requests")
 

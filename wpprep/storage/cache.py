@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from wpprep.errors import MissingInputError, OutputError, ShardError, WpprepError
-from wpprep.remote import fetch_remote, find_info, info_of, is_url, read_remote
+from wpprep.storage.remote import fetch_remote, find_info, info_of, is_url, read_remote
 
 if os.name == "posix":
     import fcntl

@@ -4,7 +4,7 @@
         file.seek(16_000_000)
         file.read(1 << 20)      # fetches 16 MB in four requests at once: all that this reader was said to read
 
-What this module does not do: try again (`wpprep.remote`), or decompress (files).
+What this module does not do: try again (`wpprep.storage.remote`), or decompress (files).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import io
 import os
 from typing import IO, Any
 
-from wpprep.remote import HEAD, attempt, first_bytes, info_of, protocol_of, remote_size, whole
+from wpprep.storage.remote import HEAD, attempt, first_bytes, info_of, protocol_of, remote_size, whole
 
 RANGE = 4 << 20  # bytes of a request; several at once fetch a block
 _BLOCK = 16 << 20  # the most that is held of a file
