@@ -26,7 +26,7 @@ def show(path: str, quiet: bool, as_json: bool, **options: Any) -> None:
       wpprep show shards --vocab --prefix un --order commonest
       wpprep show shards --compare other-shards
     """
-    from wpprep.show import as_data, show
+    from wpprep.inspection.terminal import as_data, show
 
     if as_json:
         import json

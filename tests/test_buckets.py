@@ -19,10 +19,10 @@ from wpprep.encoding import encode_corpus
 from wpprep.errors import MissingInputError, OptionError, OutputError, RemoteError, ShardError
 from wpprep.export import export_shards
 from wpprep.extract import extract_corpus
+from wpprep.inspection.terminal import as_data
 from wpprep.learning import train_vocab
 from wpprep.pipeline import make_shards
 from wpprep.rows import ShardFolder
-from wpprep.show import as_data
 from wpprep.storage import remote
 from wpprep.storage.cache import cache_folder, fetch_folder
 from wpprep.storage.files import sha256_of

@@ -60,11 +60,11 @@ if TYPE_CHECKING:
     from wpprep.encoding import encode_corpus
     from wpprep.errors import WpprepError
     from wpprep.extract import extract_corpus
+    from wpprep.inspection.html_report import report
+    from wpprep.inspection.terminal import show
     from wpprep.learning import train_vocab
     from wpprep.loader import Loader
     from wpprep.pipeline import make_shards
-    from wpprep.report import report
-    from wpprep.show import show
     from wpprep.train import train
     from wpprep.train.embed import embed
     from wpprep.tune import finetune, predict

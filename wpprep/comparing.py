@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from wpprep.charts import bars, lines, save
 from wpprep.config import CorpusOptions, build, refuse_unknown
 from wpprep.corpus import Paths, refuse_empty, tasks_of
 from wpprep.errors import OptionError
 from wpprep.filters import used_documents
+from wpprep.inspection.charts import bars, lines, save
 from wpprep.storage.files import make_folder, write_text
 from wpprep.vocab.quality import LONGEST, Measured, Quality, compare
 from wpprep.vocab.subjects import open_subject

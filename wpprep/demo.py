@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from wpprep.errors import MissingExtraError, MissingInputError
+from wpprep.inspection.terminal import show
 from wpprep.learning import train_vocab
 from wpprep.pipeline import make_shards
-from wpprep.show import show
 
 _VOCAB: dict[str, Any] = {"vocab_size": 2500}
 _SHARDS: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 20, "holdout": 0.15}

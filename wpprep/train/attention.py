@@ -24,8 +24,8 @@ import numpy.typing as npt
 import torch
 from transformers import BertModel
 
-from wpprep.charts import panels, save
 from wpprep.errors import OptionError
+from wpprep.inspection.charts import panels, save
 from wpprep.storage.files import write_text
 from wpprep.train.folders import load, read_config, read_vocabulary
 

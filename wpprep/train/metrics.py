@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from wpprep.charts import lines, save
 from wpprep.errors import MissingExtraError
+from wpprep.inspection.charts import lines, save
 from wpprep.storage.files import METRICS, write_text
 from wpprep.train.events import append_event, rewind_events
 

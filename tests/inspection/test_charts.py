@@ -16,7 +16,7 @@ from wpprep.errors import MissingExtraError, OptionError
 def test_equal_numbers_give_equal_bytes(ending: str, tmp_path: Path) -> None:
     """Drawn twice, lines and bars are the same files; other numbers make another."""
     pytest.importorskip("matplotlib")
-    from wpprep.charts import bars, lines, save
+    from wpprep.inspection.charts import bars, lines, save
 
     def draw(name: str, top: int) -> bytes:
         chart = lines({"a": ([1, 10, 100], [top, 5, 1]), "b": ([1, 2], [1, 2])}, log_x=True, log_y=True)
@@ -32,7 +32,7 @@ def test_equal_numbers_give_equal_bytes(ending: str, tmp_path: Path) -> None:
 def test_svg_stands_in_a_page() -> None:
     """An element that parses by itself and holds a bar of each name at each place."""
     pytest.importorskip("matplotlib")
-    from wpprep.charts import bars, svg
+    from wpprep.inspection.charts import bars, svg
 
     element = ET.fromstring(svg(bars({"a": [1.0, 2.0, 3.0]}, [1, 2, 3], title="Lengths")))
     assert element.tag == "{http://www.w3.org/2000/svg}svg"
@@ -41,7 +41,7 @@ def test_svg_stands_in_a_page() -> None:
 def test_charts_of_a_page_do_not_meet() -> None:
     """Ids begin with the chart's name, colours are the page's, and names are texts, not tags or formulas."""
     pytest.importorskip("matplotlib")
-    from wpprep.charts import VARIABLES, lines, svg
+    from wpprep.inspection.charts import VARIABLES, lines, svg
 
     chart = lines({"<b>$x$": ([1, 2, 3], [3, 2, 1]), "other": ([1, 2, 3], [1, 2, 3])})
     text = svg(chart, name="loss", label='what "falls" & rises')
@@ -59,7 +59,7 @@ def test_charts_of_a_page_do_not_meet() -> None:
 def test_other_endings_are_refused(tmp_path: Path) -> None:
     """The message names the file and the endings there are."""
     pytest.importorskip("matplotlib")
-    from wpprep.charts import lines, save
+    from wpprep.inspection.charts import lines, save
 
     with pytest.raises(OptionError, match=r"chart\.pdf: .*expected \.png or \.svg"):
         save(lines({}), tmp_path / "chart.pdf")
@@ -67,7 +67,7 @@ def test_other_endings_are_refused(tmp_path: Path) -> None:
 
 def test_without_matplotlib_there_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """It says how to install it."""
-    from wpprep.charts import lines
+    from wpprep.inspection.charts import lines
 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"wpprep\[report\]"):

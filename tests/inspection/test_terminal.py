@@ -6,10 +6,10 @@ import pytest
 from rich.console import Console
 
 from wpprep.errors import MissingInputError, OptionError
-from wpprep.instances import open_shards, originals
+from wpprep.inspection.find_rows import open_shards, originals
+from wpprep.inspection.terminal import as_data, show
 from wpprep.pipeline import make_shards
 from wpprep.shards import read_shard
-from wpprep.show import as_data, show
 
 
 def printed(path, **options):
@@ -92,7 +92,7 @@ def test_a_search_does_not_reach_into_the_next_row(shards):
     ids = originals(batch)
     sep, cls = ids[batch.offsets[1] - 1], ids[batch.offsets[1]]
     assert (pieces[sep], pieces[cls]) == ("[SEP]", "[CLS]")
-    from wpprep.instances import _rows_holding
+    from wpprep.inspection.find_rows import _rows_holding
 
     assert not len(_rows_holding(batch, [[int(sep), int(cls)]]))
 
@@ -183,7 +183,7 @@ def test_a_label_or_a_mask_alone_is_a_difference(shards):
     """Any column of a row makes it another row, wherever in the batch it lies."""
     import dataclasses
 
-    from wpprep.differences import _rows_that_differ
+    from wpprep.inspection.diff import _rows_that_differ
 
     batch = read_shard(shards / "shard-00001-of-00003.arrow")
     assert not _rows_that_differ(batch, batch).any()

@@ -18,8 +18,8 @@ from wpprep.storage.manifest import read_manifest
 pytest.importorskip("matplotlib", reason="the report draws charts")
 pytest.importorskip("jinja2", reason="the report fills a template")
 
-from wpprep.report import parts, report
-from wpprep.report.vocabulary import _script
+from wpprep.inspection.html_report import parts, report
+from wpprep.inspection.html_report.vocabulary import _script
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +170,7 @@ def test_other_shards_have_a_page_too(options, folders, tmp_path):
 
 def test_long_instances_are_cut_short(monkeypatch, folders, tmp_path):
     """The tokens of all instances together are bounded; how many are left out is said."""
-    monkeypatch.setattr(importlib.import_module("wpprep.report.page"), "_MOST_TOKENS", 20 * 7)
+    monkeypatch.setattr(importlib.import_module("wpprep.inspection.html_report.page"), "_MOST_TOKENS", 20 * 7)
     text = report(folders / SHARDS, tmp_path / "page.html").path.read_text()
     assert text.count(" tokens more</p>") == 20  # no instance of this corpus has 7 tokens or fewer
 

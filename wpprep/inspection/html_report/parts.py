@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wpprep import charts
-from wpprep.charts import short
+from wpprep.inspection import charts
+from wpprep.inspection.charts import short
 from wpprep.records import Ints
 
 Numbers = npt.NDArray[Any]
@@ -48,7 +48,7 @@ class Chart:
 class Section:
     """What there is to say of one folder.
 
-    ``passages`` are long facts, ``instances`` rows of shards as `wpprep.instances` gives them.
+    ``passages`` are long facts, ``instances`` rows of shards as `wpprep.inspection.find_rows` gives them.
     """
 
     kind: str

@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from wpprep._version import __version__
-from wpprep.census import Census, take_census
-from wpprep.charts import svg
 from wpprep.errors import MissingExtraError, MissingInputError, OptionError, OutputError
-from wpprep.instances import OpenShards, open_shards
-from wpprep.report import shards as about_shards
-from wpprep.report import training as about_training
-from wpprep.report import vocabulary as about_vocabularies
-from wpprep.report.parts import Section, short_name
-from wpprep.report.vocabulary import Named, read_sample
-from wpprep.show import label_of
+from wpprep.inspection.census import Census, take_census
+from wpprep.inspection.charts import svg
+from wpprep.inspection.find_rows import OpenShards, open_shards
+from wpprep.inspection.html_report import shards as about_shards
+from wpprep.inspection.html_report import training as about_training
+from wpprep.inspection.html_report import vocabulary as about_vocabularies
+from wpprep.inspection.html_report.parts import Section, short_name
+from wpprep.inspection.html_report.vocabulary import Named, read_sample
+from wpprep.inspection.terminal import label_of
 from wpprep.storage.files import MANIFEST, METRICS, write_text
 from wpprep.storage.manifest import read_manifest
 from wpprep.vocab.vocabulary import TOKENIZER, Vocabulary

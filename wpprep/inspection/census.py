@@ -20,7 +20,7 @@ import numpy as np
 
 from wpprep import rng
 from wpprep.errors import ShardError
-from wpprep.instances import OpenShards, blocks, predicted_places
+from wpprep.inspection.find_rows import OpenShards, blocks, predicted_places
 from wpprep.records import InstanceBatch, Ints
 from wpprep.storage.manifest import Shard
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from wpprep.errors import TrainingError
-from wpprep.report.parts import Chart, Section, curves, percent, short_name
+from wpprep.inspection.html_report.parts import Chart, Section, curves, percent, short_name
 from wpprep.storage.files import MANIFEST, METRICS
 
 _TRAINING = "training.json"

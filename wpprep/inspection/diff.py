@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from wpprep.instances import Block, OpenShards, as_data, blocks, open_shards
+from wpprep.inspection.find_rows import Block, OpenShards, as_data, blocks, open_shards
 from wpprep.records import InstanceBatch, Ints
 from wpprep.shards import slice_rows
 

@@ -10,6 +10,6 @@ The page needs nothing but itself: no network, no other file. Equal folders give
 
 from __future__ import annotations
 
-from wpprep.report.page import Report, report
+from wpprep.inspection.html_report.page import Report, report
 
 __all__ = ["Report", "report"]

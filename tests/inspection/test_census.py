@@ -6,11 +6,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from wpprep.census import padding_shares, take_census
 from wpprep.errors import ShardError
-from wpprep.instances import open_shards
+from wpprep.inspection.census import padding_shares, take_census
+from wpprep.inspection.find_rows import open_shards
+from wpprep.inspection.terminal import as_data
 from wpprep.pipeline import make_shards
-from wpprep.show import as_data
 from wpprep.storage.manifest import read_manifest
 
 

@@ -14,10 +14,19 @@ import numpy as np
 
 from wpprep.config import CorpusOptions
 from wpprep.encode.encoder import Encoder
-from wpprep.instances import readable
+from wpprep.inspection.find_rows import readable
+from wpprep.inspection.html_report.parts import (
+    Chart,
+    Section,
+    Table,
+    columns,
+    histogram,
+    percent,
+    short_name,
+    zipf,
+)
 from wpprep.readers import plan_slices, read_slice
 from wpprep.records import Ints
-from wpprep.report.parts import Chart, Section, Table, columns, histogram, percent, short_name, zipf
 from wpprep.storage.files import MANIFEST
 from wpprep.storage.manifest import read_manifest
 from wpprep.vocab.quality import Quality, measure

@@ -20,11 +20,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from wpprep.census import take_census
 from wpprep.config import ShowOptions, build, refuse_unknown
-from wpprep.differences import find_differences
 from wpprep.errors import MissingInputError, OptionError
-from wpprep.instances import by_number, of_document, open_shards, readable, with_text
+from wpprep.inspection.census import take_census
+from wpprep.inspection.diff import find_differences
+from wpprep.inspection.find_rows import by_number, of_document, open_shards, readable, with_text
 from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import MANIFEST
 from wpprep.storage.manifest import read_manifest
