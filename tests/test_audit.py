@@ -13,9 +13,9 @@ from reference import CLS, FIRST, MASK, PAD, SEP, columns, roles, store, synthet
 
 from wpprep.audit import RULES, check_rows, find_faults
 from wpprep.config import ShardOptions, as_dict
-from wpprep.figures import shard_statistics
-from wpprep.masking import mask_batch
-from wpprep.pairing import make_instances
+from wpprep.instances.masking import mask_batch
+from wpprep.instances.pairing import make_instances
+from wpprep.instances.statistics import shard_statistics
 from wpprep.pipeline import make_shards
 from wpprep.records import InstanceBatch
 from wpprep.shards import read_shard, write_shard

@@ -11,8 +11,8 @@ from support.counting import CLS, PAD, PIECES, SEP, make_folder, rewrite
 
 from wpprep import rng
 from wpprep.errors import ShardError, WpprepError
+from wpprep.instances.masking import mask_batch
 from wpprep.loader import Batch, Loader
-from wpprep.masking import mask_batch
 from wpprep.records import InstanceBatch
 from wpprep.rows import ShardFolder
 

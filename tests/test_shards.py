@@ -17,11 +17,11 @@ from reference import CLS, MASK, SEP, columns, roles, store, synthetic
 
 from wpprep import shards as room
 from wpprep.config import ShardOptions, as_dict
-from wpprep.dense import pad_rows, unpad_rows
 from wpprep.errors import MissingInputError, OptionError, OutputError, ShardError
-from wpprep.figures import add_statistics, shard_statistics
-from wpprep.masking import mask_batch
-from wpprep.pairing import make_instances
+from wpprep.instances.dense import pad_rows, unpad_rows
+from wpprep.instances.masking import mask_batch
+from wpprep.instances.pairing import make_instances
+from wpprep.instances.statistics import add_statistics, shard_statistics
 from wpprep.records import InstanceBatch, offsets_of
 from wpprep.shards import (
     read_metadata,

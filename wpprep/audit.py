@@ -20,7 +20,7 @@ from numba import njit
 from wpprep import engines
 from wpprep.config import EngineOptions
 from wpprep.errors import WpprepError
-from wpprep.figures import add_statistics, shard_statistics
+from wpprep.instances.statistics import add_statistics, shard_statistics
 from wpprep.records import InstanceBatch, Ints, TokenRoles, Tokens
 from wpprep.shards import read_rows
 from wpprep.storage.cache import fetch_folder

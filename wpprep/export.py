@@ -1,6 +1,6 @@
 """Export: shards as other trainers read them, one file a shard.
 
-    parquet   the columns of `wpprep.dense`, padded, for `datasets` and transformers' Trainer
+    parquet   the columns of `wpprep.instances.dense`, padded, for `datasets` and transformers' Trainer
     tfrecord  BERT's run_pretraining (google-research/bert): input_ids, input_mask, segment_ids,
               masked_lm_positions, masked_lm_ids, masked_lm_weights (floats), next_sentence_labels
     hdf5      NVIDIA's BERT (DeepLearningExamples): the same but for the weights, a dataset each, in files with
@@ -34,8 +34,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wpprep.config import RunOptions, build, refuse_unknown
-from wpprep.dense import pad_rows
 from wpprep.errors import OptionError
+from wpprep.instances.dense import pad_rows
 from wpprep.jobs import run_resumable
 from wpprep.output import OutputFolder
 from wpprep.records import InstanceBatch, TokenRoles

@@ -25,8 +25,8 @@ from typing import IO, Any
 from wpprep.config import CorpusOptions, ExtractOptions, RunOptions, as_dict, build, refuse_unknown
 from wpprep.corpus import Paths, bytes_of, end_survey, plan_of, refuse_empty, survey, tasks_of
 from wpprep.facts import FACTS, count_document, take_facts, unused
-from wpprep.figures import sum_statistics
 from wpprep.filters import Tally, used_documents
+from wpprep.instances.statistics import sum_statistics
 from wpprep.jobs import Progress, run_resumable
 from wpprep.output import OutputFolder
 from wpprep.records import Document, Slice, in_batches

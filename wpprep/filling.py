@@ -17,7 +17,7 @@ from wpprep.config import RunOptions, ShardOptions, as_dict
 from wpprep.dealing import Selection, share_out
 from wpprep.encode.tokens import read_token_counts, write_index
 from wpprep.facts import take_facts
-from wpprep.figures import sum_statistics
+from wpprep.instances.statistics import sum_statistics
 from wpprep.jobs import Progress, Receipts, run_resumable
 from wpprep.output import OutputFolder
 from wpprep.records import token_dtype

@@ -30,7 +30,7 @@ from numba import njit
 
 from wpprep import rng
 from wpprep.errors import OptionError
-from wpprep.masking import mask_batch
+from wpprep.instances.masking import mask_batch
 from wpprep.order import MULTIPLE, Order, Rows
 from wpprep.records import InstanceBatch, Ints
 from wpprep.rows import ShardFolder

@@ -10,7 +10,7 @@ One file, uncompressed, one record batch, a row an instance, nothing padded:
     mlm_labels           list<uint16>   the original ids there             }
     word_starts          list<uint8>    1 where a word starts; only if the loader must know and no piece tells
 
-With the layout ``dense`` it has the columns of `wpprep.dense` instead, padded, in record batches of 4,096 rows.
+With the layout ``dense`` it has the columns of `wpprep.instances.dense` instead, padded, in record batches of 4,096 rows.
 The schema's metadata names the format and its version, the vocabulary and the data options. An instance of 512
 tokens takes 1,351 bytes: 1,024 of ids, 308 of positions and labels, 19 of offsets and the plain columns.
 
@@ -32,8 +32,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from wpprep.dense import DenseRows, pad_rows, unpad_rows
 from wpprep.errors import MissingInputError, OptionError, ShardError
+from wpprep.instances.dense import DenseRows, pad_rows, unpad_rows
 from wpprep.records import InstanceBatch, Ints, offsets_of
 from wpprep.storage.arrays import numbers, plain
 from wpprep.storage.files import atomic_write, sha256_of

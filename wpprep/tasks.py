@@ -17,9 +17,9 @@ from wpprep import rng
 from wpprep.config import ShardOptions, as_dict
 from wpprep.dealing import Selection, documents_of
 from wpprep.encode.tokens import Keys, Spans, TokenStore
-from wpprep.figures import shard_statistics
-from wpprep.masking import mask_batch
-from wpprep.pairing import make_instances
+from wpprep.instances.masking import mask_batch
+from wpprep.instances.pairing import make_instances
+from wpprep.instances.statistics import shard_statistics
 from wpprep.records import (
     InstanceBatch,
     Ints,

@@ -32,7 +32,7 @@ def mask_row(
     replacements: list[int],
     key: int,
 ) -> Masked:
-    """What `wpprep.masking.mask_batch` makes of one row; ``starts_word`` is None under the policy token,
+    """What `wpprep.instances.masking.mask_batch` makes of one row; ``starts_word`` is None under the policy token,
     ``spans`` true under the policy span.
 
     ``shares`` are those of ``[MASK]`` and of random tokens.

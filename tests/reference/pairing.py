@@ -31,7 +31,7 @@ def pair(
     corpus: list[Document],
     options: ShardOptions,
 ) -> list[Pair]:
-    """What `wpprep.pairing.make_instances` makes of these documents, from the same streams."""
+    """What `wpprep.instances.pairing.make_instances` makes of these documents, from the same streams."""
     max_tokens = options.max_seq_length - (2 if options.objective == "single" else 3)
     pairs: list[Pair] = []
     for document, index, pass_ in zip(documents, indices, passes, strict=True):

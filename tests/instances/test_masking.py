@@ -17,7 +17,7 @@ from reference.masking import google_mask, mask_row, number_to_predict
 
 from wpprep import rng
 from wpprep.errors import OptionError, VocabularyError
-from wpprep.masking import POLICIES, _span_length, mask_batch
+from wpprep.instances.masking import POLICIES, _span_length, mask_batch
 from wpprep.records import InstanceBatch, offsets_of
 
 SIDES = st.lists(

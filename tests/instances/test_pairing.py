@@ -17,7 +17,7 @@ from reference.pairing import google_pairs, pair
 from wpprep import rng
 from wpprep.config import ShardOptions
 from wpprep.errors import OptionError
-from wpprep.pairing import PLAN, Instances, _truncate, make_instances
+from wpprep.instances.pairing import PLAN, Instances, _truncate, make_instances
 from wpprep.shards import take_rows
 
 LENGTHS = st.lists(st.lists(st.integers(1, 12), min_size=1, max_size=8), min_size=2, max_size=8)

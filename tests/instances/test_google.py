@@ -24,9 +24,9 @@ from reference.pairing import google_pairs
 from wpprep.config import ShardOptions
 from wpprep.encode.tokens import Part, TokenStore
 from wpprep.encoding import encode_corpus
+from wpprep.instances.masking import mask_batch
+from wpprep.instances.pairing import make_instances
 from wpprep.learning import train_vocab
-from wpprep.masking import mask_batch
-from wpprep.pairing import make_instances
 from wpprep.pipeline import make_shards
 from wpprep.records import TokenizedDocuments
 from wpprep.shards import read_shard
