@@ -31,9 +31,9 @@ SHARES = (0.0001, 0.001, 0.01)
 
 def plan(size: dict[str, int], folder: Path) -> str:
     """The slices of 10,000 files as tasks, and what the plan says of them."""
-    from wpprep.claims import Claims
     from wpprep.config import CorpusOptions, as_dict
     from wpprep.corpus import bytes_of, plan_of
+    from wpprep.jobs.claims import Claims
     from wpprep.records import Slice
 
     n = size["slices"]
@@ -53,8 +53,8 @@ def bookkeep(size: dict[str, int], folder: Path) -> str:
     """Run the shards' tasks, which do nothing but say what a shard says, and sum up what they said."""
     from wpprep.config import RunOptions
     from wpprep.filling import shards_in, sum_statistics
-    from wpprep.jobs import run_resumable
-    from wpprep.output import OutputFolder
+    from wpprep.jobs.output import OutputFolder
+    from wpprep.jobs.resume import run_resumable
     from wpprep.storage.manifest import Manifest, read_manifest
 
     n = size["shards"]

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from support.checksums import checksums as checksums_of_folder
 
-from wpprep import mirror
 from wpprep.counting_words import count_words
 from wpprep.encode.tokens import TokenStore
 from wpprep.encoding import encode_corpus
@@ -20,6 +19,7 @@ from wpprep.errors import MissingInputError, OptionError, OutputError, RemoteErr
 from wpprep.export import export_shards
 from wpprep.extract import extract_corpus
 from wpprep.inspection.terminal import as_data
+from wpprep.jobs import upload as mirror
 from wpprep.learning import train_vocab
 from wpprep.pipeline import make_shards
 from wpprep.rows import ShardFolder

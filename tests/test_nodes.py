@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from support.checksums import checksums
 
-from wpprep.claims import Claims
 from wpprep.config import RunOptions
 from wpprep.errors import OptionError, OutputError, ShardError
 from wpprep.extract import extract_corpus
-from wpprep.output import OutputFolder
+from wpprep.jobs.claims import Claims
+from wpprep.jobs.output import OutputFolder
 from wpprep.pipeline import make_shards
 from wpprep.storage.files import Place
 from wpprep.storage.manifest import Manifest, verify

@@ -95,7 +95,7 @@ def test_an_interrupted_encoding_goes_on_with_other_slices(
     sample_corpus: Path, vocab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Parts that a killed run wrote for smaller slices are no parts of the store that a later run finishes."""
-    from wpprep.output import OutputFolder
+    from wpprep.jobs.output import OutputFolder
 
     corpus = [sample_corpus / "wiki"]
 

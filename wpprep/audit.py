@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from wpprep import engines
 from wpprep.config import EngineOptions
 from wpprep.errors import WpprepError
 from wpprep.instances.statistics import add_statistics, shard_statistics
+from wpprep.jobs import engines
 from wpprep.records import InstanceBatch, Ints, TokenRoles, Tokens
 from wpprep.shards import read_rows
 from wpprep.storage.cache import fetch_folder

@@ -22,8 +22,8 @@ from typing import Any
 
 from wpprep.config import CorpusOptions, RunOptions
 from wpprep.errors import CorpusError, MissingInputError, OptionError
-from wpprep.jobs import Progress, run_resumable
-from wpprep.output import OutputFolder
+from wpprep.jobs.output import OutputFolder
+from wpprep.jobs.resume import Progress, run_resumable
 from wpprep.readers import plan_slices
 from wpprep.records import Kept, Slice
 from wpprep.storage.files import is_compressed, size_of

@@ -20,8 +20,8 @@ from wpprep.errors import OptionError
 from wpprep.facts import FACTS, count_document, unused
 from wpprep.filling import manifest_of_tokens
 from wpprep.filters import Tally, used_documents
-from wpprep.jobs import Progress, Summary, run_resumable, silence
-from wpprep.output import OutputFolder
+from wpprep.jobs.output import OutputFolder
+from wpprep.jobs.resume import Progress, Summary, run_resumable, silence
 from wpprep.records import Document, Ints, Slice, TokenizedDocuments, in_batches
 from wpprep.sentences import sentence_splitter
 from wpprep.source import Source, refuse_damage

@@ -36,8 +36,8 @@ import numpy.typing as npt
 from wpprep.config import RunOptions, build, refuse_unknown
 from wpprep.errors import OptionError
 from wpprep.instances.dense import pad_rows
-from wpprep.jobs import run_resumable
-from wpprep.output import OutputFolder
+from wpprep.jobs.output import OutputFolder
+from wpprep.jobs.resume import run_resumable
 from wpprep.records import InstanceBatch, TokenRoles
 from wpprep.shards import dense_table, read_rows
 from wpprep.storage.cache import fetch_folder

@@ -27,8 +27,8 @@ from wpprep.corpus import Paths, bytes_of, end_survey, plan_of, refuse_empty, su
 from wpprep.facts import FACTS, count_document, take_facts, unused
 from wpprep.filters import Tally, used_documents
 from wpprep.instances.statistics import sum_statistics
-from wpprep.jobs import Progress, run_resumable
-from wpprep.output import OutputFolder
+from wpprep.jobs.output import OutputFolder
+from wpprep.jobs.resume import Progress, run_resumable
 from wpprep.records import Document, Slice, in_batches
 from wpprep.storage.files import atomic_write
 from wpprep.storage.manifest import File, Manifest, describe, read_manifest

@@ -18,8 +18,8 @@ from wpprep.dealing import Selection, share_out
 from wpprep.encode.tokens import read_token_counts, write_index
 from wpprep.facts import take_facts
 from wpprep.instances.statistics import sum_statistics
-from wpprep.jobs import Progress, Receipts, run_resumable
-from wpprep.output import OutputFolder
+from wpprep.jobs.output import OutputFolder
+from wpprep.jobs.resume import Progress, Receipts, run_resumable
 from wpprep.records import token_dtype
 from wpprep.source import Source
 from wpprep.storage.files import MANIFEST, make_folder

@@ -29,8 +29,8 @@ from wpprep.corpus import Paths, end_survey, plan_of, refuse_empty, survey, task
 from wpprep.counting import Counted, count_at_hand, fits_in_memory, table_bytes
 from wpprep.counting_words import count_words
 from wpprep.errors import OptionError
-from wpprep.jobs import Progress, Summary, silence
-from wpprep.output import OutputFolder
+from wpprep.jobs.output import OutputFolder
+from wpprep.jobs.resume import Progress, Summary, silence
 from wpprep.storage.files import UNFINISHED
 from wpprep.storage.manifest import Manifest, describe, read_manifest
 from wpprep.vocab.counts import CorpusFacts

@@ -28,8 +28,8 @@ from wpprep.filling import (
     hold_out,
     manifest_of,
 )
-from wpprep.jobs import Progress, Summary, silence
-from wpprep.output import OutputFolder
+from wpprep.jobs.output import OutputFolder
+from wpprep.jobs.resume import Progress, Summary, silence
 from wpprep.source import open_source
 from wpprep.storage.files import HOLDOUT, place, remove_folder
 from wpprep.storage.manifest import read_manifest

@@ -9,8 +9,8 @@ import os
 from functools import partial
 from typing import Any
 
-from wpprep import engines
 from wpprep.config import EngineOptions, build, refuse_unknown
+from wpprep.jobs import engines
 from wpprep.storage.manifest import verify
 
 

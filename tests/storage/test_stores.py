@@ -11,7 +11,7 @@ import pytest
 from wpprep.errors import MissingInputError, OutputError
 from wpprep.extract import extract_corpus
 from wpprep.inputs import expand_inputs
-from wpprep.mirror import Mirror
+from wpprep.jobs.upload import Mirror
 from wpprep.readers import detect
 from wpprep.storage import remote
 from wpprep.storage.manifest import verify

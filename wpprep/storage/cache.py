@@ -3,7 +3,7 @@
     $WPPREP_CACHE or $XDG_CACHE_HOME/wpprep or ~/.cache/wpprep
       files/<key>/wiki.arrow       a file; the key changes when the remote file does
       folders/<key>/...            a finished folder by the sha256 of its manifest, which names all its files
-      out/s3/bucket/shards/...     an output on its way to a bucket (`wpprep.mirror`)
+      out/s3/bucket/shards/...     an output on its way to a bucket (`wpprep.jobs.upload`)
 
 A copy takes its name when it is whole, and a file of a finished folder only with the checksum that its
 manifest gives. Nothing is ever removed from ``files`` and ``folders``; whoever needs the space may remove them

@@ -23,7 +23,7 @@ from typing import Any
 
 from wpprep._version import __version__
 from wpprep.config import TrainOptions, build, refuse_unknown
-from wpprep.mirror import outbound
+from wpprep.jobs.upload import outbound
 from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import Place, place
 from wpprep.storage.manifest import Manifest

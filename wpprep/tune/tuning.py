@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save
 
 from wpprep.config import FinetuneOptions, LabelledOptions, as_dict, build, refuse_unknown
 from wpprep.errors import CorpusError, OptionError, OutputError
-from wpprep.output import OutputFolder
+from wpprep.jobs.output import OutputFolder
 from wpprep.storage.files import MANIFEST, UNFINISHED, atomic_write, remove_folder, sha256_of, write_text
 from wpprep.storage.manifest import Manifest, describe
 from wpprep.train.checkpoint import put_in_place, save_files

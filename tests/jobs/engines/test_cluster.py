@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 from support.checksums import checksums
 
-from wpprep import engines, output
 from wpprep.config import RunOptions
 from wpprep.counting_words import count_words
 from wpprep.errors import OptionError, OutputError, TextDecodeError, WorkerError
-from wpprep.output import OutputFolder
+from wpprep.jobs import engines, output
+from wpprep.jobs.output import OutputFolder
 from wpprep.pipeline import make_shards
 from wpprep.storage.files import sha256_of
 from wpprep.storage.remote import list_remote, put_remote
@@ -171,7 +171,7 @@ def test_a_folder_that_only_the_worker_sees_is_one_line(tmp_path, monkeypatch):
 def test_no_scheduler_is_one_line(monkeypatch):
     """An address where no scheduler answers is named."""
     pytest.importorskip("distributed")
-    from wpprep.engines import cluster
+    from wpprep.jobs.engines import cluster
 
     monkeypatch.setattr(cluster, "_CONNECT_WITHIN", 0.5)
     with pytest.raises(WorkerError, match=r"tcp://127\.0\.0\.1:9: no Dask scheduler answers there"):

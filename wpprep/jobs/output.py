@@ -12,7 +12,7 @@ refused with the difference spelled out.
 
 Several nodes may fill one folder together (``node="2/4"``): they share the lock, `claims` says who does what,
 and of those that see the last receipt one is elected to finish. After ``with``, the folder is finished for all.
-A folder in a bucket is written in a local one, and each file put when its task is done (`wpprep.mirror`).
+A folder in a bucket is written in a local one, and each file put when its task is done (`wpprep.jobs.upload`).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from wpprep.claims import Claims
 from wpprep.errors import OutputError, WpprepError
-from wpprep.mirror import KEPT_HERE, Mirror
-from wpprep.ownership import PLAN, difference, found_plan, lock_folder, refuse_foreign
+from wpprep.jobs.claims import Claims
+from wpprep.jobs.lock import PLAN, difference, found_plan, lock_folder, refuse_foreign
+from wpprep.jobs.upload import KEPT_HERE, Mirror
 from wpprep.storage.cache import fetch_entry
 from wpprep.storage.files import (
     MANIFEST,

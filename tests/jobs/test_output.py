@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from wpprep.errors import OutputError
-from wpprep.output import UNFINISHED, OutputFolder
+from wpprep.jobs.output import UNFINISHED, OutputFolder
 from wpprep.storage.files import sha256_of, write_text
 from wpprep.storage.manifest import Manifest
 

@@ -18,10 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wpprep import engines
 from wpprep.config import RunOptions
 from wpprep.errors import OutputError
-from wpprep.output import OutputFolder
+from wpprep.jobs import engines
+from wpprep.jobs.output import OutputFolder
 from wpprep.storage.files import UNFINISHED, Place
 from wpprep.storage.manifest import Manifest
 

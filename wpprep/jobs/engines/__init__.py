@@ -22,8 +22,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from wpprep.config import EngineOptions
-from wpprep.engines import processes
 from wpprep.errors import MissingExtraError
+from wpprep.jobs.engines import processes
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -78,7 +78,7 @@ def _run_on_cluster(
     make: Callable[[], Any], tasks: Iterable[Any], options: EngineOptions
 ) -> Iterator[tuple[int, Any]]:
     try:
-        cluster = importlib.import_module("wpprep.engines.cluster")
+        cluster = importlib.import_module("wpprep.jobs.engines.cluster")
     except ImportError as error:
         raise MissingExtraError("the engine dask needs its package: pip install 'wpprep[dask]'") from error
     yield from cluster.run(make, tasks, options)

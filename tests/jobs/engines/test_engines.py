@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from wpprep import engines
 from wpprep.config import RunOptions
 from wpprep.errors import CorpusError, WorkerError
+from wpprep.jobs import engines
 
 
 def make_square(delay=0.0):
