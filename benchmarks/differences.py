@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from harness import DATA, text_of
 from tokenizers import normalizers, pre_tokenizers
 
-from wpprep.encode.encoder import Encoder
+from wpprep.tokenizer.encoder import Encoder
 
 CAUSES = {
     "sigma": "final sigma: \u03a3 at the end of a word becomes \u03c2, in tokenizers \u03c3",

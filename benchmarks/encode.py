@@ -53,7 +53,7 @@ CASES = {
 
 
 def ours(case: Case) -> Work:
-    from wpprep.encode.encoder import Encoder
+    from wpprep.tokenizer.encoder import Encoder
 
     Encoder.from_folder(case.file).encode("compile the kernels, é 한 中")
     encoder = Encoder.from_folder(case.file)
@@ -67,8 +67,8 @@ def ours(case: Case) -> Work:
 
 def ours_from_file(case: Case) -> Work:
     """From the bytes of a file to ids, without a string in between."""
-    from wpprep.encode.encoder import Encoder
-    from wpprep.encode.filter import encoded_lines
+    from wpprep.tokenizer.encoder import Encoder
+    from wpprep.tokenizer.stream import encoded_lines
 
     file, size = _as_file(case)
     Encoder.from_folder(case.file).encode_batch(["compile the kernels", "é 한 中"])
@@ -97,7 +97,7 @@ def ours_again(case: Case) -> Work:
 
 
 def tokenizers(case: Case) -> Work:
-    from wpprep.vocab.vocabulary import Vocabulary
+    from wpprep.tokenizer.vocabulary import Vocabulary
 
     tokenizer = Vocabulary.from_folder(case.file).tokenizer
     documents, size = case.documents(4)
@@ -110,7 +110,7 @@ def tokenizers(case: Case) -> Work:
 
 def tokenizers_with_offsets(case: Case) -> Work:
     """`encode_batch`, which also says where in the text every token was."""
-    from wpprep.vocab.vocabulary import Vocabulary
+    from wpprep.tokenizer.vocabulary import Vocabulary
 
     tokenizer = Vocabulary.from_folder(case.file).tokenizer
     documents, size = case.documents(4)
@@ -159,7 +159,7 @@ def gigatoken(case: Case) -> Work | None:
         return None
     import gigatoken as giga
 
-    from wpprep.vocab.vocabulary import Vocabulary
+    from wpprep.tokenizer.vocabulary import Vocabulary
 
     tokenizer = giga.Tokenizer(Vocabulary.from_folder(case.file).tokenizer)
     file, size = _as_file(case)

@@ -30,8 +30,8 @@ def tokenize(vocab: str, ids: bool, cache_memory: int, quiet: bool, as_json: boo
     import json
     import sys
 
-    from wpprep.encode.encoder import Encoder
-    from wpprep.encode.filter import encoded_lines
+    from wpprep.tokenizer.encoder import Encoder
+    from wpprep.tokenizer.stream import encoded_lines
 
     encoder = Encoder.from_folder(vocab, cache_memory)
     for batch in encoded_lines(encoder, sys.stdin.buffer):

@@ -320,7 +320,7 @@ def test_a_corpus_all_held_out_is_learned_from(tmp_path: Path) -> None:
 def test_rare_words_put_aside_are_dropped_at_the_end(tmp_path: Path) -> None:
     """A word that is rare in every part but not in all is kept."""
     from wpprep.config import VocabOptions
-    from wpprep.vocab.normalization import TextRules
+    from wpprep.tokenizer.normalization import TextRules
 
     parts = [counts_of({"the": (1, 0), f"word{i}": (1, 0)}) for i in range(3)]
     spill = Spill(tmp_path, "words", 0)

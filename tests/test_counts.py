@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from wpprep.config import UNICODE_FORMS, CountOptions, VocabOptions
 from wpprep.errors import VocabularyError
 from wpprep.records import Document, fingerprint
+from wpprep.tokenizer.normalization import TextRules, counting_rule
 from wpprep.vocab.counts import ChunkCounter, ChunkCounts, CorpusFacts
-from wpprep.vocab.normalization import TextRules, counting_rule
 from wpprep.vocab.words import WordCounter, WordCounts, count_words
 
 CHARACTERS = "aAb c.\u00e9\u4e2d'\n\u0338=\ud55c9"

@@ -14,6 +14,7 @@ from support.bert import torch, transformers, write_bert
 
 from wpprep.errors import CorpusError, MissingInputError, OptionError, OutputError, TrainingError
 from wpprep.storage.manifest import verify
+from wpprep.tokenizer.vocabulary import Vocabulary
 from wpprep.train import fill_mask
 from wpprep.train.model import no_progress_bar
 from wpprep.tune import answering, finetune, predict, tagging
@@ -22,7 +23,6 @@ from wpprep.tune.examples import Answer, Example
 from wpprep.tune.rows import Part, Row, collate, fit, plan_batches
 from wpprep.tune.setup import Setup
 from wpprep.tune.tagging import First
-from wpprep.vocab.vocabulary import Vocabulary
 
 FILES = {
     "classify": "sentiment.tsv",

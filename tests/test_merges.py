@@ -17,11 +17,11 @@ from reference.merges import corpus_of as twin_corpus
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from wpprep.config import MAX_WORD_CHARACTERS, VocabOptions
+from wpprep.tokenizer.normalization import TextRules
 from wpprep.vocab import bounds, places, segmentation
 from wpprep.vocab.alphabet import choose_alphabet
 from wpprep.vocab.greedy import count_usage
 from wpprep.vocab.merges import Merger
-from wpprep.vocab.normalization import TextRules
 from wpprep.vocab.scores import FREQUENCY, LIKELIHOOD, RATIO, SCORES, merge_score
 from wpprep.vocab.segmentation import FIRST, LEFT, N_PAIRS, N_PIECES, PAIR, PIECE, RIGHT, TOTAL
 from wpprep.vocab.words import WordCounts

@@ -10,10 +10,10 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from wpprep.config import CountOptions
 from wpprep.records import Document
+from wpprep.tokenizer.normalization import counting_rule
+from wpprep.tokenizer.vocabulary import Vocabulary
 from wpprep.vocab.counts import ChunkCounter
-from wpprep.vocab.normalization import counting_rule
 from wpprep.vocab.quality import Measured, compare, measure, measure_counts, subject_of, table
-from wpprep.vocab.vocabulary import Vocabulary
 
 
 def small() -> Tokenizer:

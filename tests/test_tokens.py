@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from reference import Document, columns, numbered, store
 
 from wpprep import rng
-from wpprep.encode import tokens as room
 from wpprep.encode.tokens import TokenStore, read_part, read_token_counts, write_index, write_part
 from wpprep.errors import MissingInputError, OptionError, ShardError
 from wpprep.records import TokenizedDocuments
+from wpprep.tokenizer import tokens as room
 
 PARTS = ["part-00000.arrow", "part-00001.arrow", "part-00002.arrow"]
 LENGTHS = st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=6), min_size=1, max_size=9)

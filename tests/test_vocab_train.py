@@ -13,9 +13,9 @@ import pytest
 
 from wpprep.config import SPECIAL_TOKENS, VocabOptions
 from wpprep.errors import OptionError, VocabularyError
-from wpprep.vocab.normalization import TextRules
+from wpprep.tokenizer.normalization import TextRules
+from wpprep.tokenizer.vocabulary import LearnedVocabulary, Vocabulary, write_vocabulary
 from wpprep.vocab.train import learn_vocabulary
-from wpprep.vocab.vocabulary import LearnedVocabulary, Vocabulary, write_vocabulary
 from wpprep.vocab.words import WordCounts
 
 SAMPLE = Path(__file__).parent.parent / "sample_corpus"

@@ -27,7 +27,7 @@ _HOMES = {
     "demo": "wpprep.demo",
     "show": "wpprep.show",
     "report": "wpprep.report",
-    "Encoder": "wpprep.encode.encoder",
+    "Encoder": "wpprep.tokenizer.encoder",
     "Loader": "wpprep.loader",
     "WpprepError": "wpprep.errors",
 }
@@ -56,7 +56,6 @@ if TYPE_CHECKING:
     from wpprep.comparing import compare_vocabs
     from wpprep.counting_words import count_words
     from wpprep.demo import demo
-    from wpprep.encode.encoder import Encoder
     from wpprep.encoding import encode_corpus
     from wpprep.errors import WpprepError
     from wpprep.extract import extract_corpus
@@ -65,6 +64,7 @@ if TYPE_CHECKING:
     from wpprep.learning import train_vocab
     from wpprep.loader import Loader
     from wpprep.pipeline import make_shards
+    from wpprep.tokenizer.encoder import Encoder
     from wpprep.train import train
     from wpprep.train.embed import embed
     from wpprep.tune import finetune, predict

@@ -26,7 +26,7 @@ from wpprep.shards import read_rows
 from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import MANIFEST
 from wpprep.storage.manifest import Manifest, Shard, read_manifest
-from wpprep.vocab.vocabulary import Vocabulary
+from wpprep.tokenizer.vocabulary import Vocabulary
 
 RULES = (
     "its length is not between 3 and max_seq_length",

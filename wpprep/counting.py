@@ -28,15 +28,15 @@ import numpy as np
 from wpprep import rng
 from wpprep.config import CorpusOptions, CountOptions, CountRunOptions, as_dict
 from wpprep.corpus import Chosen, bytes_of
-from wpprep.encode.rules import CutRule
 from wpprep.filters import Tally, tally_from, used_documents
 from wpprep.jobs.output import OutputFolder
 from wpprep.jobs.resume import Progress, run_resumable
 from wpprep.records import Document, Slice
 from wpprep.storage.files import make_folder, remove_folder, remove_partial
 from wpprep.storage.manifest import describe_rows
+from wpprep.tokenizer.cut_rule import CutRule
+from wpprep.tokenizer.normalization import counting_rule
 from wpprep.vocab.counts import ChunkCounter, ChunkCounts, CorpusFacts
-from wpprep.vocab.normalization import counting_rule
 
 RUNS = "runs"
 MERGED = "counts.arrow"

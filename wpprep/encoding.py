@@ -14,7 +14,6 @@ import numpy as np
 
 from wpprep.config import CorpusOptions, RunOptions, as_dict, build, refuse_unknown
 from wpprep.corpus import Paths, bytes_of, end_survey, plan_of, refuse_empty, survey, tasks_of
-from wpprep.encode.encoder import Encoder
 from wpprep.encode.tokens import write_part
 from wpprep.errors import OptionError
 from wpprep.facts import FACTS, count_document, unused
@@ -28,7 +27,8 @@ from wpprep.source import Source, refuse_damage
 from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import Place, place
 from wpprep.storage.manifest import describe_rows, read_manifest
-from wpprep.vocab.vocabulary import Vocabulary
+from wpprep.tokenizer.encoder import Encoder
+from wpprep.tokenizer.vocabulary import Vocabulary
 
 _BATCH_CHARACTERS = 1 << 22
 

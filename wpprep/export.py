@@ -44,7 +44,7 @@ from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import MANIFEST, atomic_write, sha256_of
 from wpprep.storage.manifest import Manifest, Shard, describe, read_manifest
 from wpprep.storage.tfrecords import encode_records
-from wpprep.vocab.vocabulary import Vocabulary
+from wpprep.tokenizer.vocabulary import Vocabulary
 
 Columns = dict[str, npt.NDArray[Any]]
 Rows = Iterator[InstanceBatch]

@@ -25,7 +25,7 @@ from wpprep.source import Source
 from wpprep.storage.files import MANIFEST, make_folder
 from wpprep.storage.manifest import File, Manifest, Shard, describe, write_manifest
 from wpprep.tasks import MakeShard, bins_of
-from wpprep.vocab.vocabulary import Vocabulary, copy_vocabulary
+from wpprep.tokenizer.vocabulary import Vocabulary, copy_vocabulary
 
 
 def shards_in(receipts: Iterable[dict[str, Any]]) -> list[File | Shard]:

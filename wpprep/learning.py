@@ -33,11 +33,11 @@ from wpprep.jobs.output import OutputFolder
 from wpprep.jobs.resume import Progress, Summary, silence
 from wpprep.storage.files import UNFINISHED
 from wpprep.storage.manifest import Manifest, describe, read_manifest
+from wpprep.tokenizer.normalization import TextRules, counting_rule
+from wpprep.tokenizer.vocabulary import Vocabulary, write_vocabulary
 from wpprep.vocab.counts import CorpusFacts
-from wpprep.vocab.normalization import TextRules, counting_rule
 from wpprep.vocab.quality import measure_counts
 from wpprep.vocab.train import learn_vocabulary
-from wpprep.vocab.vocabulary import Vocabulary, write_vocabulary
 from wpprep.vocab.words import WordCounts
 from wpprep.vocab.words import count_words as words_of
 

@@ -29,7 +29,7 @@ from wpprep.shards import read_metadata, read_shard
 from wpprep.storage.cache import fetch_folder
 from wpprep.storage.manifest import Manifest, Shard, read_manifest
 from wpprep.storage.manifest import verify as find_damage
-from wpprep.vocab.vocabulary import Vocabulary
+from wpprep.tokenizer.vocabulary import Vocabulary
 
 # What labels and dynamic masks depend on: folders that are read together must agree on it.
 _SHARED_OPTIONS = ("objective", "masking", "mask_policy", "masked_lm_prob", "mask_share", "random_share")

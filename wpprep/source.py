@@ -22,7 +22,7 @@ from wpprep.errors import OptionError, ShardError, VocabularyError
 from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import Place, place
 from wpprep.storage.manifest import Manifest, read_manifest, verify
-from wpprep.vocab.vocabulary import Vocabulary
+from wpprep.tokenizer.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

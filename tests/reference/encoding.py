@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from wpprep.encode.encoder import Encoder
-from wpprep.encode.rules import BLANK, CLASSES, ORDINARY, PEEKS, CutRule
+from wpprep.tokenizer.cut_rule import BLANK, CLASSES, ORDINARY, PEEKS, CutRule
+from wpprep.tokenizer.encoder import Encoder
 
 COMPOSING = "\u0301\u0308\u0327\u0338\u0345\u093c\u3099\u309a\u1161\u11a8\u302e\u0315\u20dd\ufe0f\u200d"
 CONTROLS = "\0\x01\x0b\x0c\x1c\x1f\x7f\x85\xa0\xad\u1680\u2003\u200b\u2028\u2029\u3000\ufeff\ufffd\ufffe\ue000"

@@ -9,9 +9,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="models are an extra: pip install 'wpprep[train]'")
 transformers = pytest.importorskip("transformers", reason="models are an extra: pip install 'wpprep[train]'")
 
+from wpprep.tokenizer.vocabulary import Vocabulary  # noqa: E402
 from wpprep.train.checkpoint import save_files  # noqa: E402
 from wpprep.train.model import Size, build_model  # noqa: E402
-from wpprep.vocab.vocabulary import Vocabulary  # noqa: E402
 
 
 def write_bert(vocab: Path, folder: Path) -> Path:

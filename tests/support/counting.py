@@ -12,7 +12,7 @@ import numpy as np
 from wpprep.records import InstanceBatch
 from wpprep.shards import write_shard
 from wpprep.storage.manifest import Manifest, describe, write_manifest
-from wpprep.vocab.vocabulary import Vocabulary
+from wpprep.tokenizer.vocabulary import Vocabulary
 
 WORDS = 40
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

@@ -25,7 +25,7 @@ from wpprep.errors import MissingInputError, OptionError
 from wpprep.records import InstanceBatch, Ints, Tokens
 from wpprep.shards import read_rows
 from wpprep.storage.manifest import Manifest, Shard, read_manifest
-from wpprep.vocab.vocabulary import Vocabulary
+from wpprep.tokenizer.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from wpprep.inspection.find_rows import by_number, of_document, open_shards, rea
 from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import MANIFEST
 from wpprep.storage.manifest import read_manifest
-from wpprep.vocab.vocabulary import VOCABULARY_FILES, Vocabulary
+from wpprep.tokenizer.vocabulary import VOCABULARY_FILES, Vocabulary
 
 LABELS = {"nsp": ("B follows A", "B is random"), "sop": ("B follows A", "A and B are swapped")}
 _STYLES = {"special": "dim", "a": "cyan", "b": "green", "predicted": "bold yellow"}

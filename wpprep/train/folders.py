@@ -14,8 +14,8 @@ from transformers import BertConfig, BertForMaskedLM, BertForPreTraining
 from transformers.utils import logging
 
 from wpprep.errors import MissingInputError, OptionError
+from wpprep.tokenizer.vocabulary import Vocabulary
 from wpprep.train.model import no_progress_bar
-from wpprep.vocab.vocabulary import Vocabulary
 
 
 def read_config(folder: Path) -> BertConfig:

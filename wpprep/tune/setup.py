@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tokenizers import Encoding
 
-from wpprep.vocab.vocabulary import Vocabulary
+from wpprep.tokenizer.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, kw_only=True)

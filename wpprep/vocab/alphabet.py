@@ -13,11 +13,11 @@ import numpy as np
 from tokenizers import pre_tokenizers
 
 from wpprep.config import PREFIX, SUFFIX, VocabOptions
-from wpprep.encode.utf8 import CODE_POINTS, FIRST_BYTES, code_point_at
 from wpprep.errors import VocabularyError
 from wpprep.kernels import kernel
 from wpprep.records import Bytes, Ints
-from wpprep.vocab.normalization import TextRules
+from wpprep.tokenizer.normalization import TextRules
+from wpprep.tokenizer.utf8 import CODE_POINTS, FIRST_BYTES, code_point_at
 from wpprep.vocab.segmentation import EDGE, CountedWords, Int32s
 from wpprep.vocab.words import WordCounts
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from wpprep.encode.rules import CutRule
-from wpprep.encode.scanner import ChunkTable, tally
 from wpprep.records import Bytes, Document, Ints, fingerprint
+from wpprep.tokenizer.cut_rule import CutRule
+from wpprep.tokenizer.scanner import ChunkTable, tally
 
 _BATCH_BYTES = 1 << 20  # fresh memory is dear: each new page of it costs as much as some hundred bytes of text
 _BATCHES_AHEAD = 2  # read while those before are counted; neither waits for the other's odd batch
@@ -95,7 +95,7 @@ class ChunkCounts:
 class ChunkCounter:
     """Counts of chunks that grow document by document, or by whole results of others.
 
-    >>> from wpprep.encode.rules import blank_rule
+    >>> from wpprep.tokenizer.cut_rule import blank_rule
     >>> counter = ChunkCounter(blank_rule())
     >>> counter.add_documents([Document("1", "to be or not to be")])
     >>> counter.result().counts.tolist()

@@ -27,10 +27,10 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import ipc
 
-from wpprep.encode.rules import CutRule
 from wpprep.errors import MissingInputError, VocabularyError
 from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import atomic_write, read_bytes
+from wpprep.tokenizer.cut_rule import CutRule
 from wpprep.vocab.counts import ChunkCounts
 from wpprep.vocab.runs import SCHEMA, chunk_counts, write_run
 

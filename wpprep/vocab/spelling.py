@@ -12,10 +12,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wpprep.encode.characters import ALONE, BREAK, HARD, KIND, LENGTH, PREFIX, UNPROBED, Characters, Spellings
-from wpprep.encode.utf8 import code_point_at
 from wpprep.kernels import inlined, kernel
 from wpprep.records import Bytes, Ints
+from wpprep.tokenizer.characters import (
+    ALONE,
+    BREAK,
+    HARD,
+    KIND,
+    LENGTH,
+    PREFIX,
+    UNPROBED,
+    Characters,
+    Spellings,
+)
+from wpprep.tokenizer.utf8 import code_point_at
 from wpprep.vocab.counts import ChunkCounts
 
 _LONGEST_CHUNK = 1 << 15  # bytes; longer ones are left to the tokenizer, for not all of one may be asked about

@@ -18,8 +18,8 @@ import numpy as np
 
 from wpprep.errors import MissingExtraError, MissingInputError, VocabularyError
 from wpprep.records import offsets_of
+from wpprep.tokenizer.vocabulary import Vocabulary
 from wpprep.vocab.quality import Encoded, Subject, subject_of
-from wpprep.vocab.vocabulary import Vocabulary
 
 _BLANK = "\u2581"  # what sentencepiece puts for a blank: a word begins there
 

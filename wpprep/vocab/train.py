@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from wpprep.config import PREFIX, SPECIAL_TOKENS, VocabOptions
 from wpprep.errors import VocabularyError
+from wpprep.tokenizer.normalization import TextRules
+from wpprep.tokenizer.vocabulary import LearnedVocabulary
 from wpprep.vocab.alphabet import choose_alphabet
 from wpprep.vocab.greedy import count_again, count_usage
 from wpprep.vocab.merges import Merger, memory_need
-from wpprep.vocab.normalization import TextRules
 from wpprep.vocab.scores import SCORES
 from wpprep.vocab.segmentation import CountedWords, Int32s
-from wpprep.vocab.vocabulary import LearnedVocabulary
 from wpprep.vocab.words import WordCounts
 
 _MOST_ROUNDS = 50

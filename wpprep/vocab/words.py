@@ -11,13 +11,13 @@ from typing import Protocol
 
 import numpy as np
 
-from wpprep.encode.rules import blank_rule
-from wpprep.encode.utf8 import CODE_POINTS, code_point_at
 from wpprep.errors import VocabularyError
 from wpprep.kernels import kernel
 from wpprep.records import Bytes, Ints
+from wpprep.tokenizer.cut_rule import blank_rule
+from wpprep.tokenizer.normalization import TextRules
+from wpprep.tokenizer.utf8 import CODE_POINTS, code_point_at
 from wpprep.vocab.counts import ChunkCounter, ChunkCounts
-from wpprep.vocab.normalization import TextRules
 from wpprep.vocab.spelling import words_of_chunks
 
 _NOTICEABLE = 0.01  # share of Hangul and kana in the text

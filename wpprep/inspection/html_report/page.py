@@ -28,7 +28,7 @@ from wpprep.inspection.html_report.vocabulary import Named, read_sample
 from wpprep.inspection.terminal import label_of
 from wpprep.storage.files import MANIFEST, METRICS, write_text
 from wpprep.storage.manifest import read_manifest
-from wpprep.vocab.vocabulary import TOKENIZER, Vocabulary
+from wpprep.tokenizer.vocabulary import TOKENIZER, Vocabulary
 
 try:
     import jinja2

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from wpprep.config import CorpusOptions
-from wpprep.encode.encoder import Encoder
 from wpprep.inspection.find_rows import readable
 from wpprep.inspection.html_report.parts import (
     Chart,
@@ -29,8 +28,9 @@ from wpprep.readers import plan_slices, read_slice
 from wpprep.records import Ints
 from wpprep.storage.files import MANIFEST
 from wpprep.storage.manifest import read_manifest
+from wpprep.tokenizer.encoder import Encoder
+from wpprep.tokenizer.vocabulary import Vocabulary
 from wpprep.vocab.quality import Quality, measure
-from wpprep.vocab.vocabulary import Vocabulary
 
 _MOST_TEXT = 2_000_000  # characters to measure on
 _LONGEST = 24  # characters; longer pieces are counted with these

@@ -18,12 +18,12 @@ from reference.encoding import differences
 from tokenizers import Tokenizer
 
 from wpprep.config import CountOptions, VocabOptions
-from wpprep.encode.encoder import Encoder
-from wpprep.encode.utf8 import unknown_characters
 from wpprep.learning import train_vocab
 from wpprep.records import Document
+from wpprep.tokenizer.encoder import Encoder
+from wpprep.tokenizer.normalization import TextRules, counting_rule
+from wpprep.tokenizer.utf8 import unknown_characters
 from wpprep.vocab.counts import ChunkCounter
-from wpprep.vocab.normalization import TextRules, counting_rule
 from wpprep.vocab.words import count_words
 
 ALGORITHMS = ("wordpiece", "bpe", "bbpe")

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from wpprep.errors import MissingInputError, VocabularyError
 from wpprep.storage.manifest import Manifest, describe, verify, write_manifest
-from wpprep.vocab.vocabulary import Vocabulary, copy_vocabulary
+from wpprep.tokenizer.vocabulary import Vocabulary, copy_vocabulary
 
 BERT = ["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "##s"]
 

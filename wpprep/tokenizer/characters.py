@@ -29,9 +29,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from wpprep.encode.cuts import LINE_FEED, PATTERN_BLANKS, Normalize, Pipe, words_between, words_of_lines
-from wpprep.encode.utf8 import CODE_POINTS, unknown_characters
 from wpprep.records import Bytes
+from wpprep.tokenizer.safe_cuts import LINE_FEED, PATTERN_BLANKS, Normalize, Pipe, words_between, words_of_lines
+from wpprep.tokenizer.utf8 import CODE_POINTS, unknown_characters
 
 UNPROBED, INSIDE, ALONE, BREAK, HARD, DIGITS, OTHERS, PREFIX, FEED = range(9)
 BERT_BITS, BYTE_LEVEL_BITS = 24, 12  # of a code point in a spelling: bytes in GPT-2's printable form are small

@@ -22,9 +22,9 @@ from typing import Any
 from tokenizers import normalizers, pre_tokenizers
 
 from wpprep.config import CountOptions, VocabOptions
-from wpprep.encode.characters import Characters, bert_characters, byte_level_characters
-from wpprep.encode.cuts import bert_rule, byte_level_rule, words_of_lines
-from wpprep.encode.rules import CutRule
+from wpprep.tokenizer.characters import Characters, bert_characters, byte_level_characters
+from wpprep.tokenizer.cut_rule import CutRule
+from wpprep.tokenizer.safe_cuts import bert_rule, byte_level_rule, words_of_lines
 
 _FORMS = {"nfc": normalizers.NFC, "nfkc": normalizers.NFKC, "nfd": normalizers.NFD, "nfkd": normalizers.NFKD}
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
-from wpprep.encode.utf8 import PADDING, between, eight_bytes, highest_bit, is_valid, lowest_bit
+from wpprep.tokenizer.utf8 import PADDING, between, eight_bytes, highest_bit, is_valid, lowest_bit
 
 
 @njit

@@ -16,9 +16,9 @@ from typing import IO
 
 import numpy as np
 
-from wpprep.encode.encoder import Encoder
 from wpprep.errors import TextDecodeError
 from wpprep.records import Ints, Tokens
+from wpprep.tokenizer.encoder import Encoder
 
 _BLOCK = 1 << 20
 

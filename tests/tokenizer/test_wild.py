@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reference.encoding import differences, mixed_texts
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from wpprep.encode.encoder import Encoder
+from wpprep.tokenizer.encoder import Encoder
 
 BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())
 MERGES = [

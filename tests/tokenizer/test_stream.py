@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wpprep.encode.encoder import Encoder
-from wpprep.encode.filter import encoded_lines
 from wpprep.errors import TextDecodeError
+from wpprep.tokenizer.encoder import Encoder
+from wpprep.tokenizer.stream import encoded_lines
 
 
 @pytest.fixture(scope="module")

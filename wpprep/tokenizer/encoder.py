@@ -27,15 +27,15 @@ import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from wpprep.config import RunOptions
-from wpprep.encode.bytepairs import BytePairKernel
-from wpprep.encode.characters import bert_characters
-from wpprep.encode.cuts import Normalize, Pipe, bert_rule, byte_level_rule
-from wpprep.encode.memory import ChunkMemory, Encoded, Gathered
-from wpprep.encode.rules import CutRule
-from wpprep.encode.utf8 import FIRST_BYTES, PADDING, is_valid, padded
-from wpprep.encode.wordpiece import WordPieceKernel, fits
 from wpprep.records import Bytes, Ints, TokenizedDocuments, Tokens, offsets_of, token_dtype
-from wpprep.vocab.vocabulary import Vocabulary
+from wpprep.tokenizer.bytepairs import BytePairKernel
+from wpprep.tokenizer.characters import bert_characters
+from wpprep.tokenizer.chunk_ids import ChunkMemory, Encoded, Gathered
+from wpprep.tokenizer.cut_rule import CutRule
+from wpprep.tokenizer.safe_cuts import Normalize, Pipe, bert_rule, byte_level_rule
+from wpprep.tokenizer.utf8 import FIRST_BYTES, PADDING, is_valid, padded
+from wpprep.tokenizer.vocabulary import Vocabulary
+from wpprep.tokenizer.wordpiece import WordPieceKernel, fits
 
 log = logging.getLogger(__name__)
 

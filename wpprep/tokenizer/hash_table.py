@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from wpprep.encode.utf8 import eight_bytes, prefetch
 from wpprep.records import Bytes, Ints
+from wpprep.tokenizer.utf8 import eight_bytes, prefetch
 
 Codes = npt.NDArray[np.int32]
 Words = npt.NDArray[np.uint64]

@@ -14,8 +14,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from wpprep.encode.utf8 import CODE_POINTS
 from wpprep.records import Bytes
+from wpprep.tokenizer.utf8 import CODE_POINTS
 
 # Character classes with a meaning of their own for the kernel; rules may add others from FIRST_FREE on.
 #   BLANK     white space; chunks of it are left out if the rule drops blanks

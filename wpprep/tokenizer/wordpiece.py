@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from wpprep.encode.characters import (
+from wpprep.records import Bytes, Ints
+from wpprep.tokenizer.characters import (
     ALONE,
     BERT_BITS,
     HARD,
@@ -29,9 +30,8 @@ from wpprep.encode.characters import (
     Characters,
     Spellings,
 )
-from wpprep.encode.memory import Encoded
-from wpprep.encode.utf8 import code_point_at
-from wpprep.records import Bytes, Ints
+from wpprep.tokenizer.chunk_ids import Encoded
+from wpprep.tokenizer.utf8 import code_point_at
 
 _DONE, _PROBE = range(2)  # why the kernel came back
 _NEXT, _TOKENS, _STATES = range(3)

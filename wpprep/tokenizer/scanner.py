@@ -5,7 +5,7 @@ tokenizer's own rules guarantee ``encode(x + y) == encode(x) + encode(y)``, and 
 open-addressing hash table; only a chunk never seen before has to be encoded (`encoder`) or normalised
 (`wpprep.vocab.counts`). What is safe to cut, and why, stands in `cuts`.
 
-    >>> from wpprep.encode.rules import blank_rule
+    >>> from wpprep.tokenizer.cut_rule import blank_rule
     >>> table = ChunkTable(blank_rule())
     >>> codes, ends = table.scan(np.frombuffer(b"to be or not to be", np.uint8), np.array([18]))
     >>> codes.tolist(), table.chunks()
@@ -34,8 +34,9 @@ import itertools
 import numpy as np
 from numba import njit
 
-from wpprep.encode.rules import BLANK, ODD_FIRST, ODD_LAST, ORDINARY, PEEKS, UNPROBED, CutRule
-from wpprep.encode.slots import (
+from wpprep.records import Bytes, Ints
+from wpprep.tokenizer.cut_rule import BLANK, ODD_FIRST, ODD_LAST, ORDINARY, PEEKS, UNPROBED, CutRule
+from wpprep.tokenizer.hash_table import (
     CHUNKS,
     CODES,
     DONE,
@@ -53,15 +54,7 @@ from wpprep.encode.slots import (
     pick,
     room_in,
 )
-from wpprep.encode.utf8 import (
-    between,
-    code_point_at,
-    highest_bit,
-    lowest_bit,
-    padded,
-    unknown_characters,
-)
-from wpprep.records import Bytes, Ints
+from wpprep.tokenizer.utf8 import between, code_point_at, highest_bit, lowest_bit, padded, unknown_characters
 
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ONE, _AT_ONCE = np.uint64(1), np.uint64(64)

@@ -33,7 +33,7 @@ from wpprep.records import TokenRoles
 from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import MANIFEST, atomic_write, sha256_of, write_text
 from wpprep.storage.manifest import File, Shard, describe, read_manifest
-from wpprep.vocab.normalization import TextRules
+from wpprep.tokenizer.normalization import TextRules
 
 TOKENIZER = "tokenizer.json"
 _ROLE_NAMES = {

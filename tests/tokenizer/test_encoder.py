@@ -27,16 +27,16 @@ from tokenizers import (
 )  # fmt: skip
 
 from wpprep.config import VocabOptions
-from wpprep.encode import encoder as room
-from wpprep.encode.encoder import Encoder
-from wpprep.encode.utf8 import PADDING
-from wpprep.vocab.normalization import TextRules
-from wpprep.vocab.vocabulary import Vocabulary
+from wpprep.tokenizer import encoder as room
+from wpprep.tokenizer.encoder import Encoder
+from wpprep.tokenizer.normalization import TextRules
+from wpprep.tokenizer.utf8 import PADDING
+from wpprep.tokenizer.vocabulary import Vocabulary
 
 Pair = tuple[Encoder, Tokenizer, VocabOptions]
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-SAMPLE = Path(__file__).parent.parent / "sample_corpus"
+SAMPLE = Path(__file__).parents[2] / "sample_corpus"
 TEXTS = [
     *(SAMPLE / "books").glob("*.txt"),
     *(SAMPLE / "wiki").glob("wiki_*"),

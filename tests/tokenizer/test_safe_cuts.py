@@ -11,9 +11,9 @@ from hypothesis import given
 from reference.encoding import mixed_texts
 from tokenizers import normalizers, pre_tokenizers
 
-from wpprep.encode.cuts import Pipe, bert_rule, byte_level_rule, words_between
-from wpprep.encode.rules import ORDINARY, CutRule
-from wpprep.encode.scanner import ChunkTable
+from wpprep.tokenizer.cut_rule import ORDINARY, CutRule
+from wpprep.tokenizer.safe_cuts import Pipe, bert_rule, byte_level_rule, words_between
+from wpprep.tokenizer.scanner import ChunkTable
 
 
 def pipe_of(*steps: object, pre_tokenizer: object | None = None) -> Pipe:

@@ -21,10 +21,10 @@ import numpy.typing as npt
 from numba import njit
 from tokenizers import Tokenizer, models
 
-from wpprep.encode.cuts import PATTERN_BLANKS, Pipe, words_of_lines
-from wpprep.encode.memory import Encoded, Marks
-from wpprep.encode.utf8 import CODE_POINTS, code_point_at, unknown_characters
 from wpprep.records import Bytes, Ints
+from wpprep.tokenizer.chunk_ids import Encoded, Marks
+from wpprep.tokenizer.safe_cuts import PATTERN_BLANKS, Pipe, words_of_lines
+from wpprep.tokenizer.utf8 import CODE_POINTS, code_point_at, unknown_characters
 
 _LONGEST_WORD = 100  # bytes; longer ones are left to the library, whose time does not grow with the square
 _UNPROBED, _LETTER, _NUMBER, _OTHER, _BLANK = range(5)

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from wpprep.encode.rules import CutRule
-from wpprep.encode.scanner import ChunkTable
-from wpprep.encode.slots import Codes
 from wpprep.records import Ints, Tokens
+from wpprep.tokenizer.cut_rule import CutRule
+from wpprep.tokenizer.hash_table import Codes
+from wpprep.tokenizer.scanner import ChunkTable
 
 Marks = npt.NDArray[np.bool_]
 

@@ -18,7 +18,7 @@ between letters, digits and others, but not after the apostrophe, which may begi
 or lowercasing before it changes nothing of this: no cut is made beside a character beyond ASCII other than
 a blank, and what becomes of ASCII, of blanks and of case keeps its kind.
 
-    >>> from wpprep.encode.scanner import ChunkTable
+    >>> from wpprep.tokenizer.scanner import ChunkTable
     >>> rule = byte_level_rule()
     >>> table = ChunkTable(rule)
     >>> _ = table.scan(np.frombuffer(b"it's 4pm,  ok", np.uint8), np.array([13]))
@@ -35,7 +35,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from wpprep.encode.rules import (
+from wpprep.records import Bytes
+from wpprep.tokenizer.cut_rule import (
     BLANK,
     CLASSES,
     DROPPED_BLANKS,
@@ -46,8 +47,7 @@ from wpprep.encode.rules import (
     UNPROBED,
     CutRule,
 )
-from wpprep.encode.utf8 import CODE_POINTS
-from wpprep.records import Bytes
+from wpprep.tokenizer.utf8 import CODE_POINTS
 
 Pipe = Callable[[str], Sequence[str]]  # text to pre-tokens: normalise, then pre-tokenise
 Normalize = Callable[[str], str]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wpprep.config import PRESETS, VocabOptions
-from wpprep.vocab.normalization import TextRules
+from wpprep.tokenizer.normalization import TextRules
 
 CHUNK = st.text(
     st.one_of(

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from reference.encoding import cut, mixed_texts
 from tokenizers import normalizers, pre_tokenizers
 
-from wpprep.encode import scanner
-from wpprep.encode.cuts import bert_rule, byte_level_rule
-from wpprep.encode.rules import CutRule, blank_rule
-from wpprep.encode.scanner import ChunkTable, tally
 from wpprep.records import Bytes, Ints
+from wpprep.tokenizer import scanner
+from wpprep.tokenizer.cut_rule import CutRule, blank_rule
+from wpprep.tokenizer.safe_cuts import bert_rule, byte_level_rule
+from wpprep.tokenizer.scanner import ChunkTable, tally
 
 
 def pipe(text: str) -> list[str]:
