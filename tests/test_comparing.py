@@ -11,8 +11,8 @@ from tokenizers import Tokenizer
 from wpprep.comparing import compare_vocabs
 from wpprep.errors import CorpusError, MissingInputError, OptionError, VocabularyError
 from wpprep.tokenizer.vocabulary import Vocabulary
+from wpprep.vocab.any_tokenizer import open_subject
 from wpprep.vocab.quality import measure
-from wpprep.vocab.subjects import open_subject
 
 
 def test_figures_and_charts_of_each(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:

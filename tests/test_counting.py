@@ -28,11 +28,11 @@ from wpprep.learning import train_vocab
 from wpprep.readers import plan_slices
 from wpprep.storage.files import sha256_of
 from wpprep.storage.manifest import read_manifest, verify
-from wpprep.vocab.counts import ChunkCounts
-from wpprep.vocab.counts_file import open_counts, write_tsv
-from wpprep.vocab.runs import BATCH_ROWS, Spill, chunk_counts, merged, sorted_table, write_run
-from wpprep.vocab.words import WordCounts
-from wpprep.vocab.words import count_words as words_of
+from wpprep.vocab.counting.counts import ChunkCounts
+from wpprep.vocab.counting.counts_file import open_counts, write_tsv
+from wpprep.vocab.counting.runs import BATCH_ROWS, Spill, chunk_counts, merged, sorted_table, write_run
+from wpprep.vocab.counting.words import WordCounts
+from wpprep.vocab.counting.words import count_words as words_of
 
 Rows = dict[str, tuple[int, int]]
 
@@ -100,7 +100,7 @@ def test_more_runs_than_can_be_open_are_merged_in_rounds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a fan-in of 2, seven runs and what others wrote add up; nothing temporary is left."""
-    monkeypatch.setattr("wpprep.vocab.runs.FAN_IN", 2)
+    monkeypatch.setattr("wpprep.vocab.counting.runs.FAN_IN", 2)
     write_run(tmp_path / "theirs", [sorted_table(counts_of({"a": (1, 0), "z": (5, 0)}))])
     spill = Spill(tmp_path, "ours", 1)
     spill.take_in([tmp_path / "theirs"])
@@ -177,7 +177,7 @@ def test_a_vocabulary_counted_on_disk_is_the_one_counted_in_memory(
     at_hand = train_vocab(corpus, tmp_path / "hand", **how).folder
     monkeypatch.setattr(learning, "fits_in_memory", lambda *_: False)
     monkeypatch.setattr(learning, "table_bytes", lambda _: 0)
-    monkeypatch.setattr("wpprep.vocab.counts_file._BATCHES_AT_ONCE", 1)
+    monkeypatch.setattr("wpprep.vocab.counting.counts_file._BATCHES_AT_ONCE", 1)
     on_disk = train_vocab(corpus, tmp_path / "disk", **how).folder
     assert {file.name: sha256_of(file) for file in on_disk.iterdir()} == {
         file.name: sha256_of(file) for file in at_hand.iterdir()

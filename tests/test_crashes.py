@@ -24,7 +24,7 @@ from wpprep.learning import train_vocab
 from wpprep.pipeline import make_shards
 from wpprep.shards import read_shard
 from wpprep.storage.manifest import verify
-from wpprep.vocab import runs
+from wpprep.vocab.counting import runs
 
 _SCRIPT = """
 import sys

@@ -16,9 +16,9 @@ from numba.core.errors import NumbaError
 
 import wpprep
 from wpprep.kernels import inlined, kernel
-from wpprep.vocab.heap import keep_live, new_heap
-from wpprep.vocab.merges import CountedWords, Merger
-from wpprep.vocab.scores import SCORES
+from wpprep.vocab.merging.heap import keep_live, new_heap
+from wpprep.vocab.merging.merges import CountedWords, Merger
+from wpprep.vocab.merging.scores import SCORES
 
 _NUMBERS = (types.Number, types.Boolean, types.NoneType)
 _ANNOTATIONS = {"None", "int", "float", "bool", "np.int64", "np.uint64", "tuple[int, int]", "Any"}

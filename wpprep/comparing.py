@@ -27,8 +27,8 @@ from wpprep.errors import OptionError
 from wpprep.filters import used_documents
 from wpprep.inspection.charts import bars, lines, save
 from wpprep.storage.files import make_folder, write_text
+from wpprep.vocab.any_tokenizer import open_subject
 from wpprep.vocab.quality import LONGEST, Measured, Quality, compare
-from wpprep.vocab.subjects import open_subject
 
 _SLICE_BYTES = 16_000_000
 _MOST_POINTS = 400  # of a curve: ranks are thinned evenly on the logarithmic axis

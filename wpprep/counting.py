@@ -36,7 +36,7 @@ from wpprep.storage.files import make_folder, remove_folder, remove_partial
 from wpprep.storage.manifest import describe_rows
 from wpprep.tokenizer.cut_rule import CutRule
 from wpprep.tokenizer.normalization import counting_rule
-from wpprep.vocab.counts import ChunkCounter, ChunkCounts, CorpusFacts
+from wpprep.vocab.counting.counts import ChunkCounter, ChunkCounts, CorpusFacts
 
 RUNS = "runs"
 MERGED = "counts.arrow"
@@ -125,8 +125,8 @@ def count_in_runs(
     say: Progress,
 ) -> Counted:
     """Count a corpus of any size into a folder, where the merged counts stay as ``counts.arrow``."""
-    from wpprep.vocab.counts_file import SavedCounts, write_counts  # noqa: PLC0415 (loads pyarrow)
-    from wpprep.vocab.runs import Spill  # noqa: PLC0415
+    from wpprep.vocab.counting.counts_file import SavedCounts, write_counts  # noqa: PLC0415 (loads pyarrow)
+    from wpprep.vocab.counting.runs import Spill  # noqa: PLC0415
 
     runs = folder.path / RUNS
     merge = folder.receipt(MERGED, "merge")
@@ -188,7 +188,7 @@ class CountSlices:
 
     def __call__(self, task: tuple[str, list[Slice]]) -> dict[str, Any]:
         """Write the run; returns its receipt."""
-        from wpprep.vocab.runs import Spill, sorted_table, write_run  # noqa: PLC0415 (loads pyarrow)
+        from wpprep.vocab.counting.runs import Spill, sorted_table, write_run  # noqa: PLC0415 (loads pyarrow)
 
         name, slices = task
         counter, tally = ChunkCounter(self._rule), Tally()

@@ -35,7 +35,7 @@ def count_words(
     Raises:
         WpprepError: an input, an option or the output is at fault; the message says which and where.
     """
-    from wpprep.vocab.counts_file import open_counts, write_tsv  # noqa: PLC0415 (loads pyarrow)
+    from wpprep.vocab.counting.counts_file import open_counts, write_tsv  # noqa: PLC0415 (loads pyarrow)
 
     started, say = time.perf_counter(), progress or silence
     refuse_unknown(options, CountOptions, CorpusOptions, CountRunOptions)

@@ -35,11 +35,11 @@ from wpprep.storage.files import UNFINISHED
 from wpprep.storage.manifest import Manifest, describe, read_manifest
 from wpprep.tokenizer.normalization import TextRules, counting_rule
 from wpprep.tokenizer.vocabulary import Vocabulary, write_vocabulary
-from wpprep.vocab.counts import CorpusFacts
+from wpprep.vocab.counting.counts import CorpusFacts
+from wpprep.vocab.counting.words import WordCounts
+from wpprep.vocab.counting.words import count_words as words_of
 from wpprep.vocab.quality import measure_counts
 from wpprep.vocab.train import learn_vocabulary
-from wpprep.vocab.words import WordCounts
-from wpprep.vocab.words import count_words as words_of
 
 _log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ class _Counts:
     """A vocabulary's counts, which were made before."""
 
     def __init__(self, path: str | os.PathLike[str], options: dict[str, Any]) -> None:
-        from wpprep.vocab.counts_file import identity_of, open_counts  # noqa: PLC0415 (loads pyarrow)
+        from wpprep.vocab.counting.counts_file import identity_of, open_counts  # noqa: PLC0415 (loads pyarrow)
 
         self._saved = open_counts(path)
         settled = self._saved.facts.get("options", {})
@@ -182,7 +182,7 @@ def _words(
     """The words of counted chunks, put aside in the folder where they outgrow memory."""
     aside = None
     if not counted.is_at_hand:
-        from wpprep.vocab.runs import Spill  # noqa: PLC0415 (loads pyarrow)
+        from wpprep.vocab.counting.runs import Spill  # noqa: PLC0415 (loads pyarrow)
 
         aside = Spill(folder.path, "words", table_bytes(run))
     return words_of(counted.parts(), rules, vocab.min_word_count, aside)

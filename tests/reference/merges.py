@@ -9,8 +9,8 @@ from itertools import accumulate, chain, pairwise
 
 import numpy as np
 
-from wpprep.vocab.merges import CountedWords
-from wpprep.vocab.scores import FREQUENCY, merge_score
+from wpprep.vocab.merging.merges import CountedWords
+from wpprep.vocab.merging.scores import FREQUENCY, merge_score
 
 Word = tuple[int, ...]  # characters; -1 is a dropped one
 DROPPED = -1
@@ -24,7 +24,7 @@ class Corpus:
     alphabet_size: int
 
     def counted(self) -> CountedWords:
-        """The same for `wpprep.vocab.merges.Merger`."""
+        """The same for `wpprep.vocab.merging.merges.Merger`."""
         return CountedWords(
             np.array([DROPPED, *chain.from_iterable((*word, DROPPED) for word in self.words)], np.int32),
             np.array(list(accumulate(len(word) + 1 for word in self.words)), np.int64),

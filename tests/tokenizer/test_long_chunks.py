@@ -23,8 +23,8 @@ from wpprep.records import Document
 from wpprep.tokenizer.encoder import Encoder
 from wpprep.tokenizer.normalization import TextRules, counting_rule
 from wpprep.tokenizer.utf8 import unknown_characters
-from wpprep.vocab.counts import ChunkCounter
-from wpprep.vocab.words import count_words
+from wpprep.vocab.counting.counts import ChunkCounter
+from wpprep.vocab.counting.words import count_words
 
 ALGORITHMS = ("wordpiece", "bpe", "bbpe")
 UNSEEN = "\u0436\u3042\ud55c\U0001f600\u0e01\u4e2d\u00df\u0301\u200d"

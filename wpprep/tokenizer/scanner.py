@@ -3,7 +3,7 @@
 A tokenizer does the same work again for every "the" in the corpus. The scanner cuts text where the
 tokenizer's own rules guarantee ``encode(x + y) == encode(x) + encode(y)``, and looks each chunk up in an
 open-addressing hash table; only a chunk never seen before has to be encoded (`encoder`) or normalised
-(`wpprep.vocab.counts`). What is safe to cut, and why, stands in `cuts`.
+(`wpprep.vocab.counting.counts`). What is safe to cut, and why, stands in `cuts`.
 
     >>> from wpprep.tokenizer.cut_rule import blank_rule
     >>> table = ChunkTable(blank_rule())

@@ -18,8 +18,8 @@ from wpprep.kernels import kernel
 from wpprep.records import Bytes, Ints
 from wpprep.tokenizer.normalization import TextRules
 from wpprep.tokenizer.utf8 import CODE_POINTS, FIRST_BYTES, code_point_at
-from wpprep.vocab.segmentation import EDGE, CountedWords, Int32s
-from wpprep.vocab.words import WordCounts
+from wpprep.vocab.counting.words import WordCounts
+from wpprep.vocab.merging.segmentation import EDGE, CountedWords, Int32s
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from numba import njit
 from wpprep.config import MAX_WORD_CHARACTERS
 from wpprep.kernels import inlined, kernel
 from wpprep.records import Ints
-from wpprep.vocab.segmentation import CountedWords, Int32s
+from wpprep.vocab.merging.segmentation import CountedWords, Int32s
 
 _HEADS = 1 << 16  # marks for how a piece begins
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # of the polynomial hash of a piece's characters

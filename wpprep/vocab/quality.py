@@ -16,7 +16,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from wpprep.records import Ints
-from wpprep.vocab.counts import ChunkCounts
+from wpprep.vocab.counting.counts import ChunkCounts
 
 LONGEST = 20  # characters of a token, for its histogram
 

@@ -16,11 +16,11 @@ from wpprep.errors import VocabularyError
 from wpprep.tokenizer.normalization import TextRules
 from wpprep.tokenizer.vocabulary import LearnedVocabulary
 from wpprep.vocab.alphabet import choose_alphabet
+from wpprep.vocab.counting.words import WordCounts
 from wpprep.vocab.greedy import count_again, count_usage
-from wpprep.vocab.merges import Merger, memory_need
-from wpprep.vocab.scores import SCORES
-from wpprep.vocab.segmentation import CountedWords, Int32s
-from wpprep.vocab.words import WordCounts
+from wpprep.vocab.merging.merges import Merger, memory_need
+from wpprep.vocab.merging.scores import SCORES
+from wpprep.vocab.merging.segmentation import CountedWords, Int32s
 
 _MOST_ROUNDS = 50
 _BERT_UNUSED = 99  # [unused0] to [unused98] stand between [PAD] = 0 and [UNK] = 100

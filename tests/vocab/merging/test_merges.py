@@ -18,13 +18,15 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from wpprep.config import MAX_WORD_CHARACTERS, VocabOptions
 from wpprep.tokenizer.normalization import TextRules
-from wpprep.vocab import bounds, places, segmentation
 from wpprep.vocab.alphabet import choose_alphabet
+from wpprep.vocab.counting.words import WordCounts
 from wpprep.vocab.greedy import count_usage
-from wpprep.vocab.merges import Merger
-from wpprep.vocab.scores import FREQUENCY, LIKELIHOOD, RATIO, SCORES, merge_score
-from wpprep.vocab.segmentation import FIRST, LEFT, N_PAIRS, N_PIECES, PAIR, PIECE, RIGHT, TOTAL
-from wpprep.vocab.words import WordCounts
+from wpprep.vocab.merging import apply_merge as places
+from wpprep.vocab.merging import best_pair as bounds
+from wpprep.vocab.merging import segmentation
+from wpprep.vocab.merging.merges import Merger
+from wpprep.vocab.merging.scores import FREQUENCY, LIKELIHOOD, RATIO, SCORES, merge_score
+from wpprep.vocab.merging.segmentation import FIRST, LEFT, N_PAIRS, N_PIECES, PAIR, PIECE, RIGHT, TOTAL
 
 CODES = sorted(SCORES.values())
 LETTERS = "abcelmnostu"

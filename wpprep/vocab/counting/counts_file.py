@@ -31,8 +31,8 @@ from wpprep.errors import MissingInputError, VocabularyError
 from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import atomic_write, read_bytes
 from wpprep.tokenizer.cut_rule import CutRule
-from wpprep.vocab.counts import ChunkCounts
-from wpprep.vocab.runs import SCHEMA, chunk_counts, write_run
+from wpprep.vocab.counting.counts import ChunkCounts
+from wpprep.vocab.counting.runs import SCHEMA, chunk_counts, write_run
 
 COUNTS = "counts.arrow"
 FORMAT_VERSION = 1

@@ -24,11 +24,11 @@ import numpy as np
 
 from wpprep.errors import VocabularyError
 from wpprep.kernels import kernel
-from wpprep.vocab.bounds import best_scored, bound_again, most_frequent, offer, set_floors
-from wpprep.vocab.heap import new_heap
-from wpprep.vocab.places import merge_places
-from wpprep.vocab.scores import FREQUENCY
-from wpprep.vocab.segmentation import (
+from wpprep.vocab.merging.apply_merge import merge_places
+from wpprep.vocab.merging.best_pair import best_scored, bound_again, most_frequent, offer, set_floors
+from wpprep.vocab.merging.heap import new_heap
+from wpprep.vocab.merging.scores import FREQUENCY
+from wpprep.vocab.merging.segmentation import (
     END,
     FIRST,
     LEFT,
@@ -106,7 +106,7 @@ class Merger:
 
     Args:
         words: the corpus; not changed.
-        code: a score of `wpprep.vocab.scores`.
+        code: a score of `wpprep.vocab.merging.scores`.
         least: pairs counted less often are not merged.
 
     Raises:

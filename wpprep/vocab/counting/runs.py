@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from pyarrow import ipc
 
 from wpprep.storage.files import atomic_write
-from wpprep.vocab.counts import ChunkCounts
+from wpprep.vocab.counting.counts import ChunkCounts
 
 SCHEMA = pa.schema([("chunk", pa.large_string()), ("count", pa.int64()), ("held_out", pa.int64())])
 BATCH_ROWS = 2048

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wpprep.vocab.scores import FREQUENCY, LIKELIHOOD, RATIO, SCORES, ln, merge_score
+from wpprep.vocab.merging.scores import FREQUENCY, LIKELIHOOD, RATIO, SCORES, ln, merge_score
 
 COUNTS = st.integers(1, 2**40)
 

@@ -26,7 +26,7 @@ from wpprep.tokenizer.characters import (
     Spellings,
 )
 from wpprep.tokenizer.utf8 import code_point_at
-from wpprep.vocab.counts import ChunkCounts
+from wpprep.vocab.counting.counts import ChunkCounts
 
 _LONGEST_CHUNK = 1 << 15  # bytes; longer ones are left to the tokenizer, for not all of one may be asked about
 _GROWTH = 8  # bytes of words that a byte of a chunk can become

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from wpprep.kernels import inlined, kernel
-from wpprep.vocab.segmentation import (
+from wpprep.vocab.merging.segmentation import (
     COUNT,
     EDGE,
     END,

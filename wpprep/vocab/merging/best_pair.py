@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 
 from wpprep.kernels import inlined, kernel
-from wpprep.vocab.heap import comes_first, drop_top, keep_live, push, sift_down
-from wpprep.vocab.places import merges_in_runs
-from wpprep.vocab.scores import FREQUENCY, RATIO, merge_score
-from wpprep.vocab.segmentation import LEFT, RIGHT, TOTAL, Int32s
+from wpprep.vocab.merging.apply_merge import merges_in_runs
+from wpprep.vocab.merging.heap import comes_first, drop_top, keep_live, push, sift_down
+from wpprep.vocab.merging.scores import FREQUENCY, RATIO, merge_score
+from wpprep.vocab.merging.segmentation import LEFT, RIGHT, TOTAL, Int32s
 
 FAR, NEAR = range(2)  # the two floors a bound can be taken with
 

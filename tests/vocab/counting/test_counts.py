@@ -15,8 +15,8 @@ from wpprep.config import UNICODE_FORMS, CountOptions, VocabOptions
 from wpprep.errors import VocabularyError
 from wpprep.records import Document, fingerprint
 from wpprep.tokenizer.normalization import TextRules, counting_rule
-from wpprep.vocab.counts import ChunkCounter, ChunkCounts, CorpusFacts
-from wpprep.vocab.words import WordCounter, WordCounts, count_words
+from wpprep.vocab.counting.counts import ChunkCounter, ChunkCounts, CorpusFacts
+from wpprep.vocab.counting.words import WordCounter, WordCounts, count_words
 
 CHARACTERS = "aAb c.\u00e9\u4e2d'\n\u0338=\ud55c9"
 RULES = {algorithm: TextRules(VocabOptions(algorithm=algorithm)) for algorithm in ("wordpiece", "bbpe")}

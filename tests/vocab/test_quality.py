@@ -12,7 +12,7 @@ from wpprep.config import CountOptions
 from wpprep.records import Document
 from wpprep.tokenizer.normalization import counting_rule
 from wpprep.tokenizer.vocabulary import Vocabulary
-from wpprep.vocab.counts import ChunkCounter
+from wpprep.vocab.counting.counts import ChunkCounter
 from wpprep.vocab.quality import Measured, compare, measure, measure_counts, subject_of, table
 
 

@@ -17,8 +17,8 @@ from wpprep.records import Bytes, Ints
 from wpprep.tokenizer.cut_rule import blank_rule
 from wpprep.tokenizer.normalization import TextRules
 from wpprep.tokenizer.utf8 import CODE_POINTS, code_point_at
-from wpprep.vocab.counts import ChunkCounter, ChunkCounts
-from wpprep.vocab.spelling import words_of_chunks
+from wpprep.vocab.counting.counts import ChunkCounter, ChunkCounts
+from wpprep.vocab.counting.spelling import words_of_chunks
 
 _NOTICEABLE = 0.01  # share of Hangul and kana in the text
 

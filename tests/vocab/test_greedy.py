@@ -11,8 +11,8 @@ from tokenizers import Tokenizer, models
 
 from wpprep.config import MAX_WORD_CHARACTERS
 from wpprep.vocab.greedy import _piece_table, count_again, count_usage
-from wpprep.vocab.merges import Merger
-from wpprep.vocab.scores import LIKELIHOOD
+from wpprep.vocab.merging.merges import Merger
+from wpprep.vocab.merging.scores import LIKELIHOOD
 
 
 @pytest.mark.parametrize("inactive", [0.0, 0.3])

@@ -15,10 +15,10 @@ from wpprep.config import SPECIAL_TOKENS, VocabOptions
 from wpprep.errors import OptionError, VocabularyError
 from wpprep.tokenizer.normalization import TextRules
 from wpprep.tokenizer.vocabulary import LearnedVocabulary, Vocabulary, write_vocabulary
+from wpprep.vocab.counting.words import WordCounts
 from wpprep.vocab.train import learn_vocabulary
-from wpprep.vocab.words import WordCounts
 
-SAMPLE = Path(__file__).parent.parent / "sample_corpus"
+SAMPLE = Path(__file__).parents[2] / "sample_corpus"
 
 
 def sample_text(folder: str = "wiki") -> str:
