@@ -28,8 +28,8 @@ import time
 from pathlib import Path
 
 from wpprep.config import CorpusOptions
-from wpprep.readers import plan_slices, read_slice
-from wpprep.readers.wiki_dump import _raw_pages, parse_page
+from wpprep.corpus.readers import plan_slices, read_slice
+from wpprep.corpus.readers.mediawiki.dump import _raw_pages, parse_page
 from wpprep.records import Slice
 
 DATA = Path(os.environ.get("WPPREP_DATA", Path(__file__).parent.parent.parent / "shared" / "data"))

@@ -26,8 +26,8 @@ CASES: dict[str, tuple[str, int, bool]] = {"en": ("wiki-en", 30522, True), "ko":
 def split(folder: Path, out: Path) -> tuple[Path, Path]:
     """The documents of a folder as text to learn from and text held out, one file each."""
     from wpprep.config import CorpusOptions
-    from wpprep.filters import place_of
-    from wpprep.readers import plan_slices, read_slice
+    from wpprep.corpus.filters import place_of
+    from wpprep.corpus.readers import plan_slices, read_slice
 
     options = CorpusOptions()
     learned, held_out = out / "learned.txt", out / "held-out.txt"

@@ -35,8 +35,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wpprep.config import CorpusOptions
-from wpprep.readers import plan_slices, read_slice, reader
-from wpprep.readers.wiki_dump import _raw_pages, parse_page
+from wpprep.corpus.readers import plan_slices, read_slice, reader
+from wpprep.corpus.readers.mediawiki.dump import _raw_pages, parse_page
 from wpprep.records import Document, Slice
 
 REPOSITORY = Path(__file__).parent.parent

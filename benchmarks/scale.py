@@ -32,7 +32,7 @@ SHARES = (0.0001, 0.001, 0.01)
 def plan(size: dict[str, int], folder: Path) -> str:
     """The slices of 10,000 files as tasks, and what the plan says of them."""
     from wpprep.config import CorpusOptions, as_dict
-    from wpprep.corpus import bytes_of, plan_of
+    from wpprep.corpus.tasks import bytes_of, plan_of
     from wpprep.jobs.claims import Claims
     from wpprep.records import Slice
 

@@ -4,7 +4,7 @@
     python benchmarks/sentences.py --kilobytes 400
 
 Each splitter gets the same paragraphs of each language folder, one at a time. Agreement is the F1 of its
-boundaries inside paragraphs with those of `wpprep.sentences` (places counted in letters, blanks left out).
+boundaries inside paragraphs with those of `wpprep.corpus.sentences` (places counted in letters, blanks left out).
 Seconds are those of the processor.
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 
 from harness import DATA, text_of
 
-from wpprep.sentences import split_sentences
+from wpprep.corpus.sentences import split_sentences
 
 FOLDERS = {
     "wiki-en": "en", "books-en": "en", "wiki-de": "de", "books-ru": "ru", "wiki-ko": "ko", "wiki-ja": "ja",

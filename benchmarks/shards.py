@@ -146,8 +146,8 @@ def reading_of_google(texts: list[list[str]], pieces: dict[str, int], records: P
 def sentences_of(corpus: Path, size: int) -> list[list[str]]:
     """Sentences of the first documents, split before the clock runs."""
     from wpprep.config import CorpusOptions
-    from wpprep.readers import plan_slices, read_slice
-    from wpprep.sentences import sentence_splitter
+    from wpprep.corpus.readers import plan_slices, read_slice
+    from wpprep.corpus.sentences import sentence_splitter
 
     options = CorpusOptions()
     documents: list[list[str]] = []

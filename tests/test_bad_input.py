@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from wpprep import corpus, extract
-from wpprep.readers import cutting
+from wpprep import extract
+from wpprep.corpus import tasks as corpus
+from wpprep.corpus.readers import cutting
 from wpprep.storage.manifest import read_manifest
 
 ROWS = [{"id": str(i), "text": f"Text {i * i} is here."} for i in range(3000)]
@@ -167,7 +168,7 @@ _READ = """
 import sys
 from wpprep.config import CorpusOptions
 from wpprep.planning import peak_memory
-from wpprep.readers import LeftOut, plan_slices, read_slice, reader
+from wpprep.corpus.readers import LeftOut, plan_slices, read_slice, reader
 options, left_out = CorpusOptions(format=sys.argv[2], skip_bad=True), LeftOut()
 reader(sys.argv[2])
 before, n = peak_memory(), 0
@@ -250,7 +251,8 @@ def test_all_real_text_is_read_by_its_content(data: Path, monkeypatch: pytest.Mo
     import hashlib
 
     from wpprep.config import CorpusOptions
-    from wpprep.readers import plan_slices, read_slice, wiki_dump
+    from wpprep.corpus.readers import plan_slices, read_slice
+    from wpprep.corpus.readers.mediawiki import dump as wiki_dump
 
     monkeypatch.setattr(wiki_dump, "to_prose", functools.cache(wiki_dump.to_prose))
     folders = [f for f in sorted(data.iterdir()) if f.name.startswith(("wiki", "books", "dumps"))]

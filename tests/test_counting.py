@@ -21,11 +21,11 @@ from pyarrow import ipc
 
 from wpprep import counting, learning
 from wpprep.config import CorpusOptions, CountOptions, CountRunOptions
+from wpprep.corpus.readers import plan_slices
 from wpprep.counting import CountSlices
 from wpprep.counting_words import count_words
 from wpprep.errors import CorpusError, MissingInputError, OptionError, VocabularyError
 from wpprep.learning import train_vocab
-from wpprep.readers import plan_slices
 from wpprep.storage.files import sha256_of
 from wpprep.storage.manifest import read_manifest, verify
 from wpprep.vocab.counting.counts import ChunkCounts

@@ -26,7 +26,7 @@ def test_local_paths_load_nothing_for_remote_ones(sample_corpus):
     parts = {"fsspec", "s3fs", "botocore", "aiohttp"}
     code = (
         "import sys\nfrom wpprep.config import CorpusOptions\n"
-        "from wpprep.readers import plan_slices, read_slice\n"
+        "from wpprep.corpus.readers import plan_slices, read_slice\n"
         f"for slice_ in plan_slices([{str(sample_corpus / 'wiki')!r}], CorpusOptions(), 10**6):\n"
         "    assert list(read_slice(slice_, CorpusOptions()))\n"
         "from wpprep.cli import wpprep_command\n"

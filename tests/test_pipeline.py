@@ -74,7 +74,7 @@ def test_compression_changes_no_instance(sample_corpus, vocab, shards, tmp_path)
 
 def test_ids_are_those_of_the_saved_tokenizer(sample_corpus, vocab, tmp_path):
     """Every document of the token store equals the library's encoding of its text."""
-    from wpprep.readers import plan_slices, read_slice
+    from wpprep.corpus.readers import plan_slices, read_slice
 
     summary = encode_corpus([sample_corpus / "wiki"], vocab, tmp_path / "tokens", workers=1)
     tokenizer = Tokenizer.from_file(str(vocab / "tokenizer.json"))
@@ -89,7 +89,7 @@ def test_ids_are_those_of_the_saved_tokenizer(sample_corpus, vocab, tmp_path):
 
 def test_byte_level_documents_are_their_own_encoding(sample_corpus, tmp_path):
     """The blank before a sentence belongs to it: a document's tokens joined are the encoding of its text."""
-    from wpprep.readers import plan_slices, read_slice
+    from wpprep.corpus.readers import plan_slices, read_slice
 
     corpus = [sample_corpus / "wiki" / "wiki_00"]
     vocab = train_vocab(corpus, tmp_path / "vocab", algorithm="bbpe", vocab_size=600, workers=1).folder

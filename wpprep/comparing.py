@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from wpprep.config import CorpusOptions, build, refuse_unknown
-from wpprep.corpus import Paths, refuse_empty, tasks_of
+from wpprep.corpus.filters import used_documents
+from wpprep.corpus.tasks import Paths, refuse_empty, tasks_of
 from wpprep.errors import OptionError
-from wpprep.filters import used_documents
 from wpprep.inspection.charts import bars, lines, save
 from wpprep.storage.files import make_folder, write_text
 from wpprep.vocab.any_tokenizer import open_subject

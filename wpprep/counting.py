@@ -27,8 +27,8 @@ import numpy as np
 
 from wpprep import rng
 from wpprep.config import CorpusOptions, CountOptions, CountRunOptions, as_dict
-from wpprep.corpus import Chosen, bytes_of
-from wpprep.filters import Tally, tally_from, used_documents
+from wpprep.corpus.filters import Tally, tally_from, used_documents
+from wpprep.corpus.tasks import Chosen, bytes_of
 from wpprep.jobs.output import OutputFolder
 from wpprep.jobs.resume import Progress, run_resumable
 from wpprep.records import Document, Slice

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from wpprep.config import CorpusOptions, ExtractOptions, RunOptions, as_dict, build, refuse_unknown
-from wpprep.corpus import Paths, bytes_of, end_survey, plan_of, refuse_empty, survey, tasks_of
-from wpprep.facts import FACTS, count_document, take_facts, unused
-from wpprep.filters import Tally, used_documents
+from wpprep.corpus.facts import FACTS, count_document, take_facts, unused
+from wpprep.corpus.filters import Tally, used_documents
+from wpprep.corpus.tasks import Paths, bytes_of, end_survey, plan_of, refuse_empty, survey, tasks_of
 from wpprep.instances.statistics import sum_statistics
 from wpprep.jobs.output import OutputFolder
 from wpprep.jobs.resume import Progress, run_resumable

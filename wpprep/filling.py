@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from wpprep.config import RunOptions, ShardOptions, as_dict
+from wpprep.corpus.facts import take_facts
 from wpprep.dealing import Selection, share_out
 from wpprep.encode.tokens import read_token_counts, write_index
-from wpprep.facts import take_facts
 from wpprep.instances.statistics import sum_statistics
 from wpprep.jobs.output import OutputFolder
 from wpprep.jobs.resume import Progress, Receipts, run_resumable

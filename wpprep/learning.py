@@ -25,7 +25,7 @@ from wpprep.config import (
     build,
     refuse_unknown,
 )
-from wpprep.corpus import Paths, end_survey, plan_of, refuse_empty, survey, tasks_of
+from wpprep.corpus.tasks import Paths, end_survey, plan_of, refuse_empty, survey, tasks_of
 from wpprep.counting import Counted, count_at_hand, fits_in_memory, table_bytes
 from wpprep.counting_words import count_words
 from wpprep.errors import OptionError

@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 from wpprep.config import CorpusOptions, RunOptions, ShardOptions, as_dict, build, refuse_unknown
-from wpprep.corpus import Paths
+from wpprep.corpus.tasks import Paths
 from wpprep.dealing import split_documents
 from wpprep.encoding import plan_encoding, run_encoding
 from wpprep.errors import OptionError, VocabularyError

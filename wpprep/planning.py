@@ -32,9 +32,9 @@ import numpy as np
 
 from wpprep import rng
 from wpprep.config import CorpusOptions, RunOptions, ShardOptions, VocabOptions, as_dict, build, refuse_unknown
-from wpprep.corpus import Paths, refuse_empty, tasks_of
+from wpprep.corpus.filters import used_documents
+from wpprep.corpus.tasks import Paths, refuse_empty, tasks_of
 from wpprep.errors import VocabularyError
-from wpprep.filters import used_documents
 from wpprep.learning import train_vocab
 from wpprep.nodes import as_lines as lines_of_nodes
 from wpprep.nodes import on_nodes

@@ -7,8 +7,8 @@ import os
 
 import pytest
 
+from wpprep.corpus.inputs import expand_inputs
 from wpprep.errors import CorpusError, MissingInputError, OutputError
-from wpprep.inputs import expand_inputs
 from wpprep.storage import files
 from wpprep.storage.files import atomic_write, open_bytes, read_bytes, write_text
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from wpprep.config import CorpusOptions
+from wpprep.corpus.inputs import expand_inputs
+from wpprep.corpus.readers import plan_slices, read_slice
 from wpprep.errors import MissingExtraError, MissingInputError, OptionError, RemoteError
-from wpprep.inputs import expand_inputs
-from wpprep.readers import plan_slices, read_slice
 from wpprep.storage import remote
 from wpprep.storage.files import open_raw, read_bytes, size_of
 from wpprep.storage.ranges import RANGE

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wpprep.config import CorpusOptions
-from wpprep.readers import LeftOut, plan_slices, read_slice
+from wpprep.corpus.readers import LeftOut, plan_slices, read_slice
 from wpprep.records import Document
 
 TEXTS = [f"Paragraph {i} of ä tale.\n\n It goes on.\n" * (1 + i % 5) for i in range(40)]

@@ -28,11 +28,11 @@ import torch
 from transformers import BertModel
 
 from wpprep.config import EmbedOptions, build, refuse_unknown
+from wpprep.corpus.text_lines import read_lines
 from wpprep.errors import CorpusError, OptionError
 from wpprep.records import in_batches, offsets_of
 from wpprep.storage.files import atomic_write
 from wpprep.train.folders import load, read_config, read_vocabulary
-from wpprep.train.lines import read_lines
 from wpprep.train.ranks import Ranks
 
 Vectors = npt.NDArray[np.float32]

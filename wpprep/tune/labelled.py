@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wpprep.config import LabelledOptions
+from wpprep.corpus.text_lines import decode, read_lines
 from wpprep.errors import CorpusError, MissingInputError, OptionError
 from wpprep.storage.files import open_bytes, read_block
-from wpprep.train.lines import decode, read_lines
 from wpprep.tune import conll, squad
 from wpprep.tune.examples import Example
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from wpprep.config import CorpusOptions
+from wpprep.corpus.readers import plan_slices, read_slice
 from wpprep.inspection.find_rows import readable
 from wpprep.inspection.html_report.parts import (
     Chart,
@@ -24,7 +25,6 @@ from wpprep.inspection.html_report.parts import (
     short_name,
     zipf,
 )
-from wpprep.readers import plan_slices, read_slice
 from wpprep.records import Ints
 from wpprep.storage.files import MANIFEST
 from wpprep.storage.manifest import read_manifest

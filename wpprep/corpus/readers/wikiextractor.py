@@ -18,10 +18,10 @@ import html
 import re
 
 from wpprep.config import CorpusOptions
+from wpprep.corpus.readers.bad_input import Outcomes, attempt
+from wpprep.corpus.readers.cutting import cut, raw_documents, tidy_lines
+from wpprep.corpus.readers.decoding import RawDocument, decode
 from wpprep.errors import CorpusError
-from wpprep.readers.cutting import cut, raw_documents, tidy_lines
-from wpprep.readers.decoding import RawDocument, decode
-from wpprep.readers.outcome import Outcomes, attempt
 from wpprep.records import Document, Slice
 
 boundaries = re.compile(rb"\n</doc>\s*").finditer

@@ -20,10 +20,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from wpprep.config import CorpusOptions
+from wpprep.corpus.readers import LeftOut, read_slice
+from wpprep.corpus.sentences import sentence_splitter
 from wpprep.errors import CorpusError
-from wpprep.readers import LeftOut, read_slice
 from wpprep.records import Document, Slice
-from wpprep.sentences import sentence_splitter
 from wpprep.storage.files import read_bytes
 
 

@@ -1,6 +1,6 @@
 """What comes of reading: documents, and with ``--skip-bad`` the errors of those that could not be read.
 
-A reader goes on after a bad document and hands out its error in its place; `wpprep.readers.read_slice` raises
+A reader goes on after a bad document and hands out its error in its place; `wpprep.corpus.readers.read_slice` raises
 the error, or with ``--skip-bad`` counts it and goes on. Where nothing can be read after the damage (compressed
 data, above all), the reader raises, and the rest of the slice is left out.
 """

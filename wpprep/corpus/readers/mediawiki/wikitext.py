@@ -23,10 +23,10 @@ import html
 import re
 from typing import Any, NamedTuple
 
+from wpprep.corpus.readers.mediawiki.lines import prose_lines
+from wpprep.corpus.readers.mediawiki.markup import DROPPED, close_tags, cut_out, protect, unmask
+from wpprep.corpus.readers.mediawiki.templates import find_handler, superscript
 from wpprep.errors import CorpusError, MissingExtraError
-from wpprep.readers.markup import DROPPED, close_tags, cut_out, protect, unmask
-from wpprep.readers.templates import find_handler, superscript
-from wpprep.readers.wikilines import prose_lines
 
 try:
     import mwparserfromhell

@@ -17,14 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wpprep.config import CorpusOptions
+from wpprep.corpus.readers import LeftOut, decoding, detect, plan_slices, read_slice
+from wpprep.corpus.readers.mediawiki import dump as wiki_dump
+from wpprep.corpus.readers.mediawiki import streams, wikitext
+from wpprep.corpus.readers.mediawiki.wikitext import Site, to_prose
 from wpprep.errors import CorpusError, MissingExtraError, OptionError
-from wpprep.readers import LeftOut, decoding, detect, plan_slices, read_slice, streams, wiki_dump, wikitext
-from wpprep.readers.wikitext import Site, to_prose
 from wpprep.records import Document
 
 pytest.importorskip("mwparserfromhell", reason="reading dumps takes the extra wiki")
 
-SAMPLE = Path(__file__).parent.parent / "sample_corpus" / "dump" / "samplewiki-pages-articles.xml.bz2"
+SAMPLE = Path(__file__).parents[4] / "sample_corpus" / "dump" / "samplewiki-pages-articles.xml.bz2"
 MARKUP = """
     {{ }} [[ ]] {| |} | ''' '' <ref> </ref> <nowiki> </nowiki> <!-- --> = == * : a km nowrap convert lang
     File: <br> <div> </div> &lt; http://x.y <math> </math> {{{ }}} fr: <table> </table>

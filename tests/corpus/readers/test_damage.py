@@ -16,10 +16,10 @@ import pytest
 from support.corpora import COMPRESSORS, WRITERS, Writer, read, read_leniently, write_jsonl, write_parquet, zstd
 
 from wpprep.config import CorpusOptions
+from wpprep.corpus.readers import cutting, plan_slices, read_slice
 from wpprep.encoding import encode_corpus
 from wpprep.errors import CorpusError, MissingInputError
 from wpprep.learning import train_vocab
-from wpprep.readers import cutting, plan_slices, read_slice
 
 
 @pytest.mark.parametrize("write", WRITERS)

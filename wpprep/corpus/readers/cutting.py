@@ -22,8 +22,8 @@ from collections.abc import Callable, Iterator
 from typing import IO
 
 from wpprep.config import CorpusOptions
+from wpprep.corpus.readers.decoding import BOM, RawDocument, is_one_piece, open_text
 from wpprep.errors import CorpusError
-from wpprep.readers.decoding import BOM, RawDocument, is_one_piece, open_text
 from wpprep.records import Slice
 from wpprep.storage.files import open_bytes, read_block
 

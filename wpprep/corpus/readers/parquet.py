@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wpprep.config import CorpusOptions
-from wpprep.errors import CorpusError, MissingInputError
-from wpprep.readers.columns import (
+from wpprep.corpus.readers.bad_input import Outcomes, Unreadable
+from wpprep.corpus.readers.columns import (
     BATCH_BYTES,
     Columns,
     columns_of,
@@ -24,8 +24,8 @@ from wpprep.readers.columns import (
     refuse_compressed,
     rows_of_a_document,
 )
-from wpprep.readers.lines import SENTENCES
-from wpprep.readers.outcome import Outcomes, Unreadable
+from wpprep.corpus.readers.lines import SENTENCES
+from wpprep.errors import CorpusError, MissingInputError
 from wpprep.records import Slice
 from wpprep.storage.files import open_raw
 from wpprep.storage.remote import is_url

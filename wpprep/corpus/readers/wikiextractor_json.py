@@ -12,9 +12,9 @@ import dataclasses
 import re
 
 from wpprep.config import CorpusOptions
-from wpprep.readers import jsonl
-from wpprep.readers.cutting import cut
-from wpprep.readers.outcome import Outcomes
+from wpprep.corpus.readers import jsonl
+from wpprep.corpus.readers.bad_input import Outcomes
+from wpprep.corpus.readers.cutting import cut
 from wpprep.records import Slice
 
 boundaries = jsonl.boundaries

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from support.corpora import COMPRESSORS, read
 
 from wpprep.config import CorpusOptions
+from wpprep.corpus.readers import decoding, detect
 from wpprep.errors import CorpusError, OptionError, TextDecodeError
-from wpprep.readers import decoding, detect
 from wpprep.records import Document
 
 

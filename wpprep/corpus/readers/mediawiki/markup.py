@@ -14,7 +14,7 @@ import collections
 import re
 from collections.abc import Callable
 
-from wpprep.readers.formulas import formula
+from wpprep.corpus.readers.mediawiki.formulas import formula
 
 EMPTY_NOWIKI, APOSTROPHE = "\ue000", "\ue001"  # private characters that stand for what has been protected
 _MASKED = str.maketrans("{[<", "\ue002\ue003\ue004")  # signs that begin nothing, and must not seem to

@@ -21,10 +21,10 @@ from functools import partial
 from typing import Any
 
 from wpprep.config import CorpusOptions, RunOptions
+from wpprep.corpus.readers import plan_slices
 from wpprep.errors import CorpusError, MissingInputError, OptionError
 from wpprep.jobs.output import OutputFolder
 from wpprep.jobs.resume import Progress, run_resumable
-from wpprep.readers import plan_slices
 from wpprep.records import Kept, Slice
 from wpprep.storage.files import is_compressed, size_of
 
@@ -117,7 +117,7 @@ def survey(
     """
     if not (text.deduplicate or text.mix or text.max_documents is not None):
         return Chosen(tasks, {})
-    from wpprep.survey import Part, SurveySlices, choose  # noqa: PLC0415 (loads pyarrow)
+    from wpprep.corpus.dedup_and_mix import Part, SurveySlices, choose  # noqa: PLC0415 (loads pyarrow)
 
     named = {_TABLE.format(i): (_TABLE.format(i), slices) for i, slices in enumerate(tasks)}
     folder.remove_others("survey-*", named)  # of a killed run that cut other slices

@@ -38,8 +38,8 @@ import pyarrow as pa
 
 from wpprep import rng
 from wpprep.config import CorpusOptions
+from wpprep.corpus.filters import Tally, place_of, used_documents
 from wpprep.errors import CorpusError
-from wpprep.filters import Tally, place_of, used_documents
 from wpprep.records import Ints, Slice
 from wpprep.storage.files import atomic_write
 from wpprep.storage.manifest import describe_rows

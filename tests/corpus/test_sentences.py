@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import wpprep.sentences
+import wpprep.corpus.sentences
 from wpprep.config import SENTENCE_RULES
+from wpprep.corpus.sentences import sentence_splitter, split_sentences
 from wpprep.errors import OptionError
-from wpprep.sentences import sentence_splitter, split_sentences
 
 PIECES = [*"Ab1 .!?\"'()", "Mr. ", "e.g. ", "...", "。", "！", "।", "؟", "”", "」"]  # noqa: RUF001 (full width is meant)
 HOSTILE = [*"\n\r\t\v\f\0\x1c\x85\xa0\u2028\u3000\ufeff\u0301😀한"]
@@ -65,7 +65,7 @@ def test_sentencex_follows_the_language(language: str, text: str, sentences: lis
 
 def test_a_line_that_sentencex_spoils_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """If sentencex should ever lose text, the line is one sentence rather than less text."""
-    monkeypatch.setattr(wpprep.sentences, "segment", lambda language, line: ["One."])
+    monkeypatch.setattr(wpprep.corpus.sentences, "segment", lambda language, line: ["One."])
     assert split_sentences("en", "One. Two.") == ["One. Two."]
 
 

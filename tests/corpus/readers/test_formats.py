@@ -14,12 +14,12 @@ import pytest
 from support.corpora import COMPRESSORS, ROWS, TEXTS, WRITERS, Writer, read, write_jsonl
 
 from wpprep.config import CorpusOptions
+from wpprep.corpus.filters import passing
+from wpprep.corpus.readers import cutting, detect, plan_slices
 from wpprep.errors import CorpusError, OptionError
-from wpprep.filters import passing
-from wpprep.readers import cutting, detect, plan_slices
 from wpprep.records import Document
 
-SAMPLES = Path(__file__).parent.parent / "sample_corpus" / "formats"
+SAMPLES = Path(__file__).parents[3] / "sample_corpus" / "formats"
 
 
 def test_samples_give_equal_text_in_every_format() -> None:
@@ -46,7 +46,7 @@ def test_text_is_told_without_other_parsers(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("One sentence. Another one.")
     script = """if True:
         import sys
-        from wpprep.readers import detect
+        from wpprep.corpus.readers import detect
         print(detect(sys.argv[1]), {"pyarrow", "mwparserfromhell"} & {*sys.modules})
     """
     run = [sys.executable, "-c", script, str(tmp_path / "a.txt")]

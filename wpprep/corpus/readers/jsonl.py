@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 
 from wpprep.config import CorpusOptions
+from wpprep.corpus.readers.bad_input import Outcomes, attempt
+from wpprep.corpus.readers.cutting import Boundaries, cut, raw_documents, tidy_lines
+from wpprep.corpus.readers.decoding import RawDocument, clean, decode, is_one_piece, open_text, read_head
+from wpprep.corpus.readers.lines import SENTENCES, rows_of_text_alone
 from wpprep.errors import CorpusError
-from wpprep.readers.cutting import Boundaries, cut, raw_documents, tidy_lines
-from wpprep.readers.decoding import RawDocument, clean, decode, is_one_piece, open_text, read_head
-from wpprep.readers.lines import SENTENCES, rows_of_text_alone
-from wpprep.readers.outcome import Outcomes, attempt
 from wpprep.records import Document, Slice
 from wpprep.storage.files import open_bytes, read_block
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from wpprep.readers.markup import APOSTROPHE
+from wpprep.corpus.readers.mediawiki.markup import APOSTROPHE
 
 _SWITCHES = re.compile(r"__[A-ZÀ-ÞА-Я]{3,}__")
 _HEADING = re.compile(r"={1,6}[^=].*=")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from support.corpora import read, write_arrow_stream, write_jsonl
 
+from wpprep.corpus.inputs import expand_inputs
 from wpprep.errors import MissingInputError
-from wpprep.inputs import expand_inputs
 
 
 def test_folder_saved_by_datasets_is_its_data_files(tmp_path: Path) -> None:

@@ -23,13 +23,13 @@ from typing import NamedTuple
 from xml.parsers import expat
 
 from wpprep.config import CorpusOptions
+from wpprep.corpus.readers import cutting
+from wpprep.corpus.readers.bad_input import Outcomes, attempt
+from wpprep.corpus.readers.cutting import cut
+from wpprep.corpus.readers.decoding import RawDocument, decode, open_text, other_encoding, read_head
+from wpprep.corpus.readers.mediawiki.streams import read_streams, stream_starts
+from wpprep.corpus.readers.mediawiki.wikitext import Site, require, to_prose
 from wpprep.errors import CorpusError
-from wpprep.readers import cutting
-from wpprep.readers.cutting import cut
-from wpprep.readers.decoding import RawDocument, decode, open_text, other_encoding, read_head
-from wpprep.readers.outcome import Outcomes, attempt
-from wpprep.readers.streams import read_streams, stream_starts
-from wpprep.readers.wikitext import Site, require, to_prose
 from wpprep.records import Document, Slice
 from wpprep.storage.files import compression, read_block, size_of
 

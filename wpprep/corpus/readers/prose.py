@@ -24,9 +24,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wpprep.config import CorpusOptions
-from wpprep.readers.cutting import cut, is_text, raw_documents, tidy_lines
-from wpprep.readers.decoding import BOM, RawDocument, decode, is_one_piece, open_text, read_head
-from wpprep.readers.outcome import Outcomes, attempt
+from wpprep.corpus.readers.bad_input import Outcomes, attempt
+from wpprep.corpus.readers.cutting import cut, is_text, raw_documents, tidy_lines
+from wpprep.corpus.readers.decoding import BOM, RawDocument, decode, is_one_piece, open_text, read_head
 from wpprep.records import Document, Slice
 from wpprep.storage.files import read_block
 

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wpprep.config import FORMATS, CorpusOptions
+from wpprep.corpus.readers import READERS, cutting, detect, plan_slices, read_slice
 from wpprep.errors import CorpusError, MissingInputError, TextDecodeError
-from wpprep.readers import READERS, cutting, detect, plan_slices, read_slice
 from wpprep.records import Document
 
 BLANKS = [

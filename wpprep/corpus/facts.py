@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from wpprep.config import CorpusOptions
-from wpprep.filters import Tally, tally_from
+from wpprep.corpus.filters import Tally, tally_from
 from wpprep.records import Document, fingerprint
 
 FACTS = ("documents", "text_bytes", "replaced", "fingerprint")  # what a manifest says of a corpus

@@ -15,9 +15,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from wpprep.config import CorpusOptions
-from wpprep.readers.cutting import cut, is_text, raw_documents, tidy_lines
-from wpprep.readers.decoding import RawDocument, decode
-from wpprep.readers.outcome import Outcomes, attempt
+from wpprep.corpus.readers.bad_input import Outcomes, attempt
+from wpprep.corpus.readers.cutting import cut, is_text, raw_documents, tidy_lines
+from wpprep.corpus.readers.decoding import RawDocument, decode
 from wpprep.records import Document, Slice
 
 SENTENCES = 1000  # rows of BookCorpus that are taken as a document: some ten pages of a novel

@@ -21,12 +21,12 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from wpprep.config import CorpusOptions
+from wpprep.corpus.readers import cutting
+from wpprep.corpus.readers.bad_input import Outcomes, attempt
+from wpprep.corpus.readers.cutting import tidy_lines
+from wpprep.corpus.readers.decoding import RawDocument, clean, decode
+from wpprep.corpus.readers.lines import SENTENCES, rows_of_text_alone
 from wpprep.errors import CorpusError
-from wpprep.readers import cutting
-from wpprep.readers.cutting import tidy_lines
-from wpprep.readers.decoding import RawDocument, clean, decode
-from wpprep.readers.lines import SENTENCES, rows_of_text_alone
-from wpprep.readers.outcome import Outcomes, attempt
 from wpprep.records import Document, Slice
 from wpprep.storage.files import compression
 

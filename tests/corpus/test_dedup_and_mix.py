@@ -14,17 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.checksums import checksums
 
-from wpprep import rng, survey
+from wpprep import rng
 from wpprep.config import CorpusOptions
-from wpprep.corpus import tasks_of
+from wpprep.corpus import dedup_and_mix as survey
+from wpprep.corpus.dedup_and_mix import Part, SurveySlices, choose
+from wpprep.corpus.filters import place_of, used_documents
+from wpprep.corpus.tasks import tasks_of
 from wpprep.encoding import encode_corpus
 from wpprep.errors import CorpusError, OptionError
-from wpprep.filters import place_of, used_documents
 from wpprep.learning import train_vocab
 from wpprep.pipeline import make_shards
 from wpprep.records import Document, Kept
 from wpprep.storage.files import read_bytes
-from wpprep.survey import Part, SurveySlices, choose
 
 Corpora = dict[str, list[list[Document]]]  # by name: the documents of each task
 

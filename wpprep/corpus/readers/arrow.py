@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from wpprep.config import CorpusOptions
-from wpprep.errors import CorpusError, MissingInputError
-from wpprep.readers.columns import (
+from wpprep.corpus.readers.bad_input import Outcomes
+from wpprep.corpus.readers.columns import (
     columns_of,
     documents_of,
     one_line,
@@ -23,7 +23,7 @@ from wpprep.readers.columns import (
     refuse_compressed,
     rows_of_a_document,
 )
-from wpprep.readers.outcome import Outcomes
+from wpprep.errors import CorpusError, MissingInputError
 from wpprep.records import Slice
 from wpprep.storage.files import local_copy, size_of
 

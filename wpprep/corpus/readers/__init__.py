@@ -13,7 +13,7 @@ with gzip, bzip2, xz or zstd; such a file is one slice, and is read in blocks.
             document.id      # "12", or "book.txt:0": file and byte (or row) where the format has no ids
             document.text    # one paragraph a line
 
-What this package does not do: cut text into sentences (`wpprep.sentences`), or notice that a whole
+What this package does not do: cut text into sentences (`wpprep.corpus.sentences`), or notice that a whole
 corpus has no document (the pipeline).
 """
 
@@ -27,10 +27,10 @@ from pathlib import Path
 from typing import Any
 
 from wpprep.config import CorpusOptions
+from wpprep.corpus.inputs import expand_inputs
+from wpprep.corpus.readers.bad_input import LeftOut
+from wpprep.corpus.readers.decoding import forget_heads, read_head
 from wpprep.errors import CorpusError, MissingInputError
-from wpprep.inputs import expand_inputs
-from wpprep.readers.decoding import forget_heads, read_head
-from wpprep.readers.outcome import LeftOut
 from wpprep.records import Document, Slice
 from wpprep.storage.files import Place
 from wpprep.storage.remote import is_url, refuse_changed

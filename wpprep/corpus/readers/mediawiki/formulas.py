@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from wpprep.readers.templates import superscript
+from wpprep.corpus.readers.mediawiki.templates import superscript
 
 _TEX_NAMES = (
     "alpha beta gamma delta epsilon varepsilon theta lambda mu pi rho sigma tau phi varphi omega "
