@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import wpprep
-from wpprep.rows import ShardFolder
+from wpprep.shards.folder import ShardFolder
 
 SAMPLE = Path(__file__).parent.parent / "sample_corpus"
 

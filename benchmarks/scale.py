@@ -98,7 +98,7 @@ def deal(size: dict[str, int], folder: Path) -> str:
     import numpy as np
 
     from wpprep.config import ShardOptions
-    from wpprep.dealing import share_out, split_documents
+    from wpprep.shards.split import share_out, split_documents
 
     n = size["documents"]
     with open(folder / "counts", "wb") as file:

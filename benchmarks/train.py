@@ -21,8 +21,8 @@ import torch
 
 import wpprep
 from wpprep.config import TrainOptions
-from wpprep.loader import Loader
-from wpprep.rows import ShardFolder
+from wpprep.shards.folder import ShardFolder
+from wpprep.shards.loader import Loader
 from wpprep.train.feed import model_inputs
 from wpprep.train.model import Size, build_model, size_of
 

@@ -13,7 +13,6 @@ import pytest
 from support.checksums import checksums as checksums_of_folder
 
 from wpprep.counting_words import count_words
-from wpprep.encode.tokens import TokenStore
 from wpprep.encoding import encode_corpus
 from wpprep.errors import MissingInputError, OptionError, OutputError, RemoteError, ShardError
 from wpprep.export import export_shards
@@ -22,7 +21,8 @@ from wpprep.inspection.terminal import as_data
 from wpprep.jobs import upload as mirror
 from wpprep.learning import train_vocab
 from wpprep.pipeline import make_shards
-from wpprep.rows import ShardFolder
+from wpprep.shards.folder import ShardFolder
+from wpprep.shards.token_store import TokenStore
 from wpprep.storage import remote
 from wpprep.storage.cache import cache_folder, fetch_folder
 from wpprep.storage.files import sha256_of

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from wpprep.audit import find_faults
 from wpprep.encoding import encode_corpus
 from wpprep.pipeline import make_shards
+from wpprep.shards.audit import find_faults
 from wpprep.storage.manifest import Shard, read_manifest, verify
 
 # Every objective and every policy once; the other pairs of them are slow only for their number.

@@ -22,7 +22,7 @@ from wpprep import counting, learning
 from wpprep.encoding import encode_corpus
 from wpprep.learning import train_vocab
 from wpprep.pipeline import make_shards
-from wpprep.shards import read_shard
+from wpprep.shards.format import read_shard
 from wpprep.storage.manifest import verify
 from wpprep.vocab.counting import runs
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from wpprep.errors import OptionError
 from wpprep.export import FORMATS, export_shards
 from wpprep.pipeline import make_shards
-from wpprep.shards import read_shard
+from wpprep.shards.format import read_shard
 from wpprep.storage.files import sha256_of
 from wpprep.storage.manifest import Shard, read_manifest, verify
 from wpprep.storage.tfrecords import encode_records

@@ -10,7 +10,7 @@ from support.counting import make_folder, rewrite
 from support.training import dynamic, one_thread, shards, torch
 
 from wpprep.errors import OptionError, ShardError
-from wpprep.loader import Loader
+from wpprep.shards.loader import Loader
 from wpprep.train import feed as feed_room
 from wpprep.train.feed import InstanceDataset, TorchBatches, model_inputs
 

@@ -14,7 +14,6 @@ from support.checksums import checksums
 from tokenizers import Tokenizer
 
 from wpprep.config import CorpusOptions
-from wpprep.encode.tokens import TokenStore
 from wpprep.encoding import encode_corpus
 from wpprep.errors import (
     CorpusError,
@@ -25,9 +24,10 @@ from wpprep.errors import (
     VocabularyError,
 )
 from wpprep.learning import train_vocab
-from wpprep.loader import Loader
 from wpprep.pipeline import make_shards
-from wpprep.shards import read_shard
+from wpprep.shards.format import read_shard
+from wpprep.shards.loader import Loader
+from wpprep.shards.token_store import TokenStore
 from wpprep.storage.files import sha256_of
 from wpprep.storage.manifest import Shard, read_manifest, verify
 

@@ -11,13 +11,13 @@ import pytest
 from support.checksums import checksums
 
 from wpprep.config import ShardOptions
-from wpprep.dealing import split_documents
-from wpprep.encode.tokens import TokenStore
 from wpprep.errors import OptionError
 from wpprep.pipeline import make_shards
 from wpprep.records import InstanceBatch
-from wpprep.rows import ShardFolder
-from wpprep.shards import read_shard
+from wpprep.shards.folder import ShardFolder
+from wpprep.shards.format import read_shard
+from wpprep.shards.split import split_documents
+from wpprep.shards.token_store import TokenStore
 from wpprep.storage.manifest import Shard, read_manifest, verify
 from wpprep.tasks import bins_of
 

@@ -16,8 +16,8 @@ from support.training import CPU, QUICK, dynamic, figures, interrupted, one_thre
 
 from wpprep.config import TrainOptions
 from wpprep.errors import OptionError, ShardError
-from wpprep.loader import Loader
-from wpprep.rows import ShardFolder
+from wpprep.shards.folder import ShardFolder
+from wpprep.shards.loader import Loader
 from wpprep.storage.manifest import read_manifest
 from wpprep.train import train
 from wpprep.train.model import SIZES, Size, build_model, score, size_of, to_inputs

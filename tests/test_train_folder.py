@@ -12,7 +12,7 @@ from support.counting import MASK, PIECES, make_folder
 from support.training import CPU, QUICK, one_thread, torch
 
 from wpprep.errors import MissingInputError, OptionError, WpprepError
-from wpprep.loader import Loader
+from wpprep.shards.loader import Loader
 from wpprep.storage.manifest import read_manifest, verify
 from wpprep.train import Progress, fill_mask, train
 from wpprep.train.model import to_inputs

@@ -16,8 +16,8 @@ from support.training import QUICK, dynamic, figures, interrupted, one_thread, s
 
 from wpprep.config import TrainOptions
 from wpprep.errors import OutputError, TrainingError
-from wpprep.loader import Loader
-from wpprep.rows import ShardFolder
+from wpprep.shards.folder import ShardFolder
+from wpprep.shards.loader import Loader
 from wpprep.train import Progress, train
 from wpprep.train import model as model_room
 from wpprep.train.checkpoint import State, load_best, load_state, save_best, save_state

@@ -28,7 +28,7 @@ _HOMES = {
     "show": "wpprep.show",
     "report": "wpprep.report",
     "Encoder": "wpprep.tokenizer.encoder",
-    "Loader": "wpprep.loader",
+    "Loader": "wpprep.shards.loader",
     "WpprepError": "wpprep.errors",
 }
 
@@ -62,8 +62,8 @@ if TYPE_CHECKING:
     from wpprep.inspection.html_report import report
     from wpprep.inspection.terminal import show
     from wpprep.learning import train_vocab
-    from wpprep.loader import Loader
     from wpprep.pipeline import make_shards
+    from wpprep.shards.loader import Loader
     from wpprep.tokenizer.encoder import Encoder
     from wpprep.train import train
     from wpprep.train.embed import embed

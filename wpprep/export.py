@@ -39,7 +39,7 @@ from wpprep.instances.dense import pad_rows
 from wpprep.jobs.output import OutputFolder
 from wpprep.jobs.resume import run_resumable
 from wpprep.records import InstanceBatch, TokenRoles
-from wpprep.shards import dense_table, read_rows
+from wpprep.shards.format import dense_table, read_rows
 from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import MANIFEST, atomic_write, sha256_of
 from wpprep.storage.manifest import Manifest, Shard, describe, read_manifest

@@ -19,7 +19,6 @@ from typing import Any
 
 from wpprep.config import CorpusOptions, RunOptions, ShardOptions, as_dict, build, refuse_unknown
 from wpprep.corpus.tasks import Paths
-from wpprep.dealing import split_documents
 from wpprep.encoding import plan_encoding, run_encoding
 from wpprep.errors import OptionError, VocabularyError
 from wpprep.filling import (
@@ -30,7 +29,8 @@ from wpprep.filling import (
 )
 from wpprep.jobs.output import OutputFolder
 from wpprep.jobs.resume import Progress, Summary, silence
-from wpprep.source import open_source
+from wpprep.shards.split import split_documents
+from wpprep.shards.token_source import open_source
 from wpprep.storage.files import HOLDOUT, place, remove_folder
 from wpprep.storage.manifest import read_manifest
 

@@ -15,8 +15,6 @@ import numpy as np
 
 from wpprep import rng
 from wpprep.config import ShardOptions, as_dict
-from wpprep.dealing import Selection, documents_of
-from wpprep.encode.tokens import Keys, Spans, TokenStore
 from wpprep.instances.masking import mask_batch
 from wpprep.instances.pairing import make_instances
 from wpprep.instances.statistics import shard_statistics
@@ -26,7 +24,9 @@ from wpprep.records import (
     TokenizedDocuments,
     TokenRoles,
 )
-from wpprep.shards import take_rows, write_dense_shard, write_shard
+from wpprep.shards.format import take_rows, write_dense_shard, write_shard
+from wpprep.shards.split import Selection, documents_of
+from wpprep.shards.token_store import Keys, Spans, TokenStore
 from wpprep.storage.files import Place
 from wpprep.storage.manifest import Shard
 

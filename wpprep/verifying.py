@@ -27,7 +27,7 @@ def verify_folder(folder: str | os.PathLike[str], *, deep: bool = False, **optio
     on_cluster = engine.engine == "dask"
     problems = verify(folder, engine.workers, partial(engines.spread, options=engine) if on_cluster else None)
     if deep:
-        from wpprep.audit import find_faults  # noqa: PLC0415 (loads Numba)
+        from wpprep.shards.audit import find_faults  # noqa: PLC0415 (loads Numba)
 
         problems += [fault for fault in find_faults(folder, engine) if fault not in problems]
     return problems

@@ -216,7 +216,7 @@ def test_first_in_corpus_order_stays(tmp_path: Path) -> None:
     vocab = train_vocab(tmp_path / "corpus", tmp_path / "vocab", vocab_size=45, workers=1).folder
     options: dict[str, Any] = {"deduplicate": True, "workers": 2, "slice_bytes": 100}
     manifest = encode_corpus(tmp_path / "corpus", vocab, tmp_path / "tokens", **options).manifest
-    from wpprep.encode.tokens import TokenStore
+    from wpprep.shards.token_store import TokenStore
 
     ids = TokenStore.open(tmp_path / "tokens").take(np.arange(10)).ids
     assert ids == [*(f"a{i}" for i in range(9)), "new"]

@@ -9,7 +9,7 @@ from wpprep.errors import MissingInputError, OptionError
 from wpprep.inspection.find_rows import open_shards, originals
 from wpprep.inspection.terminal import as_data, show
 from wpprep.pipeline import make_shards
-from wpprep.shards import read_shard
+from wpprep.shards.format import read_shard
 
 
 def printed(path, **options):

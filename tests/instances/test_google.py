@@ -22,14 +22,14 @@ from reference.masking import google_mask, number_to_predict
 from reference.pairing import google_pairs
 
 from wpprep.config import ShardOptions
-from wpprep.encode.tokens import Part, TokenStore
 from wpprep.encoding import encode_corpus
 from wpprep.instances.masking import mask_batch
 from wpprep.instances.pairing import make_instances
 from wpprep.learning import train_vocab
 from wpprep.pipeline import make_shards
 from wpprep.records import TokenizedDocuments
-from wpprep.shards import read_shard
+from wpprep.shards.format import read_shard
+from wpprep.shards.token_store import Part, TokenStore
 from wpprep.storage.manifest import Shard
 
 Sizes = npt.NDArray[Any]

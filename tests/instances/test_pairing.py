@@ -18,7 +18,7 @@ from wpprep import rng
 from wpprep.config import ShardOptions
 from wpprep.errors import OptionError
 from wpprep.instances.pairing import PLAN, Instances, _truncate, make_instances
-from wpprep.shards import take_rows
+from wpprep.shards.format import take_rows
 
 LENGTHS = st.lists(st.lists(st.integers(1, 12), min_size=1, max_size=8), min_size=2, max_size=8)
 OPTIONS = st.builds(

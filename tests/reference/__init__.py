@@ -10,8 +10,8 @@ from itertools import accumulate, chain
 
 import numpy as np
 
-from wpprep.encode.tokens import Part, TokenStore
 from wpprep.records import InstanceBatch, TokenizedDocuments, TokenRoles
+from wpprep.shards.token_store import Part, TokenStore
 
 Document = list[list[int]]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from wpprep.records import InstanceBatch
-from wpprep.shards import write_shard
+from wpprep.shards.format import write_shard
 from wpprep.storage.manifest import Manifest, describe, write_manifest
 from wpprep.tokenizer.vocabulary import Vocabulary
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from wpprep.inspection.find_rows import Block, OpenShards, as_data, blocks, open_shards
 from wpprep.records import InstanceBatch, Ints
-from wpprep.shards import slice_rows
+from wpprep.shards.format import slice_rows
 
 _COLUMNS = ("b_start", "next_sentence_label", "document")
 _LISTS = {"input_ids": "offsets", "mlm_positions": "mlm_offsets", "mlm_labels": "mlm_offsets"}

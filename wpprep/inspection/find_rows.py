@@ -23,7 +23,7 @@ from tokenizers import Tokenizer, decoders
 
 from wpprep.errors import MissingInputError, OptionError
 from wpprep.records import InstanceBatch, Ints, Tokens
-from wpprep.shards import read_rows
+from wpprep.shards.format import read_rows
 from wpprep.storage.manifest import Manifest, Shard, read_manifest
 from wpprep.tokenizer.vocabulary import Vocabulary
 

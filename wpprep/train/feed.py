@@ -27,8 +27,8 @@ import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from wpprep.errors import OptionError
-from wpprep.loader import Batch, Folder, Loader
 from wpprep.records import Ints
+from wpprep.shards.loader import Batch, Folder, Loader
 
 Made = TypeVar("Made")
 Tensors = dict[str, torch.Tensor]
@@ -144,7 +144,7 @@ class TorchBatches(IterableDataset[Tensors]):
         return self._feed.state if self._feed else self.loader.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where the state was taken; raises as `wpprep.loader.Loader.load_state_dict` does."""
+        """Go on where the state was taken; raises as `wpprep.shards.loader.Loader.load_state_dict` does."""
         self.loader.load_state_dict(state)
 
 

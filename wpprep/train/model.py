@@ -18,8 +18,8 @@ from transformers.utils import logging
 
 from wpprep.config import TrainOptions
 from wpprep.errors import OptionError
-from wpprep.loader import Batch
 from wpprep.records import TokenRoles
+from wpprep.shards.loader import Batch
 
 
 class Size(NamedTuple):
@@ -42,7 +42,7 @@ _ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new"}  # transformers' names
 
 
 class Inputs(NamedTuple):
-    """A `wpprep.loader.Batch` as tensors on the device of the model."""
+    """A `wpprep.shards.loader.Batch` as tensors on the device of the model."""
 
     input_ids: torch.Tensor
     token_type_ids: torch.Tensor

@@ -21,9 +21,9 @@ import numpy as np
 
 from wpprep.config import TrainOptions
 from wpprep.errors import OptionError
-from wpprep.loader import Loader
 from wpprep.records import Ints
-from wpprep.rows import ShardFolder
+from wpprep.shards.folder import ShardFolder
+from wpprep.shards.loader import Loader
 from wpprep.storage.files import HOLDOUT, MANIFEST
 
 

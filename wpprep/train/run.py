@@ -18,8 +18,8 @@ import torch
 
 from wpprep.config import TrainOptions, as_dict
 from wpprep.errors import OptionError
-from wpprep.loader import Batch
 from wpprep.records import Ints
+from wpprep.shards.loader import Batch
 from wpprep.storage.files import MANIFEST, sha256_of
 from wpprep.train.checkpoint import (
     State,

@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow.compute as pc
 
 from wpprep import rng
-from wpprep.encode.tokens import read_part, read_token_counts
 from wpprep.inspection.census import Census, padding_shares
 from wpprep.inspection.find_rows import OpenShards, by_number
 from wpprep.inspection.html_report.parts import Chart, Section, Table, columns, curves, histogram, percent, zipf
 from wpprep.records import Ints
+from wpprep.shards.token_store import read_part, read_token_counts
 from wpprep.storage.files import HOLDOUT, MANIFEST
 from wpprep.storage.manifest import Shard, read_manifest
 

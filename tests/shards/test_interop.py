@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from wpprep.pipeline import make_shards
-from wpprep.shards import read_shard
+from wpprep.shards.format import read_shard
 from wpprep.storage.manifest import read_manifest
 
 datasets = pytest.importorskip("datasets", reason="needs the package datasets")

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wpprep.config import ShardOptions
-from wpprep.dealing import Selection, documents_of, share_out, split_documents
 from wpprep.errors import OptionError
+from wpprep.shards.split import Selection, documents_of, share_out, split_documents
 
 
 def everything(n):

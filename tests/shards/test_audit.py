@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from reference import CLS, FIRST, MASK, PAD, SEP, columns, roles, store, synthetic
 
-from wpprep.audit import RULES, check_rows, find_faults
 from wpprep.config import ShardOptions, as_dict
 from wpprep.instances.masking import mask_batch
 from wpprep.instances.pairing import make_instances
 from wpprep.instances.statistics import shard_statistics
 from wpprep.pipeline import make_shards
 from wpprep.records import InstanceBatch
-from wpprep.shards import read_shard, write_shard
+from wpprep.shards.audit import RULES, check_rows, find_faults
+from wpprep.shards.format import read_shard, write_shard
 from wpprep.storage.manifest import Shard, read_manifest, verify, write_manifest
 
 CORPUS = synthetic(documents=40, sentences=10, words=6, seed=1)

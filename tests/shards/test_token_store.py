@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from reference import Document, columns, numbered, store
 
 from wpprep import rng
-from wpprep.encode.tokens import TokenStore, read_part, read_token_counts, write_index, write_part
 from wpprep.errors import MissingInputError, OptionError, ShardError
 from wpprep.records import TokenizedDocuments
+from wpprep.shards.token_store import TokenStore, read_part, read_token_counts, write_index, write_part
 from wpprep.tokenizer import tokens as room
 
 PARTS = ["part-00000.arrow", "part-00001.arrow", "part-00002.arrow"]

@@ -22,7 +22,7 @@ from wpprep.errors import WpprepError
 from wpprep.instances.statistics import add_statistics, shard_statistics
 from wpprep.jobs import engines
 from wpprep.records import InstanceBatch, Ints, TokenRoles, Tokens
-from wpprep.shards import read_rows
+from wpprep.shards.format import read_rows
 from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import MANIFEST
 from wpprep.storage.manifest import Manifest, Shard, read_manifest

@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.counting import make_folder
 
-from wpprep import loader as room
-from wpprep import order
 from wpprep.errors import OptionError, WpprepError
-from wpprep.loader import Loader
 from wpprep.records import InstanceBatch
-from wpprep.rows import ShardFolder
+from wpprep.shards import loader as room
+from wpprep.shards import order
+from wpprep.shards.folder import ShardFolder
+from wpprep.shards.loader import Loader
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ def test_an_unfinished_folder_is_refused(tmp_path: Path) -> None:
 
 def test_the_loader_needs_no_torch() -> None:
     """Importing the loader does not import torch, so that other frameworks can use it."""
-    code = "import sys, wpprep.loader; sys.exit('torch' in sys.modules)"
+    code = "import sys, wpprep.shards.loader; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -12,9 +12,9 @@ from support.counting import CLS, PAD, PIECES, SEP, make_folder, rewrite
 from wpprep import rng
 from wpprep.errors import ShardError, WpprepError
 from wpprep.instances.masking import mask_batch
-from wpprep.loader import Batch, Loader
 from wpprep.records import InstanceBatch
-from wpprep.rows import ShardFolder
+from wpprep.shards.folder import ShardFolder
+from wpprep.shards.loader import Batch, Loader
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import CLS, MASK, SEP, columns, roles, store, synthetic
 
-from wpprep import shards as room
 from wpprep.config import ShardOptions, as_dict
 from wpprep.errors import MissingInputError, OptionError, OutputError, ShardError
 from wpprep.instances.dense import pad_rows, unpad_rows
@@ -23,14 +22,8 @@ from wpprep.instances.masking import mask_batch
 from wpprep.instances.pairing import make_instances
 from wpprep.instances.statistics import add_statistics, shard_statistics
 from wpprep.records import InstanceBatch, offsets_of
-from wpprep.shards import (
-    read_metadata,
-    read_rows,
-    read_shard,
-    take_rows,
-    write_dense_shard,
-    write_shard,
-)
+from wpprep.shards import format as room
+from wpprep.shards.format import read_metadata, read_rows, read_shard, take_rows, write_dense_shard, write_shard
 
 OPTIONS = ShardOptions(max_seq_length=32)
 CORPUS = synthetic(documents=40, sentences=10, words=6, seed=1)

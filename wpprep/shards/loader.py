@@ -5,7 +5,7 @@
         batch.input_ids                       # int64[256, length]
     saved = loader.state_dict()               # resumes in O(1), also on another number of ranks
 
-The order is a pure function of (seed, epoch, batch options), see `wpprep.order`. Nothing is stored but
+The order is a pure function of (seed, epoch, batch options), see `wpprep.shards.order`. Nothing is stored but
 how many batches all ranks together have consumed:
 
     epoch 0                     epoch 1
@@ -31,9 +31,9 @@ from numba import njit
 from wpprep import rng
 from wpprep.errors import OptionError
 from wpprep.instances.masking import mask_batch
-from wpprep.order import MULTIPLE, Order, Rows
 from wpprep.records import InstanceBatch, Ints
-from wpprep.rows import ShardFolder
+from wpprep.shards.folder import ShardFolder
+from wpprep.shards.order import MULTIPLE, Order, Rows
 
 PADDINGS = ("longest", "full")
 

@@ -26,7 +26,7 @@ from numba import njit
 from wpprep import rng
 from wpprep.errors import OptionError
 from wpprep.records import Ints, offsets_of
-from wpprep.rows import ShardFolder
+from wpprep.shards.folder import ShardFolder
 
 TAILS = ("carry", "drop", "keep")
 MULTIPLE = 8  # lengths that matrix units like
@@ -42,7 +42,7 @@ class Rows(NamedTuple):
 
 
 class Order:
-    """The list of batches of a folder; the arguments are those of `wpprep.loader.Loader`."""
+    """The list of batches of a folder; the arguments are those of `wpprep.shards.loader.Loader`."""
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ from numba import njit
 from wpprep import rng
 from wpprep.errors import OptionError, ShardError
 from wpprep.records import InstanceBatch, Ints, TokenRoles, offsets_of, token_dtype
-from wpprep.shards import read_metadata, read_shard
+from wpprep.shards.format import read_metadata, read_shard
 from wpprep.storage.cache import fetch_folder
 from wpprep.storage.manifest import Manifest, Shard, read_manifest
 from wpprep.storage.manifest import verify as find_damage
