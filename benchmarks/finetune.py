@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from wpprep.tune import finetune
+from wpprep.training.finetuning import finetune
 
 
 class Trial(NamedTuple):

@@ -93,7 +93,7 @@ def ours(loader: wpprep.Loader) -> Iterator[int]:
 
 def ours_as_tensors(loader: wpprep.Loader) -> Iterator[int]:
     """Tokens of each batch, as BertForPreTraining's arguments, made ahead by a thread."""
-    from wpprep.train.feed import Feed, model_inputs
+    from wpprep.training.pretraining.torch_data import Feed, model_inputs
 
     feed = Feed(loader, lambda batch: (model_inputs(batch), batch.tokens), forever=True)
     for _, tokens in feed:

@@ -23,8 +23,8 @@ import wpprep
 from wpprep.config import TrainOptions
 from wpprep.shards.folder import ShardFolder
 from wpprep.shards.loader import Loader
-from wpprep.train.feed import model_inputs
-from wpprep.train.model import Size, build_model, size_of
+from wpprep.training.model.model import Size, build_model, size_of
+from wpprep.training.pretraining.torch_data import model_inputs
 
 SAMPLE = Path(__file__).parent.parent / "sample_corpus"
 

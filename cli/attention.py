@@ -23,7 +23,7 @@ def attention(model: str, text: str, second: str | None, out: str, quiet: bool, 
     Example:
       wpprep attention model "The keeper lit the lamp." "It could be seen from far." --out attention.html
     """
-    from wpprep.train.attention import draw_attention
+    from wpprep.training.inference.attention import draw_attention
 
     done = draw_attention(model, text, second, out=out)
     line = f"{done.page}, {done.picture}: {done.layers} layers of {done.heads} heads over {done.tokens} tokens"

@@ -37,7 +37,7 @@ def embed(
       wpprep embed model sentences.txt --out vectors.parquet
       wpprep embed model --similarity sentences.txt others.txt
     """
-    from wpprep.train import embed as embedding
+    from wpprep.training.inference import embed as embedding
 
     if len(text) != 1 + similarity or (out is None) != similarity:
         raise click.UsageError("give one TEXT and --out, or --similarity and two TEXTs")

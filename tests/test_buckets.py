@@ -295,7 +295,7 @@ def test_a_token_store_is_finished_where_another_machine_left_it(s3, corpus, voc
 def test_a_model_is_trained_from_bucket_to_bucket(s3, local):
     """Shards are read through the cache, and the finished model appears in the bucket, its manifest last."""
     pytest.importorskip("transformers", reason="wpprep.train needs the extra packages")
-    from wpprep.train import fill_mask, train
+    from wpprep.training import fill_mask, train
 
     url = s3.make_bucket()
     for path in (local / "bin-64").rglob("*"):

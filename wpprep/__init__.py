@@ -21,9 +21,9 @@ _HOMES = {
     "extract_corpus": "wpprep.extract",
     "make_shards": "wpprep.pipeline",
     "train": "wpprep.train",
-    "finetune": "wpprep.tune",
-    "predict": "wpprep.tune",
-    "embed": "wpprep.train.embed",
+    "finetune": "wpprep.training.finetuning",
+    "predict": "wpprep.training.finetuning",
+    "embed": "wpprep.training.inference.embed",
     "demo": "wpprep.demo",
     "show": "wpprep.show",
     "report": "wpprep.report",
@@ -65,9 +65,9 @@ if TYPE_CHECKING:
     from wpprep.pipeline import make_shards
     from wpprep.shards.loader import Loader
     from wpprep.tokenizer.encoder import Encoder
-    from wpprep.train import train
-    from wpprep.train.embed import embed
-    from wpprep.tune import finetune, predict
+    from wpprep.training import train
+    from wpprep.training.finetuning import finetune, predict
+    from wpprep.training.inference.embed import embed
 
 
 class _Package(types.ModuleType):

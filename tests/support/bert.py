@@ -10,8 +10,8 @@ torch = pytest.importorskip("torch", reason="models are an extra: pip install 'w
 transformers = pytest.importorskip("transformers", reason="models are an extra: pip install 'wpprep[train]'")
 
 from wpprep.tokenizer.vocabulary import Vocabulary  # noqa: E402
-from wpprep.train.checkpoint import save_files  # noqa: E402
-from wpprep.train.model import Size, build_model  # noqa: E402
+from wpprep.training.model.model import Size, build_model  # noqa: E402
+from wpprep.training.pretraining.checkpoint import save_files  # noqa: E402
 
 
 def write_bert(vocab: Path, folder: Path) -> Path:

@@ -15,7 +15,7 @@ from support.counting import make_folder
 torch = pytest.importorskip("torch", reason="training is an extra: pip install 'wpprep[train]'")
 pytest.importorskip("transformers", reason="training is an extra: pip install 'wpprep[train]'")
 
-from wpprep.train import Progress, train  # noqa: E402
+from wpprep.training import Progress, train  # noqa: E402
 
 CPU = torch.device("cpu")
 QUICK = {"size": "tiny", "batch_size": 8, "eval_rows": 6, "log_steps": 2, "learning_rate": 1e-3}

@@ -14,7 +14,7 @@ how many batches all ranks together have consumed:
 
 This is a true shuffle over all shards: rows are read where they lie in memory-mapped files, so it
 wants shards on a disk that seeks well or in the page cache. No torch in here: the arrays
-are NumPy's, and `wpprep.train.feed` makes tensors of them.
+are NumPy's, and `wpprep.training.pretraining.torch_data` makes tensors of them.
 """
 
 from __future__ import annotations

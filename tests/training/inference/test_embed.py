@@ -1,0 +1,139 @@
+"""Vectors of text: those of transformers, in files that others read, whatever is forwarded together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from support.bert import torch, transformers, write_bert
+
+from wpprep.errors import CorpusError, MissingInputError, OptionError, TextDecodeError
+from wpprep.training.inference import embed as room
+from wpprep.training.inference.embed import embed, similarity
+
+LINES = [
+    "The lamp is lit.",
+    "",
+    "Bees",
+    "The train to the north stops at every village of the island " * 2,
+    "Fog ☃",
+]
+
+
+@pytest.fixture(scope="module")
+def model(vocab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_bert(vocab, tmp_path_factory.mktemp("model") / "model")
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text"
+    path.write_text("\n".join(LINES) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def states(model: Path) -> list[np.ndarray]:
+    """transformers' own hidden states of every line, alone: ``float32[layers + 1, tokens, hidden]``."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+    bert = transformers.AutoModel.from_pretrained(model).eval()
+    found = []
+    for line in LINES:
+        inputs = tokenizer(line, return_tensors="pt")
+        with torch.inference_mode():
+            found.append(torch.cat(bert(**inputs, output_hidden_states=True).hidden_states).numpy())
+    return found
+
+
+@pytest.fixture(params=[8, 1 << 13])
+def _chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line or two at a time, and all at once."""
+    monkeypatch.setattr(room, "_CHUNK_TOKENS", request.param)
+
+
+@pytest.mark.usefixtures("_chunks")
+def test_vectors_of_tokens_are_the_hidden_states(model, text, states, tmp_path):
+    """Every token's vectors of every layer equal transformers', in both files, beside the piece they are of."""
+    done = embed(model, text, tmp_path / "x.parquet", pooling="tokens", layers="all", batch_size=2)
+    table = pq.read_table(tmp_path / "x.parquet")
+    assert done.layers == [0, 1, 2, 3]
+    assert done.vectors == len(table) == sum(state.shape[1] for state in states)
+    lines = np.array(table["line"])
+    for number, state in enumerate(states):
+        mine = table.filter(lines == number)
+        assert mine["position"].to_pylist() == list(range(state.shape[1]))
+        assert (mine["piece"][0].as_py(), mine["piece"][-1].as_py()) == ("[CLS]", "[SEP]")
+        for layer in range(4):
+            vectors = np.array(mine[f"layer_{layer}"].to_pylist(), np.float32)
+            np.testing.assert_allclose(vectors, state[layer], rtol=1e-4, atol=1e-5)
+    embed(model, text, tmp_path / "x.npy", pooling="tokens", layers="all", batch_size=2)
+    vectors, offsets = np.load(tmp_path / "x.npy"), np.load(tmp_path / "x.offsets.npy")
+    assert vectors.shape == (done.vectors, 4, 32)
+    for number, state in enumerate(states):
+        mine = vectors[offsets[number] : offsets[number + 1]]
+        np.testing.assert_allclose(mine, state.transpose(1, 0, 2), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.usefixtures("_chunks")
+def test_a_line_has_the_vector_of_cls_or_the_mean(model, text, states, tmp_path):
+    """[CLS]'s hidden state, or the mean over all tokens without padding, of the layers asked for."""
+    for pooling, expected in (
+        ("cls", [state[:, 0] for state in states]),
+        ("mean", [s.mean(1) for s in states]),
+    ):
+        embed(model, text, tmp_path / "x.npy", pooling=pooling, layers="-1", batch_size=3)
+        vectors = np.load(tmp_path / "x.npy")
+        assert vectors.shape == (5, 32)
+        np.testing.assert_allclose(vectors, np.stack(expected)[:, 3], rtol=1e-4, atol=1e-5)
+        embed(model, text, tmp_path / "x.parquet", pooling=pooling, layers="1,-1", batch_size=3)
+        table = pq.read_table(tmp_path / "x.parquet")
+        assert table.column_names == ["line", "layer_1", "layer_3"]
+        first = np.array(table["layer_1"].to_pylist(), np.float32)
+        np.testing.assert_allclose(first, np.stack(expected)[:, 1], rtol=1e-4, atol=1e-5)
+
+
+def test_long_lines_are_cut_and_counted(model, text, tmp_path):
+    """A line that the model cannot take whole keeps its beginning; how many there were is said."""
+    done = embed(model, text, tmp_path / "x.npy", pooling="tokens", max_seq_length=8)
+    assert done.cut == 1
+    assert np.diff(np.load(tmp_path / "x.offsets.npy")).max() == 8
+    with pytest.raises(OptionError, match="max_seq_length is 65, the model takes at most 64"):
+        embed(model, text, tmp_path / "x.npy", max_seq_length=65)
+
+
+def test_lines_are_compared(model, text, tmp_path):
+    """A line is as similar to itself as can be, and the cosine is that of the vectors."""
+    assert list(similarity(model, text, text)) == pytest.approx([1.0] * 5)
+    (tmp_path / "other").write_text("\n".join(reversed(LINES)) + "\n")
+    embed(model, text, tmp_path / "x.npy")
+    vectors = np.load(tmp_path / "x.npy")
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert list(similarity(model, text, tmp_path / "other")) == pytest.approx(
+        (unit * unit[::-1]).sum(1), abs=1e-5
+    )
+    (tmp_path / "other").write_text("a\nb\n")
+    with pytest.raises(CorpusError, match=r"text:3: .*other has no such line"):
+        list(similarity(model, text, tmp_path / "other"))
+    with pytest.raises(OptionError, match="one vector a line"):
+        list(similarity(model, text, text, layers="all"))
+
+
+def test_what_cannot_be_embedded_is_refused(model, text, tmp_path):
+    """Another ending, a layer too high, no text, text that is none: one line, and no file is left."""
+    with pytest.raises(OptionError, match="ends in '.txt', expected .parquet or .npy"):
+        embed(model, text, tmp_path / "x.txt")
+    with pytest.raises(OptionError, match="layers has 4, expected 0 to 3"):
+        embed(model, text, tmp_path / "x.npy", layers="4")
+    with pytest.raises(OptionError, match="layers is 'first', expected last, all"):
+        embed(model, text, tmp_path / "x.npy", layers="first")
+    with pytest.raises(MissingInputError, match="no such file"):
+        embed(model, tmp_path / "nothing", tmp_path / "x.npy")
+    (tmp_path / "empty").touch()
+    with pytest.raises(CorpusError, match="holds no text"):
+        embed(model, tmp_path / "empty", tmp_path / "x.npy")
+    (tmp_path / "bad").write_bytes(b"ok\n\xff\n")
+    with pytest.raises(TextDecodeError, match="bad:2: invalid UTF-8"):
+        embed(model, tmp_path / "bad", tmp_path / "x.parquet")
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith((".", "x"))]

@@ -1,0 +1,273 @@
+"""Vectors of text: what a model's layers make of it, for other programs to use.
+
+    x.parquet   line, layer_12: [0.1, ...]                     a row a line of text (pooling cls, mean)
+                line, position, piece, layer_12: [0.1, ...]    a row a token (pooling tokens)
+    x.npy       float32[lines, hidden], of several layers float32[lines, layers, hidden]
+                float32[tokens, ...] for tokens; x.offsets.npy, int64[lines + 1], says where each line's begin
+
+Layer 0 is the embeddings, layer n what the n-th layer gives: transformers' ``hidden_states``. The vector of
+[CLS] is its hidden state, without the pooler behind it; the mean is over all tokens of a text, [CLS] and [SEP]
+included and padding not, as sentence-transformers takes it. Text streams, in memory for a chunk of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from transformers import BertModel
+
+from wpprep.config import EmbedOptions, build, refuse_unknown
+from wpprep.corpus.text_lines import read_lines
+from wpprep.errors import CorpusError, OptionError
+from wpprep.records import in_batches, offsets_of
+from wpprep.storage.files import atomic_write
+from wpprep.training.model.loading import load, read_config, read_vocabulary
+from wpprep.training.model.ranks import Ranks
+
+Vectors = npt.NDArray[np.float32]
+_CHUNK_TOKENS = 1 << 13  # texts of so many tokens are sorted by length together and held in memory
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What `embed` wrote: how many texts, vectors a layer, and how many texts were too long and were cut."""
+
+    path: Path
+    texts: int
+    vectors: int
+    cut: int
+    layers: list[int]
+
+
+class Text(NamedTuple):
+    """A text as the model takes it: ids with [CLS] and [SEP], and how many tokens were cut."""
+
+    ids: list[int]
+    cut: int
+
+
+class Reader:
+    """A model that reads texts.
+
+    Args:
+        folder: any BERT's folder with its vocabulary; a head is left aside.
+        options: which vectors.
+
+    Raises:
+        MissingInputError: there is no model.
+        OptionError: a layer that the model has not, or texts longer than it takes.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], options: EmbedOptions) -> None:
+        path = Path(folder)
+        config = read_config(path)
+        self.options, self.vocabulary = options, read_vocabulary(path, config)
+        self.layers = _layers(options.layers, config.num_hidden_layers)
+        self.longest = options.max_seq_length or config.max_position_embeddings
+        if self.longest > config.max_position_embeddings:
+            raise OptionError(
+                f"max_seq_length is {self.longest}, the model takes at most {config.max_position_embeddings}"
+            )
+        self.hidden = config.hidden_size
+        model = load(BertModel, path, config, add_pooling_layer=False)
+        self.model = model.to(Ranks().device()).eval()
+
+    def encode(self, text: str) -> Text:
+        """The ids of a text; what spells a special token in it is text."""
+        ids = self.vocabulary.tokenizer.encode(text, add_special_tokens=False).ids
+        roles, room = self.vocabulary.roles, self.longest - 2
+        return Text([roles.cls, *ids[:room], roles.sep], max(0, len(ids) - room))
+
+    def vectors(self, texts: Sequence[Text]) -> list[Vectors]:
+        """Vectors of each text: ``float32[layers, hidden]``, of tokens ``float32[tokens, layers, hidden]``."""
+        found: list[Vectors] = [np.empty(0, np.float32)] * len(texts)
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i].ids))
+        for start in range(0, len(order), self.options.batch_size):
+            batch = order[start : start + self.options.batch_size]
+            for i, vectors in zip(batch, self._forward([texts[i].ids for i in batch]), strict=True):
+                found[i] = vectors
+        return found
+
+    def _forward(self, batch: Sequence[list[int]]) -> Iterator[Vectors]:
+        ids = np.full((len(batch), max(map(len, batch))), self.vocabulary.roles.pad, np.int64)
+        mask = np.zeros_like(ids)
+        for i, row in enumerate(batch):
+            ids[i, : len(row)], mask[i, : len(row)] = row, 1
+        inputs, masks = (torch.from_numpy(array).to(self.model.device) for array in (ids, mask))
+        with torch.inference_mode():
+            states = self.model(inputs, attention_mask=masks, output_hidden_states=True).hidden_states
+            chosen = torch.stack([states[layer] for layer in self.layers], 2)  # [texts, tokens, layers, hidden]
+            if self.options.pooling == "cls":
+                yield from chosen[:, 0].cpu().numpy()
+            elif self.options.pooling == "mean":
+                summed = (chosen * masks[:, :, None, None]).sum(1)
+                yield from (summed / masks.sum(1)[:, None, None]).cpu().numpy()
+            else:
+                for i, row in enumerate(batch):
+                    yield chosen[i, : len(row)].cpu().numpy()
+
+
+def embed(
+    model: str | os.PathLike[str], text: str | os.PathLike[str], out: str | os.PathLike[str], **options: Any
+) -> Embedded:
+    """Write the vectors of every line of a text file.
+
+    Args:
+        model: any BERT's folder, ours or one of transformers, fine-tuned or not.
+        text: a text a line, plain or compressed; an empty line is a text without words.
+        out: a file that ends in ``.parquet`` or ``.npy``.
+        **options: see `wpprep.config.EmbedOptions`.
+
+    Raises:
+        MissingInputError: there is no model or no text.
+        OptionError: options that cannot work, another ending of ``out``.
+    """
+    refuse_unknown(options, EmbedOptions)
+    path = Path(out)
+    if path.suffix not in (".parquet", ".npy"):
+        raise OptionError(f"{path}: ends in {path.suffix!r}, expected .parquet or .npy")
+    reader = Reader(model, build(EmbedOptions, options))
+    write = _write_parquet if path.suffix == ".parquet" else _write_npy
+    texts = cut = 0
+    counts: list[int] = []
+    with write(path, reader) as add:
+        for chunk in chunks(reader.encode(line) for _, line in read_lines(text)):
+            vectors = reader.vectors(chunk)
+            add(texts, chunk, vectors)
+            texts, cut = texts + len(chunk), cut + sum(each.cut > 0 for each in chunk)
+            counts += [len(each.ids) if reader.options.pooling == "tokens" else 1 for each in chunk]
+        if not texts:
+            raise CorpusError(f"{text}: holds no text; expected a text a line")
+    if path.suffix == ".npy" and reader.options.pooling == "tokens":
+        with atomic_write(path.with_suffix(".offsets.npy")) as file:
+            np.save(file, offsets_of(np.array(counts)))
+    return Embedded(path, texts, sum(counts), cut, reader.layers)
+
+
+def similarity(
+    model: str | os.PathLike[str],
+    first: str | os.PathLike[str],
+    second: str | os.PathLike[str],
+    **options: Any,
+) -> Iterator[float]:
+    """The cosine of the vectors of each line of one file and the same line of another, -1 to 1.
+
+    Raises:
+        CorpusError: one file has more lines.
+        OptionError: a vector for each token, or several layers: there must be one vector a line.
+    """
+    refuse_unknown(options, EmbedOptions)
+    reader = Reader(model, build(EmbedOptions, options))
+    if reader.options.pooling == "tokens" or len(reader.layers) > 1:
+        raise OptionError("similarity needs one vector a line: pooling mean or cls, and one layer")
+    left, right = ((line for _, line in read_lines(path)) for path in (first, second))
+    pairs = itertools.zip_longest(left, right)
+    number = 0
+    while lines := list(itertools.islice(pairs, 256)):
+        for a, b in lines:
+            number += 1
+            if a is None or b is None:
+                longer, shorter = (second, first) if a is None else (first, second)
+                raise CorpusError(f"{longer}:{number}: {shorter} has no such line; expected as many in both")
+        found = [reader.vectors([reader.encode(line[side]) for line in lines]) for side in (0, 1)]
+        for a, b in zip(*found, strict=True):
+            yield cosine(a[0], b[0])
+
+
+def cosine(a: Vectors, b: Vectors) -> float:
+    """The cosine of two vectors; 0 where one has no length.
+
+    >>> cosine(np.array([3, 4], np.float32), np.array([4, 3], np.float32))  # 24 / 25
+    0.96
+    """
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    below = float(np.linalg.norm(x) * np.linalg.norm(y))
+    return max(-1.0, min(1.0, float(x @ y) / below)) if below else 0.0
+
+
+def chunks(texts: Iterable[Text]) -> Iterator[list[Text]]:
+    """Texts in their order, so many that their tokens fill a chunk."""
+    return in_batches(texts, lambda text: len(text.ids), _CHUNK_TOKENS)
+
+
+def _layers(wanted: str, layers: int) -> list[int]:
+    """The layers that an option names, of a model of so many.
+
+    >>> _layers("last", 4), _layers("all", 2), _layers("0,-2", 4)
+    ([4], [0, 1, 2], [0, 3])
+    """
+    if wanted == "all":
+        return list(range(layers + 1))
+    numbers = [-1] if wanted == "last" else [int(number) for number in wanted.split(",")]
+    for number in numbers:
+        if not -layers - 1 <= number <= layers:
+            raise OptionError(
+                f"layers has {number}, expected 0 to {layers}, or -1 to {-layers - 1} from the end"
+            )
+    return [number % (layers + 1) for number in numbers]
+
+
+@contextlib.contextmanager
+def _write_parquet(path: Path, reader: Reader) -> Iterator[Any]:
+    """A function that adds the vectors of a chunk to a Parquet file."""
+    is_tokens = reader.options.pooling == "tokens"
+    vector = pa.list_(pa.float32(), reader.hidden)
+    fields = [("line", pa.int64())] + ([("position", pa.int32()), ("piece", pa.string())] if is_tokens else [])
+    schema = pa.schema(fields + [(f"layer_{layer}", vector) for layer in reader.layers])
+    pieces = reader.vocabulary.pieces
+
+    def add(first: int, chunk: Sequence[Text], vectors: Sequence[Vectors]) -> None:
+        lengths = [len(text.ids) for text in chunk]
+        columns: list[Any] = [pa.array(np.arange(first, first + len(chunk)))]
+        if is_tokens:
+            columns = [
+                pa.array(np.repeat(np.arange(first, first + len(chunk)), lengths)),
+                pa.array(np.concatenate([np.arange(length, dtype=np.int32) for length in lengths])),
+                pa.array([pieces[i] for text in chunk for i in text.ids]),
+            ]
+        stacked = np.concatenate(vectors) if is_tokens else np.stack(vectors)
+        columns += [
+            pa.FixedSizeListArray.from_arrays(pa.array(stacked[:, i].reshape(-1)), reader.hidden)
+            for i in range(len(reader.layers))
+        ]
+        writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+
+    with atomic_write(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        yield add
+
+
+@contextlib.contextmanager
+def _write_npy(path: Path, reader: Reader) -> Iterator[Any]:
+    """A function that adds the vectors of a chunk to a .npy file, whose header is written last."""
+    rows = 0
+    several = (len(reader.layers),) if len(reader.layers) > 1 else ()
+    with atomic_write(path) as file:
+        size = _npy_header(file, (0, *several, reader.hidden))
+
+        def add(first: int, chunk: Sequence[Text], vectors: Sequence[Vectors]) -> None:
+            nonlocal rows
+            stacked = np.concatenate(vectors) if reader.options.pooling == "tokens" else np.stack(vectors)
+            file.write(np.ascontiguousarray(stacked, np.float32).tobytes())
+            rows += len(stacked)
+
+        yield add
+        file.seek(0)
+        assert (
+            _npy_header(file, (rows, *several, reader.hidden)) == size
+        )  # NumPy leaves room for the rows to grow
+
+
+def _npy_header(file: IO[bytes], shape: tuple[int, ...]) -> int:
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    return file.tell()

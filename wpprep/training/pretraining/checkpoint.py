@@ -1,0 +1,211 @@
+"""What a training run leaves on disk: checkpoints to resume from, and the finished model's folder.
+
+    model/
+      training.json            options, data and vocabulary of the run; at the end also its results
+      metrics.jsonl .tfevents  every progress line and every evaluation, see `wpprep.training.pretraining.metrics`
+      checkpoints/
+        step-00001000/         state.safetensors: weights, both moments of AdamW, random states
+                               state.json: step, sums since the last progress line, evaluations so far
+        best-00001000.safetensors   weights of the lowest held-out loss, if these are wanted: of each state
+      config.json model.safetensors tokenizer.json ... README.md      the model, when it is trained
+      manifest.json            last, with the sha256 of each file; then checkpoints/ is removed
+
+Checkpoints are folders written under a temporary name and renamed. Nothing is pickled, and nothing
+pickled is ever read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save, save_file
+
+from wpprep.errors import OutputError, TrainingError
+from wpprep.storage.files import MANIFEST, atomic_write, make_folder, remove_folder, sync_folder, write_text
+from wpprep.storage.manifest import Manifest, describe, write_manifest
+from wpprep.training.model.model import no_progress_bar
+
+TRAINING = "training.json"
+_CHECKPOINTS = "checkpoints"
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt")
+
+
+@dataclass
+class State:
+    """All that a run must know to go on as if it had never stopped.
+
+    Attributes:
+        tensors: weights, moments, random states and the sums since the last progress line, by name.
+        values: what JSON can say: step, loader, evaluations.
+    """
+
+    tensors: dict[str, torch.Tensor]
+    values: dict[str, Any]
+
+
+def save_state(out: Path, step: int, state: State, keep: int) -> None:
+    """Write the checkpoint of a step; keep the last ``keep`` of them and the best weights of these."""
+    final = out / _CHECKPOINTS / f"step-{step:08d}"
+    partial = final.with_name(f".{final.name}.partial-{os.getpid()}")
+    try:
+        remove_folder(partial)
+        partial.mkdir(parents=True)
+        save_file(
+            {name: tensor.contiguous() for name, tensor in state.tensors.items()}, partial / "state.safetensors"
+        )
+        _sync(partial / "state.safetensors")
+        write_text(partial / "state.json", json.dumps(state.values, indent=1) + "\n")
+        remove_folder(final)
+        os.replace(partial, final)
+        sync_folder(final.parent)
+    except OSError as error:
+        raise OutputError(f"{final}: the checkpoint cannot be written: {error.strerror or error}") from error
+    for old in _saved(out)[:-keep]:
+        remove_folder(old)
+    states = [json.loads((folder / "state.json").read_text()) for folder in _saved(out)]
+    wanted = {_best_weights(out, state["best"]) for state in states if state.get("best") is not None}
+    for old in set(final.parent.glob("best-*")) - wanted:
+        old.unlink()
+
+
+def _best_weights(out: Path, step: int) -> Path:
+    return out / _CHECKPOINTS / f"best-{step:08d}.safetensors"
+
+
+def save_best(out: Path, step: int, weights: dict[str, torch.Tensor]) -> None:
+    """Keep the weights of the lowest held-out loss so far.
+
+    They have the step in their name: a run that goes on from a checkpoint before that step, and there comes to
+    other bits, does not take them for its own.
+    """
+    final = _best_weights(out, step)
+    make_folder(final.parent)
+    with atomic_write(final) as file:
+        file.write(save({name: weight.detach().cpu().contiguous() for name, weight in weights.items()}))
+
+
+def load_best(out: Path, step: int) -> dict[str, torch.Tensor]:
+    """The weights that `save_best` kept at a step."""
+    return load_file(_best_weights(out, step))
+
+
+def load_state(out: Path) -> State | None:
+    """The newest checkpoint of a run, tensors on the CPU; None where there is none.
+
+    Raises:
+        TrainingError: the checkpoint cannot be read; names it.
+    """
+    saved = _saved(out)
+    if not saved:
+        return None
+    try:
+        values = json.loads((saved[-1] / "state.json").read_text())
+        return State(load_file(saved[-1] / "state.safetensors"), values)
+    except Exception as error:  # safetensors raises its own kind, which has no base but Exception
+        raise TrainingError(
+            f"{saved[-1]}: damaged checkpoint ({error}); remove it to resume from an older one"
+        ) from error
+
+
+def _saved(out: Path) -> list[Path]:
+    return sorted((out / _CHECKPOINTS).glob("step-*"))
+
+
+def claim(out: Path, identity: dict[str, Any], *, overwrite: bool) -> None:
+    """Make ``out`` the folder of this run: a new one, or one where the same run was interrupted.
+
+    Raises:
+        OutputError: it holds a finished model, another run, or something else.
+    """
+    identity = json.loads(json.dumps(identity))
+    found = _read_json(out / TRAINING)
+    if out.is_dir() and any(out.iterdir()):
+        if found is None:
+            raise OutputError(f"{out}: holds something else than a training run; choose another --out")
+        if overwrite:
+            remove_folder(out)
+        elif (out / MANIFEST).exists():
+            remove_folder(out / _CHECKPOINTS)  # a run killed in its last moment left them
+            raise OutputError(f"{out}: holds a finished model; choose another --out, or --overwrite it")
+        elif difference := _difference(found.get("run", {}), identity):
+            raise OutputError(
+                f"{out}: holds another run ({difference}); choose another --out, or --overwrite it"
+            )
+    make_folder(out)
+    for partial in [*out.glob(".*.partial-*"), *(out / _CHECKPOINTS).glob(".*.partial-*")]:
+        remove_folder(partial) if partial.is_dir() else partial.unlink()
+    write_text(out / TRAINING, json.dumps({"run": identity}, indent=1) + "\n")
+
+
+def _difference(its: dict[str, Any], mine: dict[str, Any]) -> str:
+    for name in sorted({*its, *mine}):
+        if its.get(name) != mine.get(name):
+            return f"{name} was {its.get(name)}, now {mine.get(name)}"
+    return ""
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def save_model(
+    out: Path, model: Any, vocabulary: Path, *, results: dict[str, Any], card: str, manifest: Manifest
+) -> None:
+    """Put the finished model into ``out``, its manifest (given without files) last; remove the checkpoints."""
+    partial = out / f".model.partial-{os.getpid()}"
+    remove_folder(partial)
+    try:
+        save_files(partial, model, vocabulary)
+        (partial / "README.md").write_text(card)
+        training = _read_json(out / TRAINING) or {}
+        (partial / TRAINING).write_text(json.dumps({**training, "results": results}, indent=1) + "\n")
+        put_in_place(partial, out)
+    except OSError as error:
+        raise OutputError(f"{out}: the model cannot be written: {error.strerror or error}") from error
+    files = [describe(path, out) for path in sorted(out.iterdir()) if path.is_file()]
+    write_manifest(out, dataclasses.replace(manifest, files=list(files)))
+    remove_folder(out / _CHECKPOINTS)
+
+
+def save_files(folder: Path, model: Any, vocabulary: Path) -> None:
+    """Save model and tokenizer for `transformers`, in files that all may read who may read the folder."""
+    with no_progress_bar():
+        model.save_pretrained(folder)
+    _copy_tokenizer(vocabulary, folder, model.config.max_position_embeddings)
+    for file in folder.glob("*.safetensors"):
+        shutil.copymode(folder / "config.json", file)  # safetensors makes files for their owner alone
+
+
+def put_in_place(partial: Path, out: Path) -> None:
+    """Move all files of a folder into another, each whole and on disk, and remove it."""
+    for file in sorted(partial.iterdir()):
+        _sync(file)
+        os.replace(file, out / file.name)
+    sync_folder(out)
+    partial.rmdir()
+
+
+def _copy_tokenizer(vocabulary: Path, folder: Path, longest: int) -> None:
+    """Copy the tokenizer byte for byte, but for the one setting that is the model's: how long a text may be."""
+    for name in _TOKENIZER_FILES:
+        if (vocabulary / name).exists():
+            shutil.copyfile(vocabulary / name, folder / name)
+    settings = _read_json(folder / "tokenizer_config.json") or {"tokenizer_class": "PreTrainedTokenizerFast"}
+    settings["model_max_length"] = longest
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=1, ensure_ascii=False) + "\n")
+
+
+def _sync(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,347 @@
+"""A training run: everything that changes while a model is trained, and the loop that changes it.
+
+What this module does not do: choose batches (loader), know the optimizer (updates) or files (checkpoint).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from wpprep.config import TrainOptions, as_dict
+from wpprep.errors import OptionError
+from wpprep.records import Ints
+from wpprep.shards.loader import Batch
+from wpprep.storage.files import MANIFEST, sha256_of
+from wpprep.training.model.loading import continue_model
+from wpprep.training.model.model import Inputs, Scorer, Scores, build_model, size_of, to_inputs
+from wpprep.training.model.optimizer import Updates, learning_rate
+from wpprep.training.model.ranks import Ranks
+from wpprep.training.pretraining.checkpoint import State, claim, load_best, load_state, save_best, save_state
+from wpprep.training.pretraining.divergence import stop_if_broken
+from wpprep.training.pretraining.metrics import append_metrics, rewind_metrics
+from wpprep.training.pretraining.phases import HeldOut, Phase
+from wpprep.training.pretraining.progress import Evaluation, Progress, Window
+from wpprep.training.pretraining.signals import Stop
+from wpprep.training.pretraining.torch_data import Feed
+
+Report = Callable[[Progress | Evaluation], None]
+
+# Options that change how a run is watched, not what comes out of it.
+_RUN_OPTIONS = ("log_steps", "save_steps", "keep_checkpoints", "verify", "overwrite")
+
+
+class Fed(NamedTuple):
+    """A batch that the model is ready to take, and what is said of it if its loss is no number."""
+
+    inputs: Inputs
+    rows: Ints
+    tokens: int
+
+
+@dataclass
+class Run:
+    """Everything that changes while a model is trained.
+
+    Attributes:
+        out: the folder of the model.
+        options: see `TrainOptions`.
+        phases: what is read, in order.
+        held_out: the rows that judge the model and are never trained on.
+        ranks: this process among those that train together.
+        report: is told every line; silent but in the first process.
+    """
+
+    out: Path
+    options: TrainOptions
+    phases: list[Phase]
+    held_out: HeldOut
+    ranks: Ranks
+    report: Report
+
+    def __post_init__(self) -> None:
+        last, options = self.phases[-1].shards, self.options
+        self.pairs = last.options.get("objective", "nsp") != "single"
+        self.device = self.ranks.device()
+        torch.manual_seed(options.seed)
+        longest = max(phase.shards.max_seq_length for phase in self.phases)
+        if options.init_from is None:
+            size = size_of(options)
+            model = build_model(size, last.roles, longest, options.dropout, options.activation)
+        else:
+            model = continue_model(options.init_from, last.vocabulary, longest, options.dropout)
+        self.model = model.to(self.device)
+        torch.manual_seed(options.seed + self.ranks.rank)  # dropout differs from process to process
+        self.scorer = Scorer(self.model, pairs=self.pairs)
+        self.trained = self._wrap()
+        self.updates = Updates(self.model, options, self.device)
+        self.step = 0
+        self.window = Window()
+        self.evaluations: list[Evaluation] = []
+        self.seconds, self.tokens, self.waited = 0.0, 0, 0.0
+        self.feed: Feed[Fed] | None = None
+
+    def _wrap(self) -> Any:
+        """The scorer, compiled if asked for, its gradients added up over all processes."""
+        scorer: Any = torch.compile(self.scorer) if self.options.compile else self.scorer
+        if self.ranks.world == 1:
+            return scorer
+        devices = [self.ranks.local] if self.device.type == "cuda" else None
+        return torch.nn.parallel.DistributedDataParallel(
+            scorer, device_ids=devices, find_unused_parameters=not self.pairs
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """What the result depends on: a run is resumed only if all of it is the same."""
+        kept = {name: value for name, value in as_dict(self.options).items() if name not in _RUN_OPTIONS}
+        paths = [path for phase in self.phases for path in phase.shards.paths]
+        return {
+            **kept,
+            "vocabulary": self.phases[-1].shards.vocabulary.sha256,
+            "shards": [sha256_of(path / MANIFEST) for path in paths],
+        }
+
+    def claim(self) -> None:
+        """Take the output folder, or refuse it, before anything is computed."""
+        if self.ranks.is_first:
+            claim(self.out, self.identity(), overwrite=self.options.overwrite)
+        self.ranks.wait()
+
+    def loop(self, stop: Stop) -> None:
+        """Train to the last step, or until a signal."""
+        options = self.options
+        if self.step == 0 and not self.evaluations:
+            self.evaluate()
+        self.model.train()
+        try:
+            while self.step < options.steps:
+                stopping = self.take_step(stop)
+                last = self.step == options.steps
+                if self.step % options.log_steps == 0 or last:
+                    self.log()
+                if self.step % (options.eval_steps or 1) == 0 or last:
+                    self.evaluate()
+                stopping = stopping or (self.ranks.world == 1 and stop.signal != 0)
+                if stopping or (options.save_steps and (self.step % options.save_steps == 0 or last)):
+                    self.save()
+                if stopping and not last:
+                    stop.leave()
+        finally:
+            self.close_feed()
+
+    def take_step(self, stop: Stop) -> bool:
+        """One update from one batch, in parts and by all processes; whether one of them was told to stop.
+
+        What it scored stays on the device, so that nothing waits for it.
+        """
+        started = time.perf_counter()
+        parts = self.next_parts()
+        waited = time.perf_counter() - started
+        counts = [
+            sum(len(part.inputs.mlm_labels) for part in parts),
+            sum(len(part.rows) for part in parts),
+            int(stop.signal != 0),
+        ]
+        predictions, rows, told = self.ranks.sum(torch.tensor(counts)).tolist()
+        for index, part in enumerate(parts):
+            with self._adding_up(last=index == len(parts) - 1):
+                scores = self.score(part)
+                self.updates.backward(scores.share(predictions, rows) * self.ranks.world)
+        self.window.norms.append(self.updates.apply(self.step))
+        self.step += 1
+        if self.device.type == "cpu":  # elsewhere reading the loss would stall the device
+            stop_if_broken(self.window, self.phases, self.options, self.out)
+        passed = time.perf_counter() - started
+        tokens = sum(part.tokens for part in parts)
+        self.seconds, self.tokens, self.waited = (
+            self.seconds + passed,
+            self.tokens + tokens,
+            self.waited + waited,
+        )
+        self.window.seconds, self.window.tokens = self.window.seconds + passed, self.window.tokens + tokens
+        return self.ranks.world > 1 and told > 0
+
+    def settle(self) -> None:
+        """Wait for the steps that a GPU has only been told of, as part of their time."""
+        if self.device.type == "cuda":
+            started = time.perf_counter()
+            torch.cuda.synchronize(self.device)
+            passed = time.perf_counter() - started
+            self.seconds, self.window.seconds = self.seconds + passed, self.window.seconds + passed
+
+    def _adding_up(self, *, last: bool) -> Any:
+        """Gradients travel between processes with the last part of a step only."""
+        if last or self.ranks.world == 1:
+            return contextlib.nullcontext()
+        return self.trained.no_sync()
+
+    def score(self, part: Fed) -> Scores:
+        with self.updates.autocast():
+            scores: Scores = self.trained(part.inputs)
+        self.window.add(scores, self.step + 1, part.rows)
+        return scores
+
+    def next_parts(self) -> list[Fed]:
+        """This process's parts of the next batch."""
+        phase = self.phase()
+        if self.feed is not None and self.feed.loader is not phase.loader:
+            self.close_feed()
+        if self.feed is None:
+            phase.loader.consumed = (self.step - phase.start) * self.batches_a_step
+            self.feed = Feed(phase.loader, self._to_device, forever=True)
+        return [next(self.feed) for _ in range(self.options.grad_accumulation)]
+
+    def phase(self) -> Phase:
+        """What the next step reads."""
+        return next((phase for phase in self.phases if self.step < phase.stop), self.phases[-1])
+
+    @property
+    def batches_a_step(self) -> int:
+        """Batches of the loader in one step, over all processes."""
+        return self.ranks.world * self.options.grad_accumulation
+
+    def _to_device(self, batch: Batch) -> Fed:
+        # In the feed's thread the current GPU is the first: pinning would open a context of every rank there.
+        with torch.cuda.device(self.device) if self.device.type == "cuda" else contextlib.nullcontext():
+            return Fed(to_inputs(batch, self.device), batch.rows, batch.tokens)
+
+    def close_feed(self) -> None:
+        if self.feed is not None:
+            self.feed.close()
+            self.feed = None
+
+    def log(self) -> None:
+        self.settle()
+        stop_if_broken(self.window, self.phases, self.options, self.out)
+        mlm_loss, nsp_loss, mlm_accuracy, nsp_accuracy = self.window.means(self.ranks)
+        speed = self.window.tokens / max(1e-9, self.window.seconds)
+        phase = next(phase for phase in self.phases if self.step <= phase.stop)
+        line = Progress(
+            step=self.step,
+            steps=self.options.steps,
+            epoch=(self.step - phase.start) * self.options.batch_size / phase.loader.rows,
+            mlm_loss=mlm_loss,
+            mlm_accuracy=mlm_accuracy,
+            nsp_loss=nsp_loss if self.pairs else None,
+            nsp_accuracy=nsp_accuracy if self.pairs else None,
+            learning_rate=learning_rate(self.step - 1, self.options),
+            grad_norm=float(self.window.lengths().mean()),
+            tokens_per_second=float(self.ranks.sum(torch.tensor(speed, dtype=torch.float64))),
+        )
+        self.window = Window()
+        self.tell("train", line)
+
+    def evaluate(self) -> None:
+        """Score the rows that are held out, each process its share of them."""
+        rows, loader = self.held_out.rows, self.held_out.loader
+        if not len(rows):
+            return
+        self.settle()
+        self.model.eval()
+        window = Window()
+        size = max(1, self.options.batch_size // self.batches_a_step)
+        with torch.inference_mode(), self.updates.autocast():
+            for start in range(self.ranks.rank * size, len(rows), self.ranks.world * size):
+                batch = loader.assemble(rows[start : start + size])
+                window.add(self.scorer(to_inputs(batch, self.device)))
+        self.model.train()
+        mlm_loss, nsp_loss, mlm_accuracy, nsp_accuracy = window.means(self.ranks)
+        found = Evaluation(
+            step=self.step,
+            rows=len(rows),
+            predictions=int(self.ranks.sum(torch.tensor(sum(window.predictions)))),
+            mlm_loss=mlm_loss,
+            perplexity=math.exp(min(700.0, mlm_loss)),
+            mlm_accuracy=mlm_accuracy,
+            nsp_loss=nsp_loss if self.pairs else None,
+            nsp_accuracy=nsp_accuracy if self.pairs else None,
+        )
+        self.evaluations.append(found)
+        self.tell("held_out", found)
+        if self.options.final_weights == "best" and self.ranks.is_first and self.best() is found:
+            save_best(self.out, self.step, dict(self.model.named_parameters()))
+
+    def best(self) -> Evaluation | None:
+        """The evaluation of the lowest held-out MLM loss, the first of equals."""
+        return min(self.evaluations, key=lambda found: found.mlm_loss, default=None)
+
+    def tell(self, kind: str, line: Progress | Evaluation) -> None:
+        if self.ranks.is_first:
+            append_metrics(self.out, {"kind": kind, **dataclasses.asdict(line)})
+            self.report(line)
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        self.settle()
+        stop_if_broken(self.window, self.phases, self.options, self.out)
+        tensors = {f"model.{name}": weight.detach() for name, weight in self.model.named_parameters()}
+        tensors |= self.updates.tensors() | {"window": self.window.sums(), "norms": self.window.lengths()}
+        for rank, state in enumerate(self.ranks.gather(torch.get_rng_state())):
+            tensors[f"random.cpu.{rank}"] = state
+        if self.device.type == "cuda":
+            for rank, state in enumerate(self.ranks.gather(torch.cuda.get_rng_state())):
+                tensors[f"random.cuda.{rank}"] = state
+        best = self.best()
+        values = {
+            "step": self.step,
+            "best": best.step if best else None,
+            "world": self.ranks.world,
+            "evaluations": [dataclasses.asdict(found) for found in self.evaluations],
+            "window": self.window.values(),
+            "scaler": self.updates.scaler.state_dict(),
+        }
+        if self.ranks.is_first:
+            state_ = State({name: value.cpu() for name, value in tensors.items()}, values)
+            save_state(self.out, self.step, state_, self.options.keep_checkpoints)
+        self.ranks.wait()
+
+    def resume(self) -> None:
+        """Go on from the newest checkpoint, if there is one, also with another number of processes.
+
+        Raises:
+            TrainingError: the checkpoint is damaged.
+            OptionError: batches of similar lengths, which depend on the number of processes.
+        """
+        state = load_state(self.out)
+        if self.ranks.is_first:
+            rewind_metrics(self.out, state.values["step"] if state else -1)
+        if state is None:
+            return
+        tensors, values = state.tensors, state.values
+        same = values["world"] == self.ranks.world
+        if not same and self.options.bins > 1:
+            raise OptionError(
+                f"the run had {values['world']} processes, now {self.ranks.world}; "
+                f"with bins above 1 go on with as many"
+            )
+        with torch.no_grad():
+            for name, weight in self.model.named_parameters():
+                weight.copy_(tensors[f"model.{name}"])
+        self.updates.restore(tensors, values["scaler"])
+        if same:
+            torch.set_rng_state(tensors[f"random.cpu.{self.ranks.rank}"])
+            if self.device.type == "cuda" and f"random.cuda.{self.ranks.rank}" in tensors:
+                torch.cuda.set_rng_state(tensors[f"random.cuda.{self.ranks.rank}"])
+        self.step = values["step"]
+        self.evaluations = [Evaluation(**found) for found in values["evaluations"]]
+        if same and self.ranks.is_first:
+            self.window = Window.restored(
+                tensors["window"].to(self.device), tensors["norms"].to(self.device), values["window"]
+            )
+
+    def take_best(self) -> None:
+        """Put the weights of the lowest held-out loss into the model, if these are wanted."""
+        best = self.best()
+        if self.options.final_weights == "best" and best is not None and self.ranks.is_first:
+            weights = load_best(self.out, best.step)
+            with torch.no_grad():
+                for name, weight in self.model.named_parameters():
+                    weight.copy_(weights[name])
