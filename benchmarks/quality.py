@@ -84,7 +84,7 @@ TRAINERS = {
 
 def main() -> None:
     """Train, measure, print."""
-    from wpprep.comparing import compare_vocabs
+    from wpprep.pipeline.compare_vocabs import compare_vocabs
     from wpprep.vocab.quality import table
 
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])

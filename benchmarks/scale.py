@@ -52,9 +52,9 @@ def plan(size: dict[str, int], folder: Path) -> str:
 def bookkeep(size: dict[str, int], folder: Path) -> str:
     """Run the shards' tasks, which do nothing but say what a shard says, and sum up what they said."""
     from wpprep.config import RunOptions
-    from wpprep.filling import shards_in, sum_statistics
     from wpprep.jobs.output import OutputFolder
     from wpprep.jobs.resume import run_resumable
+    from wpprep.pipeline.shard_folder import shards_in, sum_statistics
     from wpprep.storage.manifest import Manifest, read_manifest
 
     n = size["shards"]

@@ -58,7 +58,7 @@ def ours(case: Case, workers: int = 1) -> Work:
 
 def pass_2(case: Case, workers: int = 1) -> Work:
     """From encoded text to finished files, the token store's checksums compared as always."""
-    from wpprep.encoding import encode_corpus
+    from wpprep.pipeline.encode import encode_corpus
 
     corpus, scratch, text_bytes = prepared(case)
     tokens = encode_corpus([corpus], case.vocab, scratch / "tokens", workers=2).folder
@@ -79,7 +79,7 @@ _SCRATCH = tempfile.TemporaryDirectory()
 
 
 def make_shards(case: Case, out: Path, **how: Any) -> int:
-    from wpprep import pipeline
+    from wpprep.pipeline import make_shards as pipeline
 
     how |= {"dupe_factor": DUPES, "max_seq_length": LENGTH, "shard_bytes": case.shard_bytes}
     return int(pipeline.make_shards(out=out, **how).manifest.statistics["rows"])

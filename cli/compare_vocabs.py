@@ -28,7 +28,7 @@ def compare_vocabs(
     Example:
       wpprep compare-vocabs vocab --text sample_corpus/books
     """
-    from wpprep.comparing import compare_vocabs
+    from wpprep.pipeline.compare_vocabs import compare_vocabs
     from wpprep.vocab.quality import table
 
     qualities = compare_vocabs(vocab, text, out=out, **options)

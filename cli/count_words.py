@@ -27,7 +27,7 @@ def count_words(
     Example:
       wpprep count-words sample_corpus/wiki --out counts
     """
-    from wpprep.counting_words import count_words
+    from wpprep.pipeline.count_words import count_words
 
     with _screen.progress(quiet) as report:
         summary = count_words(corpus, out, tsv=tsv, progress=report, **options)

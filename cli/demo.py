@@ -23,7 +23,7 @@ def demo(out: str, workers: int | None, quiet: bool, as_json: bool) -> None:
     Example:
       wpprep demo --out demo
     """
-    from wpprep.demo import demo
+    from wpprep.pipeline.demo import demo
 
     def say(line: str) -> None:
         if not quiet:

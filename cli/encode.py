@@ -25,7 +25,7 @@ def encode(corpus: tuple[str, ...], vocab: str, out: str, quiet: bool, as_json: 
     Example:
       wpprep encode sample_corpus/wiki --vocab vocab --out tokens
     """
-    from wpprep.encoding import encode_corpus
+    from wpprep.pipeline.encode import encode_corpus
 
     with _screen.progress(quiet) as report:
         summary = encode_corpus(corpus, vocab, out, progress=report, **options)

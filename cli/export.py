@@ -27,7 +27,7 @@ def export(shards: str, to: str, out: str, quiet: bool, as_json: bool, **options
     Example:
       wpprep export shards --to tfrecord --out tfrecords
     """
-    from wpprep.export import export_shards
+    from wpprep.pipeline.export import export_shards
 
     with _screen.progress(quiet) as report:
         manifest = export_shards(shards, out, to=to, progress=report, **options)

@@ -24,7 +24,7 @@ def extract(corpus: tuple[str, ...], out: str, quiet: bool, as_json: bool, **opt
     Example:
       wpprep extract sample_corpus/dump --out text
     """
-    from wpprep.extract import extract_corpus
+    from wpprep.pipeline.extract import extract_corpus
 
     with _screen.progress(quiet) as report:
         manifest = extract_corpus(corpus, out, progress=report, **options)

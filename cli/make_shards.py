@@ -29,7 +29,7 @@ def make_shards(
     Example:
       wpprep make-shards sample_corpus/wiki --vocab vocab --out shards --max-seq-length 128
     """
-    from wpprep.pipeline import make_shards
+    from wpprep.pipeline.make_shards import make_shards
     from wpprep.storage.manifest import Shard
 
     from . import _statistics

@@ -28,7 +28,7 @@ def plan(corpus: tuple[str, ...], quiet: bool, as_json: bool, **options: Any) ->
     Example:
       wpprep plan sample_corpus/wiki --max-seq-length 128
     """
-    from wpprep.planning import as_lines, plan
+    from wpprep.pipeline.plan import as_lines, plan
 
     with _screen.progress(quiet):
         found = plan(corpus, **options)

@@ -27,7 +27,7 @@ def train_vocab(
     Example:
       wpprep train-vocab sample_corpus/wiki --out vocab --vocab-size 2000
     """
-    from wpprep.learning import train_vocab
+    from wpprep.pipeline.train_vocab import train_vocab
 
     with _screen.progress(quiet) as report:
         summary = train_vocab(corpus, out, counts=counts, progress=report, **options)

@@ -25,7 +25,7 @@ def verify(folder: tuple[str, ...], quiet: bool, as_json: bool, **options: Any) 
     Example:
       wpprep verify shards vocab --deep
     """
-    from wpprep.verifying import verify_folder
+    from wpprep.pipeline.verify import verify_folder
 
     problems = [problem for path in folder for problem in verify_folder(path, **options)]
     _screen.finish(

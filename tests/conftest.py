@@ -33,7 +33,7 @@ def sample_corpus() -> Path:
 @pytest.fixture(scope="session")
 def vocab(sample_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A WordPiece vocabulary of 2,000 entries, learned from the sample corpus."""
-    from wpprep.learning import train_vocab
+    from wpprep.pipeline.train_vocab import train_vocab
 
     folder = tmp_path_factory.mktemp("session") / "vocab"
     return train_vocab([sample_corpus / "wiki"], folder, vocab_size=2000, workers=1).folder
@@ -42,7 +42,7 @@ def vocab(sample_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="session")
 def shards(sample_corpus: Path, vocab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three shards of instances of at most 64 tokens."""
-    from wpprep.pipeline import make_shards
+    from wpprep.pipeline.make_shards import make_shards
 
     folder = tmp_path_factory.mktemp("session") / "shards"
     options = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3, "workers": 1}

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from wpprep._version import __version__
 
 _HOMES = {
-    "compare_vocabs": "wpprep.comparing",
-    "count_words": "wpprep.counting_words",
-    "train_vocab": "wpprep.learning",
-    "encode_corpus": "wpprep.encoding",
-    "extract_corpus": "wpprep.extract",
+    "compare_vocabs": "wpprep.pipeline.compare_vocabs",
+    "count_words": "wpprep.pipeline.count_words",
+    "train_vocab": "wpprep.pipeline.train_vocab",
+    "encode_corpus": "wpprep.pipeline.encode",
+    "extract_corpus": "wpprep.pipeline.extract",
     "make_shards": "wpprep.pipeline",
     "train": "wpprep.train",
     "finetune": "wpprep.training.finetuning",
@@ -53,16 +53,16 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from wpprep.comparing import compare_vocabs
-    from wpprep.counting_words import count_words
-    from wpprep.demo import demo
-    from wpprep.encoding import encode_corpus
     from wpprep.errors import WpprepError
-    from wpprep.extract import extract_corpus
     from wpprep.inspection.html_report import report
     from wpprep.inspection.terminal import show
-    from wpprep.learning import train_vocab
-    from wpprep.pipeline import make_shards
+    from wpprep.pipeline.compare_vocabs import compare_vocabs
+    from wpprep.pipeline.count_words import count_words
+    from wpprep.pipeline.demo import demo
+    from wpprep.pipeline.encode import encode_corpus
+    from wpprep.pipeline.extract import extract_corpus
+    from wpprep.pipeline.make_shards import make_shards
+    from wpprep.pipeline.train_vocab import train_vocab
     from wpprep.shards.loader import Loader
     from wpprep.tokenizer.encoder import Encoder
     from wpprep.training import train

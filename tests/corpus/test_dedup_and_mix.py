@@ -20,10 +20,10 @@ from wpprep.corpus import dedup_and_mix as survey
 from wpprep.corpus.dedup_and_mix import Part, SurveySlices, choose
 from wpprep.corpus.filters import place_of, used_documents
 from wpprep.corpus.tasks import tasks_of
-from wpprep.encoding import encode_corpus
 from wpprep.errors import CorpusError, OptionError
-from wpprep.learning import train_vocab
-from wpprep.pipeline import make_shards
+from wpprep.pipeline.encode import encode_corpus
+from wpprep.pipeline.make_shards import make_shards
+from wpprep.pipeline.train_vocab import train_vocab
 from wpprep.records import Document, Kept
 from wpprep.storage.files import read_bytes
 

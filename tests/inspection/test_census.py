@@ -10,7 +10,7 @@ from wpprep.errors import ShardError
 from wpprep.inspection.census import padding_shares, take_census
 from wpprep.inspection.find_rows import open_shards
 from wpprep.inspection.terminal import as_data
-from wpprep.pipeline import make_shards
+from wpprep.pipeline.make_shards import make_shards
 from wpprep.storage.manifest import read_manifest
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from wpprep.errors import MissingInputError, OptionError
 from wpprep.inspection.find_rows import open_shards, originals
 from wpprep.inspection.terminal import as_data, show
-from wpprep.pipeline import make_shards
+from wpprep.pipeline.make_shards import make_shards
 from wpprep.shards.format import read_shard
 
 

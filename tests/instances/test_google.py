@@ -22,11 +22,11 @@ from reference.masking import google_mask, number_to_predict
 from reference.pairing import google_pairs
 
 from wpprep.config import ShardOptions
-from wpprep.encoding import encode_corpus
 from wpprep.instances.masking import mask_batch
 from wpprep.instances.pairing import make_instances
-from wpprep.learning import train_vocab
-from wpprep.pipeline import make_shards
+from wpprep.pipeline.encode import encode_corpus
+from wpprep.pipeline.make_shards import make_shards
+from wpprep.pipeline.train_vocab import train_vocab
 from wpprep.records import TokenizedDocuments
 from wpprep.shards.format import read_shard
 from wpprep.shards.token_store import Part, TokenStore

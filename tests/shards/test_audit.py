@@ -15,7 +15,7 @@ from wpprep.config import ShardOptions, as_dict
 from wpprep.instances.masking import mask_batch
 from wpprep.instances.pairing import make_instances
 from wpprep.instances.statistics import shard_statistics
-from wpprep.pipeline import make_shards
+from wpprep.pipeline.make_shards import make_shards
 from wpprep.records import InstanceBatch
 from wpprep.shards.audit import RULES, check_rows, find_faults
 from wpprep.shards.format import read_shard, write_shard

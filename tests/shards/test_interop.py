@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from wpprep.pipeline import make_shards
+from wpprep.pipeline.make_shards import make_shards
 from wpprep.shards.format import read_shard
 from wpprep.storage.manifest import read_manifest
 

@@ -11,8 +11,8 @@ import pytest
 from wpprep.corpus.inputs import expand_inputs
 from wpprep.corpus.readers import detect
 from wpprep.errors import MissingInputError, OutputError
-from wpprep.extract import extract_corpus
 from wpprep.jobs.upload import Mirror
+from wpprep.pipeline.extract import extract_corpus
 from wpprep.storage import remote
 from wpprep.storage.manifest import verify
 from wpprep.storage.remote import list_remote, put_remote, read_remote, write_remote

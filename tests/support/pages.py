@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from html.parser import HTMLParser
 
-from wpprep.learning import train_vocab
-from wpprep.pipeline import make_shards
+from wpprep.pipeline.make_shards import make_shards
+from wpprep.pipeline.train_vocab import train_vocab
 
 SHARDS = "shards <i>&amp; {{ 7*7 }}"
 EVIL = "<script>document.title='run'</script> <img src=x onerror=alert(1)> </style> {{ 7*7 }} & \"quoted\""

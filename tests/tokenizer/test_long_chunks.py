@@ -18,7 +18,7 @@ from reference.encoding import differences
 from tokenizers import Tokenizer
 
 from wpprep.config import CountOptions, VocabOptions
-from wpprep.learning import train_vocab
+from wpprep.pipeline.train_vocab import train_vocab
 from wpprep.records import Document
 from wpprep.tokenizer.encoder import Encoder
 from wpprep.tokenizer.normalization import TextRules, counting_rule

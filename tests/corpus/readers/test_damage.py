@@ -17,9 +17,9 @@ from support.corpora import COMPRESSORS, WRITERS, Writer, read, read_leniently, 
 
 from wpprep.config import CorpusOptions
 from wpprep.corpus.readers import cutting, plan_slices, read_slice
-from wpprep.encoding import encode_corpus
 from wpprep.errors import CorpusError, MissingInputError
-from wpprep.learning import train_vocab
+from wpprep.pipeline.encode import encode_corpus
+from wpprep.pipeline.train_vocab import train_vocab
 
 
 @pytest.mark.parametrize("write", WRITERS)

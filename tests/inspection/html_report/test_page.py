@@ -12,7 +12,7 @@ import pytest
 from support.pages import SHARDS, Page, write_run
 
 from wpprep.errors import MissingExtraError, MissingInputError, OptionError, OutputError, TrainingError
-from wpprep.pipeline import make_shards
+from wpprep.pipeline.make_shards import make_shards
 from wpprep.storage.manifest import read_manifest
 
 pytest.importorskip("matplotlib", reason="the report draws charts")

@@ -19,14 +19,14 @@ import pytest
 from support.checksums import checksums
 
 from wpprep.config import RunOptions
-from wpprep.counting_words import count_words
 from wpprep.errors import OptionError, OutputError, TextDecodeError, WorkerError
 from wpprep.jobs import engines, output
 from wpprep.jobs.output import OutputFolder
-from wpprep.pipeline import make_shards
+from wpprep.pipeline.count_words import count_words
+from wpprep.pipeline.make_shards import make_shards
+from wpprep.pipeline.verify import verify_folder
 from wpprep.storage.files import sha256_of
 from wpprep.storage.remote import list_remote, put_remote
-from wpprep.verifying import verify_folder
 
 pytest.importorskip("distributed", reason="the engine dask is optional")
 

@@ -244,7 +244,7 @@ def test_heads_divide_the_hidden_size() -> None:
 
 def test_shards_held_out_apart_judge_the_model(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
     """Where make-shards kept documents apart, all rows are trained on and those documents judge."""
-    from wpprep.pipeline import make_shards
+    from wpprep.pipeline.make_shards import make_shards
 
     options: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 1, "holdout": 0.2, "workers": 1}
     shards = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "shards", **options)

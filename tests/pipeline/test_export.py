@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wpprep.errors import OptionError
-from wpprep.export import FORMATS, export_shards
-from wpprep.pipeline import make_shards
+from wpprep.pipeline.export import FORMATS, export_shards
+from wpprep.pipeline.make_shards import make_shards
 from wpprep.shards.format import read_shard
 from wpprep.storage.files import sha256_of
 from wpprep.storage.manifest import Shard, read_manifest, verify

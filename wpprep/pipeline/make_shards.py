@@ -19,16 +19,11 @@ from typing import Any
 
 from wpprep.config import CorpusOptions, RunOptions, ShardOptions, as_dict, build, refuse_unknown
 from wpprep.corpus.tasks import Paths
-from wpprep.encoding import plan_encoding, run_encoding
 from wpprep.errors import OptionError, VocabularyError
-from wpprep.filling import (
-    fill_folder,
-    finish_bins,
-    hold_out,
-    manifest_of,
-)
 from wpprep.jobs.output import OutputFolder
 from wpprep.jobs.resume import Progress, Summary, silence
+from wpprep.pipeline.encode import plan_encoding, run_encoding
+from wpprep.pipeline.shard_folder import fill_folder, finish_bins, hold_out, manifest_of
 from wpprep.shards.split import split_documents
 from wpprep.shards.token_source import open_source
 from wpprep.storage.files import HOLDOUT, place, remove_folder

@@ -18,13 +18,13 @@ from wpprep.corpus.facts import take_facts
 from wpprep.instances.statistics import sum_statistics
 from wpprep.jobs.output import OutputFolder
 from wpprep.jobs.resume import Progress, Receipts, run_resumable
+from wpprep.pipeline.shard_task import MakeShard, bins_of
 from wpprep.records import token_dtype
 from wpprep.shards.split import Selection, share_out
 from wpprep.shards.token_source import Source
 from wpprep.shards.token_store import read_token_counts, write_index
 from wpprep.storage.files import MANIFEST, make_folder
 from wpprep.storage.manifest import File, Manifest, Shard, describe, write_manifest
-from wpprep.tasks import MakeShard, bins_of
 from wpprep.tokenizer.vocabulary import Vocabulary, copy_vocabulary
 
 

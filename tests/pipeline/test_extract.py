@@ -15,7 +15,7 @@ from support.checksums import checksums
 from wpprep.config import CorpusOptions
 from wpprep.corpus.readers import detect, plan_slices, read_slice
 from wpprep.errors import CorpusError, OptionError
-from wpprep.extract import ExtractSlices, extract_corpus
+from wpprep.pipeline.extract import ExtractSlices, extract_corpus
 from wpprep.records import Document
 from wpprep.storage.manifest import read_manifest, verify
 

@@ -12,9 +12,9 @@ import pytest
 from wpprep.config import CorpusOptions
 from wpprep.corpus.readers import plan_slices
 from wpprep.errors import CorpusError
-from wpprep.learning import train_vocab
-from wpprep.pipeline import make_shards
-from wpprep.planning import _extrapolate, _line, _read_sample, _Sample, as_lines, plan
+from wpprep.pipeline.make_shards import make_shards
+from wpprep.pipeline.plan import _extrapolate, _line, _read_sample, _Sample, as_lines, plan
+from wpprep.pipeline.train_vocab import train_vocab
 from wpprep.records import Document, Slice
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from wpprep.errors import MissingExtraError, MissingInputError
 from wpprep.inspection.terminal import show
-from wpprep.learning import train_vocab
-from wpprep.pipeline import make_shards
+from wpprep.pipeline.make_shards import make_shards
+from wpprep.pipeline.train_vocab import train_vocab
 
 _VOCAB: dict[str, Any] = {"vocab_size": 2500}
 _SHARDS: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 20, "holdout": 0.15}

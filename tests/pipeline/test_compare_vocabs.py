@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from wpprep.comparing import compare_vocabs
 from wpprep.errors import CorpusError, MissingInputError, OptionError, VocabularyError
+from wpprep.pipeline.compare_vocabs import compare_vocabs
 from wpprep.tokenizer.vocabulary import Vocabulary
 from wpprep.vocab.any_tokenizer import open_subject
 from wpprep.vocab.quality import measure

@@ -12,14 +12,14 @@ from support.checksums import checksums
 
 from wpprep.config import ShardOptions
 from wpprep.errors import OptionError
-from wpprep.pipeline import make_shards
+from wpprep.pipeline.make_shards import make_shards
+from wpprep.pipeline.shard_task import bins_of
 from wpprep.records import InstanceBatch
 from wpprep.shards.folder import ShardFolder
 from wpprep.shards.format import read_shard
 from wpprep.shards.split import split_documents
 from wpprep.shards.token_store import TokenStore
 from wpprep.storage.manifest import Shard, read_manifest, verify
-from wpprep.tasks import bins_of
 
 OPTIONS = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3, "masking": "dynamic", "workers": 1}
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from support.checksums import checksums
 
-from wpprep.encoding import encode_corpus
 from wpprep.errors import MissingInputError, OptionError, ShardError, VocabularyError
-from wpprep.learning import train_vocab
-from wpprep.pipeline import make_shards
+from wpprep.pipeline.encode import encode_corpus
+from wpprep.pipeline.make_shards import make_shards
+from wpprep.pipeline.train_vocab import train_vocab
 from wpprep.storage.files import sha256_of
 from wpprep.storage.manifest import read_manifest, verify
 

@@ -18,10 +18,11 @@ import multiprocess
 import pytest
 from support.checksums import checksums
 
-from wpprep import counting, learning
-from wpprep.encoding import encode_corpus
-from wpprep.learning import train_vocab
-from wpprep.pipeline import make_shards
+from wpprep.pipeline import counting_task as counting
+from wpprep.pipeline import train_vocab as learning
+from wpprep.pipeline.encode import encode_corpus
+from wpprep.pipeline.make_shards import make_shards
+from wpprep.pipeline.train_vocab import train_vocab
 from wpprep.shards.format import read_shard
 from wpprep.storage.manifest import verify
 from wpprep.vocab.counting import runs
@@ -30,7 +31,7 @@ _SCRIPT = """
 import sys
 from wpprep.errors import WpprepError
 from wpprep.pipeline import make_shards
-from wpprep.learning import train_vocab
+from wpprep.pipeline.train_vocab import train_vocab
 corpus, out = sys.argv[1:]
 print("ready", flush=True)
 run = {"workers": 2, "slice_bytes": 4_000}

@@ -17,10 +17,10 @@ from support.checksums import checksums
 
 from wpprep.config import RunOptions
 from wpprep.errors import OptionError, OutputError, ShardError
-from wpprep.extract import extract_corpus
 from wpprep.jobs.claims import Claims
 from wpprep.jobs.output import OutputFolder
-from wpprep.pipeline import make_shards
+from wpprep.pipeline.extract import extract_corpus
+from wpprep.pipeline.make_shards import make_shards
 from wpprep.storage.files import Place
 from wpprep.storage.manifest import Manifest, verify
 from wpprep.storage.remote import put_remote
@@ -36,8 +36,8 @@ make_shards([corpus], vocab, out, max_seq_length=64, dupe_factor=2, shards=5, ho
 _VOCABULARIES = """
 import sys
 from wpprep import learning
-from wpprep.counting_words import count_words
-from wpprep.learning import train_vocab
+from wpprep.pipeline.count_words import count_words
+from wpprep.pipeline.train_vocab import train_vocab
 corpus, out, *node = sys.argv[1:]
 learning.fits_in_memory = lambda *_: False
 run = {"workers": 1, "slice_bytes": 8_000} | ({"node": node[0]} if node else {})
@@ -149,7 +149,7 @@ def test_extracted_text_is_shared_too(sample_corpus, tmp_path):
     corpus, options = [sample_corpus / "wiki"], {"file_bytes": 8_000, "deduplicate": True, "workers": 1}
     extract_corpus(corpus, tmp_path / "alone", **options)
     script = (
-        "import sys; from wpprep.extract import extract_corpus; "
+        "import sys; from wpprep.pipeline.extract import extract_corpus; "
         f"extract_corpus([sys.argv[1]], sys.argv[2], node=sys.argv[3], **{options!r})"
     )
     command = [sys.executable, "-c", script, str(corpus[0]), str(tmp_path / "out")]

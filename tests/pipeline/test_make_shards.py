@@ -14,7 +14,6 @@ from support.checksums import checksums
 from tokenizers import Tokenizer
 
 from wpprep.config import CorpusOptions
-from wpprep.encoding import encode_corpus
 from wpprep.errors import (
     CorpusError,
     MissingInputError,
@@ -23,8 +22,9 @@ from wpprep.errors import (
     TextDecodeError,
     VocabularyError,
 )
-from wpprep.learning import train_vocab
-from wpprep.pipeline import make_shards
+from wpprep.pipeline.encode import encode_corpus
+from wpprep.pipeline.make_shards import make_shards
+from wpprep.pipeline.train_vocab import train_vocab
 from wpprep.shards.format import read_shard
 from wpprep.shards.loader import Loader
 from wpprep.shards.token_store import TokenStore

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from support.checksums import checksums as checksums_of_folder
 
-from wpprep.counting_words import count_words
-from wpprep.encoding import encode_corpus
 from wpprep.errors import MissingInputError, OptionError, OutputError, RemoteError, ShardError
-from wpprep.export import export_shards
-from wpprep.extract import extract_corpus
 from wpprep.inspection.terminal import as_data
 from wpprep.jobs import upload as mirror
-from wpprep.learning import train_vocab
-from wpprep.pipeline import make_shards
+from wpprep.pipeline.count_words import count_words
+from wpprep.pipeline.encode import encode_corpus
+from wpprep.pipeline.export import export_shards
+from wpprep.pipeline.extract import extract_corpus
+from wpprep.pipeline.make_shards import make_shards
+from wpprep.pipeline.train_vocab import train_vocab
 from wpprep.shards.folder import ShardFolder
 from wpprep.shards.token_store import TokenStore
 from wpprep.storage import remote

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from wpprep.encoding import encode_corpus
-from wpprep.pipeline import make_shards
+from wpprep.pipeline.encode import encode_corpus
+from wpprep.pipeline.make_shards import make_shards
 from wpprep.shards.audit import find_faults
 from wpprep.storage.manifest import Shard, read_manifest, verify
 

@@ -35,10 +35,10 @@ from wpprep.config import CorpusOptions, RunOptions, ShardOptions, VocabOptions,
 from wpprep.corpus.filters import used_documents
 from wpprep.corpus.tasks import Paths, refuse_empty, tasks_of
 from wpprep.errors import VocabularyError
-from wpprep.learning import train_vocab
-from wpprep.nodes import as_lines as lines_of_nodes
-from wpprep.nodes import on_nodes
-from wpprep.pipeline import make_shards
+from wpprep.pipeline.cluster_plan import as_lines as lines_of_nodes
+from wpprep.pipeline.cluster_plan import on_nodes
+from wpprep.pipeline.make_shards import make_shards
+from wpprep.pipeline.train_vocab import train_vocab
 from wpprep.records import Document, Slice
 from wpprep.storage.files import compression, open_raw, size_of
 
@@ -195,7 +195,7 @@ def _measure(
     }
     found = {}
     for stage, of_stage in options.items():
-        code = "from wpprep.planning import measure; measure()"
+        code = "from wpprep.pipeline.plan import measure; measure()"
         command = [sys.executable, "-c", code, str(scratch), stage, json.dumps(of_stage)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own code)
         if done.returncode:

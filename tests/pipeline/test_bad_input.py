@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from wpprep import extract
 from wpprep.corpus import tasks as corpus
 from wpprep.corpus.readers import cutting
+from wpprep.pipeline import extract
 from wpprep.storage.manifest import read_manifest
 
 ROWS = [{"id": str(i), "text": f"Text {i * i} is here."} for i in range(3000)]
@@ -167,7 +167,7 @@ def test_a_file_that_vanishes_stops_or_is_skipped(
 _READ = """
 import sys
 from wpprep.config import CorpusOptions
-from wpprep.planning import peak_memory
+from wpprep.pipeline.plan import peak_memory
 from wpprep.corpus.readers import LeftOut, plan_slices, read_slice, reader
 options, left_out = CorpusOptions(format=sys.argv[2], skip_bad=True), LeftOut()
 reader(sys.argv[2])

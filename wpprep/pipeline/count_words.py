@@ -9,9 +9,9 @@ from typing import Any
 
 from wpprep.config import CorpusOptions, CountOptions, CountRunOptions, as_dict, build, refuse_unknown
 from wpprep.corpus.tasks import Paths, end_survey, plan_of, refuse_empty, survey, tasks_of
-from wpprep.counting import MERGED, count_in_runs
 from wpprep.jobs.output import OutputFolder
 from wpprep.jobs.resume import Progress, Summary, silence
+from wpprep.pipeline.counting_task import MERGED, count_in_runs
 from wpprep.storage.manifest import Manifest, describe, read_manifest
 
 

@@ -19,13 +19,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import ipc
 
-from wpprep import counting, learning
 from wpprep.config import CorpusOptions, CountOptions, CountRunOptions
 from wpprep.corpus.readers import plan_slices
-from wpprep.counting import CountSlices
-from wpprep.counting_words import count_words
 from wpprep.errors import CorpusError, MissingInputError, OptionError, VocabularyError
-from wpprep.learning import train_vocab
+from wpprep.pipeline import counting_task as counting
+from wpprep.pipeline import train_vocab as learning
+from wpprep.pipeline.count_words import count_words
+from wpprep.pipeline.counting_task import CountSlices
+from wpprep.pipeline.train_vocab import train_vocab
 from wpprep.storage.files import sha256_of
 from wpprep.storage.manifest import read_manifest, verify
 from wpprep.vocab.counting.counts import ChunkCounts
@@ -354,12 +355,10 @@ def most_of_its_own(pid: int, of: dict[int, int]) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_at_its_floor_memory_changes_nothing(data: Path, tmp_path: Path, workers: int) -> None:
     """With 250 MB a process counts spill, no process takes more, and the vocabulary is that of no limit."""
-    script = "import sys; from wpprep.learning import count_words; count_words([sys.argv[1]], sys.argv[2], "
+    script = "import sys; from wpprep.pipeline.train_vocab import count_words; count_words([sys.argv[1]], sys.argv[2], "
     script += "workers=int(sys.argv[3]), memory=sys.argv[4])"
     processes = workers + (workers > 1)
-    count_words(
-        [Path(__file__).parent.parent / "sample_corpus" / "wiki"], tmp_path / "compiled", workers=workers
-    )
+    count_words([Path(__file__).parents[2] / "sample_corpus" / "wiki"], tmp_path / "compiled", workers=workers)
     memory = f"{250 * processes}MB"
     words = [str(data / "wiki-en"), str(tmp_path / "low"), str(workers), memory]
     run = subprocess.Popen([sys.executable, "-c", script, *words])

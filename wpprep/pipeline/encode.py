@@ -18,9 +18,9 @@ from wpprep.corpus.filters import Tally, used_documents
 from wpprep.corpus.sentences import sentence_splitter
 from wpprep.corpus.tasks import Paths, bytes_of, end_survey, plan_of, refuse_empty, survey, tasks_of
 from wpprep.errors import OptionError
-from wpprep.filling import manifest_of_tokens
 from wpprep.jobs.output import OutputFolder
 from wpprep.jobs.resume import Progress, Summary, run_resumable, silence
+from wpprep.pipeline.shard_folder import manifest_of_tokens
 from wpprep.records import Document, Ints, Slice, TokenizedDocuments, in_batches
 from wpprep.shards.token_source import Source, refuse_damage
 from wpprep.shards.token_store import write_part

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support.checksums import checksums
 
-from wpprep.pipeline import make_shards
+from wpprep.pipeline.make_shards import make_shards
 from wpprep.storage import files
 from wpprep.storage.manifest import verify
 

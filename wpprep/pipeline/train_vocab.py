@@ -26,11 +26,11 @@ from wpprep.config import (
     refuse_unknown,
 )
 from wpprep.corpus.tasks import Paths, end_survey, plan_of, refuse_empty, survey, tasks_of
-from wpprep.counting import Counted, count_at_hand, fits_in_memory, table_bytes
-from wpprep.counting_words import count_words
 from wpprep.errors import OptionError
 from wpprep.jobs.output import OutputFolder
 from wpprep.jobs.resume import Progress, Summary, silence
+from wpprep.pipeline.count_words import count_words
+from wpprep.pipeline.counting_task import Counted, count_at_hand, fits_in_memory, table_bytes
 from wpprep.storage.files import UNFINISHED
 from wpprep.storage.manifest import Manifest, describe, read_manifest
 from wpprep.tokenizer.normalization import TextRules, counting_rule
