@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from wpprep.training.finetuning import finetune
+from wpprep.training.finetuning.tuning import finetune
 
 
 class Trial(NamedTuple):

@@ -28,7 +28,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from harness import DATA
 
 import wpprep
-from wpprep.training import Evaluation
+from wpprep.training.pretraining.progress import Evaluation
 
 
 def main() -> None:

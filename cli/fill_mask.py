@@ -20,7 +20,7 @@ def fill_mask(model: str, text: str, top_k: int, quiet: bool, as_json: bool) -> 
     Example:
       wpprep fill-mask demo/model "The [MASK] turns around the earth."
     """
-    from wpprep.training import fill_mask
+    from wpprep.training.inference.fill import fill_mask
 
     blanks = fill_mask(model, text, top_k)
     lines = ["  ".join(f"{guess.piece} {guess.probability:.1%}" for guess in guesses) for guesses in blanks]

@@ -29,7 +29,7 @@ def finetune(model: str, data: str, out: str, quiet: bool, as_json: bool, **opti
     Example:
       wpprep finetune model sample_corpus/labelled/sentiment.tsv --task classify --seeds 3 --out sentiment
     """
-    from wpprep.training.finetuning import finetune
+    from wpprep.training.finetuning.tuning import finetune
 
     def report(line: object) -> None:
         if not quiet:

@@ -28,7 +28,7 @@ def predict(
     Example:
       wpprep predict sentiment sample_corpus/labelled/sentiment.tsv --out predictions.jsonl
     """
-    from wpprep.training.finetuning import predict
+    from wpprep.training.finetuning.predicting import predict
 
     done = predict(model, data, out, batch_size=batch_size, **options)
     lines = [f"{done.path}: {done.examples:,} predictions" + (f", {done.cut:,} texts cut" if done.cut else "")]

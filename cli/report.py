@@ -20,7 +20,7 @@ def report(folder: tuple[str, ...], out: str, text: tuple[str, ...], quiet: bool
     Example:
       wpprep report vocab shards model --out page.html
     """
-    from wpprep.inspection.html_report import report
+    from wpprep.inspection.html_report.page import report
 
     made = report(folder, out, text=text)
     line = f"{made.path}: {made.bytes / 1000:,.0f} kB, {len(made.sections)} sections"

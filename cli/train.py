@@ -24,7 +24,7 @@ def train(shards: tuple[str, ...], out: str, quiet: bool, as_json: bool, **optio
     Example:
       wpprep train shards --out model --size tiny --steps 300 --batch-size 32 --learning-rate 1e-3
     """
-    from wpprep.training import train
+    from wpprep.training.pretraining.pretrain import train
 
     def report(line: object) -> None:
         if not quiet:

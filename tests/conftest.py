@@ -88,7 +88,7 @@ def html(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of all of them, vocabularies measured on the corpus."""
     from support.pages import SHARDS
 
-    from wpprep.inspection.html_report import report
+    from wpprep.inspection.html_report.page import report
 
     out = tmp_path_factory.mktemp("page") / "page.html"
     names = ["vocab", SHARDS, "run", "tokens"]

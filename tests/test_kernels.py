@@ -30,9 +30,7 @@ def uncounted() -> Iterator[Any]:
         found = importlib.import_module(module.name)
         rooms = pkgutil.iter_modules(getattr(found, "__path__", []), f"{module.name}.")
         for room in [module.name, *(each.name for each in rooms)]:
-            if room.startswith(
-                ("wpprep.train", "wpprep.training.finetuning", "wpprep.jobs.engines", "wpprep.report")
-            ):
+            if room.startswith(("wpprep.training", "wpprep.jobs.engines", "wpprep.inspection.html_report")):
                 continue  # extras that may be missing, and no kernels
             for value in vars(importlib.import_module(room)).values():
                 if isinstance(value, Dispatcher) and value.targetoptions.get("_nrt") is False:

@@ -1,35 +1,34 @@
 """wpprep: raw text to a BERT in training.
 
-The names below are the public Python API, each equal to the command of the same name. They are
-imported when first used, so that ``import wpprep`` itself costs milliseconds.
+The names below are the public Python API: a function for every command, with its name, and the classes that
+feed a trainer. Each is imported when it is first used, so that ``import wpprep`` itself costs milliseconds.
 """
 
 from __future__ import annotations
 
 import importlib
-import sys
-import types
 from typing import TYPE_CHECKING, Any
 
 from wpprep._version import __version__
 
 _HOMES = {
-    "compare_vocabs": "wpprep.pipeline.compare_vocabs",
-    "count_words": "wpprep.pipeline.count_words",
-    "train_vocab": "wpprep.pipeline.train_vocab",
-    "encode_corpus": "wpprep.pipeline.encode",
-    "extract_corpus": "wpprep.pipeline.extract",
-    "make_shards": "wpprep.pipeline",
-    "train": "wpprep.train",
-    "finetune": "wpprep.training.finetuning",
-    "predict": "wpprep.training.finetuning",
-    "embed": "wpprep.training.inference.embed",
-    "demo": "wpprep.demo",
-    "show": "wpprep.show",
-    "report": "wpprep.report",
     "Encoder": "wpprep.tokenizer.encoder",
     "Loader": "wpprep.shards.loader",
     "WpprepError": "wpprep.errors",
+    "compare_vocabs": "wpprep.pipeline.compare_vocabs",
+    "count_words": "wpprep.pipeline.count_words",
+    "demo": "wpprep.pipeline.demo",
+    "embed": "wpprep.training.inference.embed",
+    "encode_corpus": "wpprep.pipeline.encode",
+    "extract_corpus": "wpprep.pipeline.extract",
+    "fill_mask": "wpprep.training.inference.fill",
+    "finetune": "wpprep.training.finetuning.tuning",
+    "make_shards": "wpprep.pipeline.make_shards",
+    "predict": "wpprep.training.finetuning.predicting",
+    "report": "wpprep.inspection.html_report.page",
+    "show": "wpprep.inspection.terminal",
+    "train": "wpprep.training.pretraining.pretrain",
+    "train_vocab": "wpprep.pipeline.train_vocab",
 }
 
 __all__ = [
@@ -43,6 +42,7 @@ __all__ = [
     "embed",
     "encode_corpus",
     "extract_corpus",
+    "fill_mask",
     "finetune",
     "make_shards",
     "predict",
@@ -54,7 +54,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from wpprep.errors import WpprepError
-    from wpprep.inspection.html_report import report
+    from wpprep.inspection.html_report.page import report
     from wpprep.inspection.terminal import show
     from wpprep.pipeline.compare_vocabs import compare_vocabs
     from wpprep.pipeline.count_words import count_words
@@ -65,23 +65,11 @@ if TYPE_CHECKING:
     from wpprep.pipeline.train_vocab import train_vocab
     from wpprep.shards.loader import Loader
     from wpprep.tokenizer.encoder import Encoder
-    from wpprep.training import train
-    from wpprep.training.finetuning import finetune, predict
+    from wpprep.training.finetuning.predicting import predict
+    from wpprep.training.finetuning.tuning import finetune
     from wpprep.training.inference.embed import embed
-
-
-class _Package(types.ModuleType):
-    """Keeps ``wpprep.train`` and ``wpprep.show`` functions, though modules have these names too.
-
-    Importing a submodule sets an attribute of its name on the package; here that attribute is the function.
-    """
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, types.ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
+    from wpprep.training.inference.fill import fill_mask
+    from wpprep.training.pretraining.pretrain import train
 
 
 def __getattr__(name: str) -> Any:

@@ -150,7 +150,7 @@ def test_a_bucket_does_not_choose_where_files_are_written(s3, name):
 _RUN = """
 import sys
 from wpprep.errors import WpprepError
-from wpprep.pipeline import make_shards
+from wpprep import make_shards
 try:
     make_shards([sys.argv[1]], sys.argv[2], sys.argv[3], slice_bytes=5_000, max_seq_length=64, dupe_factor=2,
                 shards=3, holdout=0.1, bins="32,64", workers=2)
@@ -294,8 +294,9 @@ def test_a_token_store_is_finished_where_another_machine_left_it(s3, corpus, voc
 @pytest.mark.slow
 def test_a_model_is_trained_from_bucket_to_bucket(s3, local):
     """Shards are read through the cache, and the finished model appears in the bucket, its manifest last."""
-    pytest.importorskip("transformers", reason="wpprep.train needs the extra packages")
-    from wpprep.training import fill_mask, train
+    pytest.importorskip("transformers", reason="training needs the extra packages")
+    from wpprep.training.inference.fill import fill_mask
+    from wpprep.training.pretraining.pretrain import train
 
     url = s3.make_bucket()
     for path in (local / "bin-64").rglob("*"):

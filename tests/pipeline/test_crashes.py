@@ -30,7 +30,7 @@ from wpprep.vocab.counting import runs
 _SCRIPT = """
 import sys
 from wpprep.errors import WpprepError
-from wpprep.pipeline import make_shards
+from wpprep import make_shards
 from wpprep.pipeline.train_vocab import train_vocab
 corpus, out = sys.argv[1:]
 print("ready", flush=True)
@@ -269,7 +269,7 @@ def test_wikipedia_gives_the_same_bytes(data: Path, tmp_path: Path) -> None:
         out = make_shards([corpus], vocab, tmp_path / "out", **how).folder
         assert checksums(out) == expected
         shutil.rmtree(out)
-    script = "import sys; from wpprep.pipeline import make_shards\n"
+    script = "import sys; from wpprep import make_shards\n"
     script += (
         f"make_shards([sys.argv[1]], sys.argv[2], sys.argv[3], workers=2, slice_bytes=4_000_000, **{options})"
     )

@@ -8,7 +8,7 @@ import pytest
 
 from wpprep.storage.manifest import read_manifest
 
-module = importlib.import_module("wpprep.demo")  # `wpprep.demo` is the function
+module = importlib.import_module("wpprep.pipeline.demo")
 
 
 def test_the_demo_does_the_whole_job(tmp_path, monkeypatch):
@@ -34,7 +34,7 @@ def test_the_demo_does_the_whole_job(tmp_path, monkeypatch):
 def test_without_the_packages_for_it_the_demo_ends_without_a_report(tmp_path, monkeypatch):
     """One line says what to install; the rest of the demo stands."""
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    for name in [name for name in sys.modules if name.startswith("wpprep.report")]:
+    for name in [name for name in sys.modules if name.startswith("wpprep.inspection.html_report")]:
         monkeypatch.delitem(sys.modules, name)
     lines = []
     assert module._report([tmp_path], tmp_path / "report.html", lines.append) is None

@@ -263,7 +263,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(sample_corpus, vocab, shards, tm
     """SIGKILL at ten different moments, then the same call: the bytes of a run that was never killed."""
     out = tmp_path / "out"
     script = (
-        "import sys\nfrom wpprep.pipeline import make_shards\n"
+        "import sys\nfrom wpprep import make_shards\n"
         f"make_shards([{str(sample_corpus / 'wiki')!r}], {str(vocab)!r}, {str(out)!r}, workers=2,"
         " slice_bytes=5_000, max_seq_length=64, dupe_factor=2, shards=3)\n"
     )

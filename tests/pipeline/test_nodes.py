@@ -28,7 +28,7 @@ from wpprep.storage.remote import put_remote
 _SHARDS: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 2, "shards": 5, "holdout": 0.2, "workers": 1}
 _NODE = """
 import sys
-from wpprep.pipeline import make_shards
+from wpprep import make_shards
 corpus, vocab, out, node, workers = sys.argv[1:]
 make_shards([corpus], vocab, out, max_seq_length=64, dupe_factor=2, shards=5, holdout=0.2,
             node=node, node_timeout=5, workers=int(workers), slice_bytes=8_000)

@@ -16,8 +16,8 @@ from reference import Document, columns, numbered, store
 from wpprep import rng
 from wpprep.errors import MissingInputError, OptionError, ShardError
 from wpprep.records import TokenizedDocuments
+from wpprep.shards import token_store as room
 from wpprep.shards.token_store import TokenStore, read_part, read_token_counts, write_index, write_part
-from wpprep.tokenizer import tokens as room
 
 PARTS = ["part-00000.arrow", "part-00001.arrow", "part-00002.arrow"]
 LENGTHS = st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=6), min_size=1, max_size=9)

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from support.counting import make_folder
+from wpprep.training.pretraining.progress import Progress
 
 torch = pytest.importorskip("torch", reason="training is an extra: pip install 'wpprep[train]'")
 pytest.importorskip("transformers", reason="training is an extra: pip install 'wpprep[train]'")
 
-from wpprep.training import Progress, train  # noqa: E402
+from wpprep.training.pretraining.pretrain import train  # noqa: E402
 
 CPU = torch.device("cpu")
 QUICK = {"size": "tiny", "batch_size": 8, "eval_rows": 6, "log_steps": 2, "learning_rate": 1e-3}

@@ -6,7 +6,6 @@ of use, but every step is the real one: a held-out loss that falls says that the
 
 from __future__ import annotations
 
-import importlib
 import os
 import shlex
 from collections.abc import Callable
@@ -67,7 +66,9 @@ def demo(
         say: prints a line.
         look: whether to print an instance to stdout, in colours where there are any.
     """
-    training = importlib.import_module("wpprep.train")  # torch may be missing until here
+    from wpprep.training.inference.fill import fill_mask  # noqa: PLC0415 (torch may be missing until here)
+    from wpprep.training.pretraining.pretrain import train  # noqa: PLC0415
+
     corpus = [sample_corpus() / "wiki", sample_corpus() / "books"]
     vocab, shards, model = (Path(out) / name for name in ("vocab", "shards", "model"))
     say("The first run compiles its kernels, which takes about 20 seconds, once.\n")
@@ -81,13 +82,15 @@ def demo(
         say(_command("show", [shards], rows=1))
         show(shards, rows=1)
     say(_command("train", [shards], out=model, **_TRAIN))
-    trained = training.train(shards, model, progress=lambda line: say(str(line)), **_TRAIN)
+    trained = train(shards, model, progress=lambda line: say(str(line)), **_TRAIN)
+    assert trained.before is not None
+    assert trained.after is not None
     before, after = trained.before.mlm_loss, trained.after.mlm_loss
     say(f"\nheld-out mlm loss: {before:.2f} before training, {after:.2f} after {trained.steps:,} steps\n")
     say("So small a model has learned in this time which words are frequent, and little of what they mean:\n")
     for text in _BLANKS:
         say(_command("fill-mask", [model, text]))
-        guesses = [f"{guess.piece} {guess.probability:.0%}" for guess in training.fill_mask(model, text)[0]]
+        guesses = [f"{guess.piece} {guess.probability:.0%}" for guess in fill_mask(model, text)[0]]
         say("  ".join(guesses) + "\n")
     page = _report([vocab, shards, model], Path(out) / "report.html", say)
     return DemoResult(vocab, shards, model, before, after, page)
@@ -98,7 +101,9 @@ def _report(folders: list[Path], out: Path, say: Callable[[str], None]) -> Path 
     say("All of it on one page, to look at in a browser:\n")
     say(_command("report", folders, out=out))
     try:
-        made = importlib.import_module("wpprep.report").report(folders, out)
+        from wpprep.inspection.html_report.page import report  # noqa: PLC0415 (needs an extra)
+
+        made = report(folders, out)
     except MissingExtraError as error:
         say(f"left out: {error}")
         return None
@@ -112,7 +117,7 @@ def sample_corpus() -> Path:
     Raises:
         MissingInputError: this installation has none.
     """
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     for folder in (package / "sample_corpus", package.parent / "sample_corpus"):
         if (folder / "wiki").is_dir():
             is_near = folder.is_relative_to(Path.cwd())

@@ -1,4 +1,9 @@
-"""Training: the only room with torch in it.
+"""Training, and what follows it: the only wing that imports torch.
+
+model         the model: built, loaded, updated
+pretraining   from shards to a model folder
+finetuning    a model learns a task from labelled examples
+inference     vectors, masked words, attention
 
 train("shards", "model", size="tiny", steps=1000, batch_size=32)
 fill_mask("model", "the [MASK] of the sea")
@@ -6,16 +11,9 @@ fill_mask("model", "the [MASK] of the sea")
 
 from __future__ import annotations
 
+import importlib.util
+
 from wpprep.errors import MissingExtraError
 
-try:
-    import torch  # noqa: F401
-    import transformers  # noqa: F401
-except ImportError as error:
-    raise MissingExtraError("training needs extra packages: pip install 'wpprep[train]'") from error
-
-from wpprep.training.inference.fill import Guess, fill_mask
-from wpprep.training.pretraining.pretrain import TrainResult, train
-from wpprep.training.pretraining.progress import Evaluation, Progress
-
-__all__ = ["Evaluation", "Guess", "Progress", "TrainResult", "fill_mask", "train"]
+if not all(map(importlib.util.find_spec, ("torch", "transformers"))):
+    raise MissingExtraError("training needs extra packages: pip install 'wpprep[train]'")

@@ -1,1 +1,10 @@
-"""Vocabularies: count the words of a corpus, merge pieces by a score, write and read the result."""
+"""Learn a vocabulary: count words, merge pieces by a score, measure the result.
+
+counting        chunks and words, counted
+merging         the merge kernel
+alphabet        the characters that are kept
+greedy          which pieces WordPiece uses
+train           from word counts to a vocabulary
+quality         figures of a vocabulary
+any_tokenizer   tokenizers of other makers, to compare
+"""

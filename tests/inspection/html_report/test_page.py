@@ -18,7 +18,8 @@ from wpprep.storage.manifest import read_manifest
 pytest.importorskip("matplotlib", reason="the report draws charts")
 pytest.importorskip("jinja2", reason="the report fills a template")
 
-from wpprep.inspection.html_report import parts, report
+from wpprep.inspection.html_report import parts
+from wpprep.inspection.html_report.page import report
 from wpprep.inspection.html_report.vocabulary import _script
 
 
@@ -96,7 +97,7 @@ def test_equal_folders_give_equal_bytes(folders, html, tmp_path):
     out = tmp_path / "page.html"
     out.write_bytes(html.read_bytes().replace(b"</html>", b""))
     text = [str(folders / "corpus.txt")]
-    code = f"from wpprep.report import report; report({names!r}, {str(out)!r}, text={text!r})"
+    code = f"from wpprep import report; report({names!r}, {str(out)!r}, text={text!r})"
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONHASHSEED": "7"})
     assert out.read_bytes() == html.read_bytes()
 
@@ -201,10 +202,10 @@ def test_what_cannot_be_told_of_is_refused(folders, tmp_path):
 def test_without_the_packages_there_is_one_clear_line(monkeypatch):
     """It says how to install them."""
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    for name in [name for name in sys.modules if name.startswith("wpprep.report")]:
+    for name in [name for name in sys.modules if name.startswith("wpprep.inspection.html_report")]:
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(MissingExtraError, match=r"wpprep\[report\]"):
-        import wpprep.report  # noqa: F401
+        import wpprep.inspection.html_report.page  # noqa: F401
 
 
 def test_histograms_lose_no_count():

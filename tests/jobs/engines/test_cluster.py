@@ -290,7 +290,7 @@ def test_two_hosts_with_addresses_of_their_own(two_hosts, sample_corpus, vocab, 
                 assert time.monotonic() < deadline, (tmp_path / "log").read_text()
                 time.sleep(0.2)
             script = (
-                "import sys; from wpprep.pipeline import make_shards; "
+                "import sys; from wpprep import make_shards; "
                 f"make_shards([sys.argv[1]], sys.argv[2], sys.argv[3], scheduler={scheduler!r}, **{_OPTIONS!r})"
             )
             command = [

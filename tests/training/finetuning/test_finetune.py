@@ -15,14 +15,16 @@ from support.bert import torch, transformers, write_bert
 from wpprep.errors import CorpusError, MissingInputError, OptionError, OutputError, TrainingError
 from wpprep.storage.manifest import verify
 from wpprep.tokenizer.vocabulary import Vocabulary
-from wpprep.training import fill_mask
-from wpprep.training.finetuning import finetune, predict, tagging
 from wpprep.training.finetuning import question_answering as answering
+from wpprep.training.finetuning import tagging
 from wpprep.training.finetuning.examples import Answer, Example
 from wpprep.training.finetuning.model_rows import Part, Row, collate, fit, plan_batches
 from wpprep.training.finetuning.model_setup import Setup
+from wpprep.training.finetuning.predicting import predict
 from wpprep.training.finetuning.question_answering import best_span
 from wpprep.training.finetuning.tagging import First
+from wpprep.training.finetuning.tuning import finetune
+from wpprep.training.inference.fill import fill_mask
 from wpprep.training.model.model import no_progress_bar
 
 FILES = {

@@ -14,8 +14,10 @@ from support.training import CPU, QUICK, one_thread, torch
 from wpprep.errors import MissingInputError, OptionError, WpprepError
 from wpprep.shards.loader import Loader
 from wpprep.storage.manifest import read_manifest, verify
-from wpprep.training import Progress, fill_mask, train
+from wpprep.training.inference.fill import fill_mask
 from wpprep.training.model.model import to_inputs
+from wpprep.training.pretraining.pretrain import train
+from wpprep.training.pretraining.progress import Progress
 
 transformers = pytest.importorskip("transformers")
 safetensors = pytest.importorskip("safetensors.torch")

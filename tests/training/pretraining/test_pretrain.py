@@ -19,9 +19,9 @@ from wpprep.errors import OptionError, ShardError
 from wpprep.shards.folder import ShardFolder
 from wpprep.shards.loader import Loader
 from wpprep.storage.manifest import read_manifest
-from wpprep.training import train
 from wpprep.training.model.model import SIZES, Size, build_model, score, size_of, to_inputs
 from wpprep.training.model.optimizer import Updates
+from wpprep.training.pretraining.pretrain import train
 
 __all__ = ["dynamic", "one_thread", "shards"]
 
@@ -145,7 +145,7 @@ def test_missing_extras_say_what_to_install() -> None:
     """Without torch, importing the trainer says how to get it, in one line."""
     code = (
         "import sys; sys.modules['torch'] = None\n"
-        "try:\n    import wpprep.train\n"
+        "try:\n    import wpprep.training\n"
         "except Exception as error:\n    print(type(error).__name__, error)"
     )
     said = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True).stdout

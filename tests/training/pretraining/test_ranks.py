@@ -17,7 +17,7 @@ from support.training import QUICK, interrupted, losses, one_thread
 
 from wpprep.errors import OptionError
 from wpprep.storage.manifest import verify
-from wpprep.training import train
+from wpprep.training.pretraining.pretrain import train
 
 __all__ = ["one_thread"]
 
@@ -59,7 +59,7 @@ def start_ranks(shards: Path, out: Path, world: int, options: dict[str, Any]) ->
     port = free_port()
     code = (
         "import torch; torch.set_num_threads(1)\n"
-        f"from wpprep.train import train; train({str(shards)!r}, {str(out)!r}, **{options!r})"
+        f"from wpprep import train; train({str(shards)!r}, {str(out)!r}, **{options!r})"
     )
     place = {"WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     ranks = [

@@ -18,11 +18,12 @@ from wpprep.config import TrainOptions
 from wpprep.errors import OutputError, TrainingError
 from wpprep.shards.folder import ShardFolder
 from wpprep.shards.loader import Loader
-from wpprep.training import Progress, train
 from wpprep.training.model import model as model_room
 from wpprep.training.model.model import score
 from wpprep.training.model.optimizer import Updates
 from wpprep.training.pretraining.checkpoint import State, load_best, load_state, save_best, save_state
+from wpprep.training.pretraining.pretrain import train
+from wpprep.training.pretraining.progress import Progress
 
 __all__ = ["dynamic", "one_thread", "shards"]
 
@@ -159,7 +160,7 @@ def test_twenty_kills_change_nothing(dynamic: Path, tmp_path: Path) -> None:
     for kill in range(1, 21):
         code = (
             "import os, signal, torch; torch.set_num_threads(1)\n"
-            "from wpprep.train import train\n"
+            "from wpprep import train\n"
             f"end = lambda line: line.step >= {3 * kill - 2} and os.kill(os.getpid(), signal.SIGKILL)\n"
             f"train({str(dynamic)!r}, {str(out)!r}, progress=end, **{options!r})"
         )

@@ -7,9 +7,3 @@ The page needs nothing but itself: no network, no other file. Equal folders give
     vocabulary, shards, training   what there is to say of a folder of each kind, as `parts`
     page                           which folder is what, and the parts as HTML (page.html, page.css, page.js)
 """
-
-from __future__ import annotations
-
-from wpprep.inspection.html_report.page import Report, report
-
-__all__ = ["Report", "report"]

@@ -127,7 +127,7 @@ def page(attention: Attention) -> str:
         "heads": heads,
         "weights": base64.b64encode(_as_bytes(attention.weights)).decode(),
     }
-    folder = resources.files("wpprep.train")
+    folder = resources.files("wpprep.training.inference")
     style, script = ((folder / f"attention.{kind}").read_text("utf-8") for kind in ("css", "js"))
     filled = {
         "HASH": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
