@@ -47,7 +47,7 @@ READERS = {
     "wikiextractor-json": "wikiextractor_json",
     "jsonl": "jsonl",
     "wikiextractor": "wikiextractor",
-    "wiki-dump": "wiki_dump",
+    "wiki-dump": "mediawiki.dump",
     "lines": "lines",
     "prose": "prose",
 }
