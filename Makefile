@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+PROSE = wpprep cli tests benchmarks docs .github $(wildcard *.md)
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: demo test test-slow lint bench clean
@@ -9,7 +10,7 @@ PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 demo: $(VENV)/train.stamp  ## the main job on sample_corpus/
 	$(BIN)/wpprep demo
 
-test: lint  ## lint, types, import rules, tests
+test: lint  ## lint, spelling, types, import rules, tests
 	$(BIN)/python -m pytest -m "not slow"
 
 test-slow: $(VENV)/test.stamp  ## long fuzzing, large corpora, crash storms
@@ -18,6 +19,7 @@ test-slow: $(VENV)/test.stamp  ## long fuzzing, large corpora, crash storms
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell $(PROSE)
 	$(BIN)/mypy wpprep cli
 	$(BIN)/lint-imports --config pyproject.toml
 
