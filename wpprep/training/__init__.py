@@ -1,8 +1,8 @@
-"""Training, and what follows it: the only wing that imports torch.
+"""Pretraining, fine-tuning and inference: the only wing that imports torch.
 
-model         the model: built, loaded, updated
+model         build, load and update a BERT
 pretraining   from shards to a model folder
-finetuning    a model learns a task from labelled examples
+finetuning    from labelled examples to a model for a task
 inference     vectors, masked words, attention
 
 train("shards", "model", size="tiny", steps=1000, batch_size=32)

@@ -207,7 +207,7 @@ def test_questions_may_have_unequal_numbers_of_choices(model, tmp_path):
 def test_a_fine_tuned_model_fills_no_blanks(model, labelled, tmp_path):
     """Its head for masked words is gone; a random one in its place would answer nonsense."""
     finetune(model, labelled / "sentiment.tsv", tmp_path / "out", **QUICK)
-    with pytest.raises(MissingInputError, match="a model without the head that fills blanks"):
+    with pytest.raises(MissingInputError, match="the model has no MLM head"):
         fill_mask(tmp_path / "out", "the [MASK]")
 
 

@@ -151,7 +151,7 @@ def test_training_goes_on_from_a_checkpoint(trained: Any, dynamic: Path, tmp_pat
     (tmp_path / "other" / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nnothing\n")
     with pytest.raises(OptionError, match="not that of the shards"):
         train(dynamic, tmp_path / "new", **{**options, "init_from": str(tmp_path / "other")})
-    with pytest.raises(OptionError, match="takes 16 tokens at most"):
+    with pytest.raises(OptionError, match="the model takes at most 16 tokens"):
         longer = make_folder(tmp_path / "longer", longest=32)[0]
         train(longer, tmp_path / "new", **{**options, "eval_rows": 3})
 
@@ -196,5 +196,5 @@ def test_checkpoints_of_others_are_taken(trained: Any, dynamic: Path, tmp_path: 
     before = train(dynamic, tmp_path / "b", **options, init_from=str(bare)).before
     assert before is not None
     assert before.mlm_loss > trained[1].after.mlm_loss + 0.5
-    with pytest.raises(MissingInputError, match="without the head that fills blanks"):
+    with pytest.raises(MissingInputError, match="the model has no MLM head"):
         fill_mask(bare, "w1 [MASK]")

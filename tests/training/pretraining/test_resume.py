@@ -139,7 +139,7 @@ def test_an_output_folder_in_use_is_refused(shards: Path, tmp_path: Path) -> Non
     out.mkdir()
     (out / "thesis.txt").write_text("years of work")
     for overwrite in (False, True):
-        with pytest.raises(OutputError, match="something else"):
+        with pytest.raises(OutputError, match="something other than a training run"):
             train(shards, out, **QUICK, steps=2, overwrite=overwrite)
     (out / "thesis.txt").unlink()
     interrupted(shards, out, signal.SIGINT, 2, **QUICK, steps=4)

@@ -1,7 +1,7 @@
-"""The model: built, loaded, updated, on one or several processes.
+"""The model: its construction, its losses and its optimizer, in one or several processes.
 
-model       BERT with its two heads, its losses
-loading     model folders, ours and those of other libraries
+model       BERT with its two heads and their losses
+loading     model folders, of wpprep and of other libraries
 optimizer   AdamW, learning rates, gradient norms
 ranks       several processes that train one model
 """

@@ -1,4 +1,10 @@
-"""Models from folders: any BERT's, read from its files alone. Nothing is fetched from anywhere."""
+"""Loading BERT checkpoints from local folders, those of wpprep and those of other libraries.
+
+Weights are read from ``model*.safetensors`` or, with ``weights_only=True``, from ``pytorch_model*.bin``.
+Missing weights of the encoder are an error; missing weights of a head are initialised at random.
+
+What this module does not do: download, or run code that comes with a checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +25,11 @@ from wpprep.training.model.model import no_progress_bar
 
 
 def read_config(folder: Path) -> BertConfig:
-    """The shape of the BERT in a folder.
+    """Return the configuration of the BERT in a folder.
 
     Raises:
-        MissingInputError: there is no model.
-        OptionError: it is no BERT.
+        MissingInputError: config.json is missing or cannot be read.
+        OptionError: the model is not a BERT.
     """
     try:
         found = json.loads((folder / "config.json").read_bytes())
@@ -40,26 +46,32 @@ def read_config(folder: Path) -> BertConfig:
 
 
 def read_vocabulary(folder: Path, config: BertConfig) -> Vocabulary:
-    """The vocabulary in a model's folder.
+    """Return the vocabulary in a model's folder.
 
     Raises:
-        OptionError: it has more entries than the model.
+        OptionError: the vocabulary has more entries than the model.
     """
     vocabulary = Vocabulary.from_folder(folder)
     if len(vocabulary.pieces) > config.vocab_size:
         raise OptionError(
-            f"{folder}: the vocabulary has {len(vocabulary.pieces)} entries, the model {config.vocab_size}; "
-            f"put the model's own vocabulary there"
+            f"{folder}: the vocabulary has {len(vocabulary.pieces)} entries, expected at most the "
+            f"{config.vocab_size} of the model; put the model's own vocabulary there"
         )
     return vocabulary
 
 
 def continue_model(folder: str, vocabulary: Vocabulary, max_seq_length: int, dropout: float) -> Any:
-    """The BertForPreTraining of a folder, to be trained on; heads it lacks are drawn anew.
+    """Load a BertForPreTraining to continue its training; missing heads are initialised at random.
+
+    Args:
+        folder: any BERT's folder with its vocabulary.
+        vocabulary: the vocabulary of the shards.
+        max_seq_length: the maximum number of tokens in a row of the shards.
+        dropout: replaces the dropout of the checkpoint, in hidden layers and in attention.
 
     Raises:
-        MissingInputError: there is no model, or a part of its encoder is not there.
-        OptionError: it is no BERT, its vocabulary is another, or it takes no rows as long as these.
+        MissingInputError: there is no model, or weights of its encoder are missing.
+        OptionError: the model is not a BERT, has another vocabulary, or has too few positions.
     """
     config = read_config(Path(folder))
     theirs = read_vocabulary(Path(folder), config)
@@ -70,30 +82,37 @@ def continue_model(folder: str, vocabulary: Vocabulary, max_seq_length: int, dro
     longest = config.max_position_embeddings
     if longest < max_seq_length:
         raise OptionError(
-            f"init_from {folder}: takes {longest} tokens at most, the shards have {max_seq_length}"
+            f"init_from {folder}: the model takes at most {longest} tokens, the shards have {max_seq_length}"
         )
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
     return load(BertForPreTraining, Path(folder), config)
 
 
 def load_masked_lm(folder: Path) -> Any:
-    """The BertForMaskedLM of a pretrained model's folder, dropout off.
+    """Load the BertForMaskedLM of a pretrained model's folder, dropout off.
 
     Raises:
         MissingInputError: the folder holds no model, or one without an MLM head.
-        OptionError: it is no BERT.
+        OptionError: the model is not a BERT.
     """
     model, missing = _read(BertForMaskedLM, folder, read_config(folder))
     if missing:
-        raise MissingInputError(f"{folder}: a model without the head that fills blanks; give a pretrained one")
+        raise MissingInputError(f"{folder}: the model has no MLM head; give a pretrained model")
     return model.eval()
 
 
 def load(head: Any, folder: Path, config: BertConfig, *, whole: bool = False, **settings: Any) -> Any:
-    """Weights of a folder in a class of transformers: the encoder's must be there, if ``whole`` the head's too.
+    """Load a model of a class of transformers, on the CPU as ``float32``.
+
+    Args:
+        head: the class, such as BertForSequenceClassification.
+        folder: the folder of a BERT checkpoint.
+        config: the configuration of the model.
+        whole: whether the weights of the head must be in the folder as well as those of the encoder.
+        **settings: further arguments of ``from_pretrained``.
 
     Raises:
-        MissingInputError: they are not in the folder.
+        MissingInputError: weights are missing or cannot be read.
     """
     model, missing = _read(head, folder, config, **settings)
     if whole and missing:
@@ -102,7 +121,7 @@ def load(head: Any, folder: Path, config: BertConfig, *, whole: bool = False, **
 
 
 def _read(head: Any, folder: Path, config: BertConfig, **settings: Any) -> tuple[Any, list[str]]:
-    """The encoder's weights in a class of transformers, and the names of its head's that are not there."""
+    """Return a model with the weights of a folder, and the names of the head's weights that are missing."""
     safe = any(folder.glob("model*.safetensors"))
     if not safe and not any(folder.glob("pytorch_model*.bin")):
         raise MissingInputError(f"{folder}: no model.safetensors; expected the folder of a BERT checkpoint")
@@ -132,12 +151,12 @@ def _read(head: Any, folder: Path, config: BertConfig, **settings: Any) -> tuple
 
 
 def _lacks(folder: Path, missing: list[str]) -> MissingInputError:
-    return MissingInputError(f"{folder}: lacks {len(missing)} weights, {missing[0]} first")
+    return MissingInputError(f"{folder}: lacks {len(missing)} weights, the first is {missing[0]}")
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep transformers from telling that the head is new, which is the point."""
+    """Silence transformers' warning that the head is new, which is intended here."""
     level = logging.get_verbosity()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:

@@ -1,8 +1,9 @@
-"""The model: transformers' BertForPreTraining, its MLM head computed where something is predicted.
+"""The model: transformers' BertForPreTraining, its MLM head computed at the predicted positions only.
 
-A head over every position multiplies ``[batch * length, hidden]`` by the whole vocabulary, of which 85 %
-is thrown away: at size tiny it is most of the work. Here the hidden states at the predicted positions
-are gathered first, so the head and its softmax see ``[predictions, hidden]``. The loss is the same.
+A head over every position multiplies ``[batch * length, hidden]`` by the whole vocabulary, and 85 % of the
+result is unused: at size tiny this is most of the work. Here the hidden states at the predicted positions
+are gathered first, so the head and its softmax see ``[predictions, hidden]``. The loss is the same. The
+original BERT gathers in the same way (``gather_indexes`` in google-research/bert, run_pretraining.py).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from wpprep.shards.loader import Batch
 
 
 class Size(NamedTuple):
-    """Layers, hidden size and heads; the feed-forward layer is four times the hidden size."""
+    """Numbers of layers, hidden units and heads; the feed-forward layer is four times the hidden size."""
 
     layers: int
     hidden: int
@@ -42,7 +43,7 @@ _ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new"}  # transformers' names
 
 
 class Inputs(NamedTuple):
-    """A `wpprep.shards.loader.Batch` as tensors on the device of the model."""
+    """The arrays of a `wpprep.shards.loader.Batch` as tensors on the model's device, shapes and dtypes kept."""
 
     input_ids: torch.Tensor
     token_type_ids: torch.Tensor
@@ -53,12 +54,12 @@ class Inputs(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """What one batch scored, as tensors of sums, so that batches and processes add up.
+    """Losses and correct predictions of one batch, as sums, so that batches and processes can be added.
 
     Attributes:
         mlm_loss, nsp_loss: sums of cross entropies in nats, ``float32[]``; ``nsp_loss`` is 0 without B.
-        mlm_correct, nsp_correct: how many were the likeliest, ``int64[]``.
-        predictions, rows: how many there were.
+        mlm_correct, nsp_correct: number of predictions whose label scored highest, ``int64[]``.
+        predictions, rows: number of masked tokens and of rows in the batch.
     """
 
     mlm_loss: torch.Tensor
@@ -69,36 +70,51 @@ class Scores(NamedTuple):
     rows: int
 
     def loss(self) -> torch.Tensor:
-        """BERT's loss: the mean over the predictions plus the mean over the pairs."""
+        """Return BERT's loss: the mean over the predictions plus the mean over the pairs, ``float32[]``."""
         return self.share(self.predictions, self.rows)
 
     def share(self, predictions: int, rows: int) -> torch.Tensor:
-        """What this batch adds to the loss of a step with so many predictions and rows in all."""
+        """Return this batch's part of the loss of a step.
+
+        Args:
+            predictions: number of predictions in the step, over all batches and processes.
+            rows: number of rows in the step, likewise.
+        """
         return self.mlm_loss / max(1, predictions) + self.nsp_loss / rows
 
 
 def size_of(options: TrainOptions) -> Size:
-    """The size that the options name, free numbers before the named size.
+    """Return the size of the model: ``layers``, ``hidden`` and ``heads`` override the named ``size``.
 
     >>> size_of(TrainOptions(size="mini", layers=6))
     Size(layers=6, hidden=256, heads=4)
     >>> size_of(TrainOptions(size="tiny", hidden=384))
     Size(layers=2, hidden=384, heads=6)
+
+    Raises:
+        OptionError: the hidden size is not a multiple of the number of heads.
     """
     named = SIZES[options.size]
     hidden = options.hidden or named.hidden
     heads = options.heads or (named.heads if hidden == named.hidden else max(1, hidden // 64))
     if hidden % heads:
-        raise OptionError(f"hidden is {hidden}, expected a multiple of the {heads} heads")
+        raise OptionError(f"hidden is {hidden}, expected a multiple of the {heads} heads; set heads or hidden")
     return Size(options.layers or named.layers, hidden, heads)
 
 
 def build_model(
     size: Size, roles: TokenRoles, max_seq_length: int, dropout: float, activation: str = "gelu"
 ) -> Any:
-    """A BertForPreTraining with fresh weights (drawn from torch's global generator).
+    """Return a BertForPreTraining with random weights, drawn from torch's global generator.
 
     The vocabulary is not rounded up: ids of the model are ids of the tokenizer, one to one.
+
+    Args:
+        size: layers, hidden size and heads.
+        roles: the vocabulary's size and the id of its padding token.
+        max_seq_length: number of positions.
+        dropout: dropout probability, in hidden layers and in attention.
+        activation: ``gelu`` (exact) or ``gelu_tanh`` (BERT's approximation).
     """
     config = BertConfig(
         vocab_size=roles.vocab_size,
@@ -117,7 +133,7 @@ def build_model(
 
 @contextlib.contextmanager
 def no_progress_bar() -> Iterator[None]:
-    """Keep transformers from drawing a bar for what takes no time."""
+    """Hide the progress bars of transformers."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
@@ -128,19 +144,20 @@ def no_progress_bar() -> Iterator[None]:
 
 
 class Scorer(torch.nn.Module):
-    """A model and its losses as one module: what is compiled, and what several processes run together."""
+    """A model and its losses as one module, so that both are compiled and distributed together."""
 
     def __init__(self, model: Any, *, pairs: bool) -> None:
+        """Wrap a BertForPreTraining; ``pairs`` as in `score`."""
         super().__init__()
         self.model, self.pairs = model, pairs
 
     def forward(self, inputs: Inputs) -> Scores:
-        """See `score`."""
+        """Return the scores of a batch; see `score`."""
         return score(self.model, inputs, pairs=self.pairs)
 
 
 def to_inputs(batch: Batch, device: torch.device) -> Inputs:
-    """The arrays of a batch on a device (shared, not copied, where that is the CPU)."""
+    """Return a batch as tensors on a device; on the CPU they share the batch's memory."""
     mask = batch.attention_mask
     return Inputs(
         _tensor(batch.input_ids, device),
@@ -158,7 +175,13 @@ def _tensor(array: Any, device: torch.device) -> torch.Tensor:
 
 
 def score(model: Any, inputs: Inputs, *, pairs: bool) -> Scores:
-    """Run the model on a batch; ``pairs`` says whether there is a next sentence to judge."""
+    """Run the model on a batch and return its losses.
+
+    Args:
+        model: a BertForPreTraining.
+        inputs: the batch, on the device of the model.
+        pairs: whether to score the next sentence; without it the pooler and its head are not run.
+    """
     outputs = model.bert(
         inputs.input_ids, attention_mask=inputs.attention_mask, token_type_ids=inputs.token_type_ids
     )

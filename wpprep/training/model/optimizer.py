@@ -1,4 +1,9 @@
-"""One optimizer step: AdamW as in BERT, its schedule, and the arithmetic's precision."""
+"""The optimizer step: AdamW, the learning rate schedule and mixed precision.
+
+The method is BERT's (Devlin et al., 2019, appendix A.2, and optimization.py of google-research/bert): no
+weight decay on biases and norms, linear warm-up, linear decay, gradients clipped by their global norm. Unlike
+BERT's optimizer, AdamW corrects the bias of its moments.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ _PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.floa
 
 
 def learning_rate(step: int, options: TrainOptions) -> float:
-    """The rate of a step, counted from 0: up to the top over the warm-up, then down towards 0.
+    """Return the learning rate of a step, counted from 0: linear warm-up to the peak, linear decay towards 0.
 
     >>> o = TrainOptions(steps=10, warmup_steps=2, learning_rate=1.0)
     >>> [learning_rate(step, o) for step in (0, 1, 2, 6, 9)]
@@ -26,16 +31,23 @@ def learning_rate(step: int, options: TrainOptions) -> float:
 
 
 class Updates:
-    """The optimizer of a model and what goes with it.
+    """The optimizer of a model, with its schedule, gradient scaling and clipping.
 
-    Biases and norms, which are the vectors among the weights, do not decay. Gradients of fp16 are scaled up
-    so that small ones do not vanish; a step whose scaled gradients overflow is left out and the scale lowered.
-
-    Raises:
-        OptionError: fp16 without a GPU.
+    Biases and norms, the one-dimensional weights, do not decay. Gradients of fp16 are scaled up so that
+    small ones do not underflow; a step whose scaled gradients overflow is skipped and the scale lowered.
     """
 
     def __init__(self, model: Any, options: TrainOptions, device: torch.device) -> None:
+        """Create the optimizer.
+
+        Args:
+            model: the module whose weights are trained, already on ``device``.
+            options: learning rate, schedule, weight decay, gradient clipping and precision.
+            device: where the model runs.
+
+        Raises:
+            OptionError: fp16 without a GPU.
+        """
         if options.precision == "fp16" and device.type != "cuda":
             raise OptionError("precision is fp16, which needs a GPU; expected fp32 or bf16 here")
         self.model, self.options, self.device = model, options, device
@@ -53,20 +65,23 @@ class Updates:
         self.scaler = torch.amp.GradScaler(device.type, enabled=options.precision == "fp16")
 
     def autocast(self) -> Any:
-        """The context in which the model runs."""
+        """Return the context manager in which the forward pass must run."""
         precision = _PRECISIONS[self.options.precision]
         return torch.autocast(self.device.type, precision, enabled=precision != torch.float32)
 
     def backward(self, loss: torch.Tensor) -> None:
-        """Add the gradients of a loss."""
+        """Accumulate the gradients of a loss."""
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
 
     def apply(self, step: int) -> torch.Tensor:
-        """Change the weights by the gradients, which are then forgotten.
+        """Update the weights with the accumulated gradients and clear these.
+
+        Args:
+            step: number of the step, from 0; sets the learning rate.
 
         Returns:
-            The length of the gradient before it was clipped, ``float64[]`` on the device; 0 for a step that
-            fp16 left out.
+            The norm of the gradient before clipping, ``float64[]`` on the device; 0 for a step that fp16
+            skipped.
         """
         self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.grad_clip).double()
@@ -78,7 +93,7 @@ class Updates:
         return torch.where(norm.isfinite(), norm, 0.0) if self.scaler.is_enabled() else norm
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """AdamW's moments by name, for a checkpoint."""
+        """Return AdamW's moments by name, for a checkpoint."""
         return {
             f"adamw.{index}.{name}": value
             for index, moments in self.optimizer.state_dict()["state"].items()
@@ -86,7 +101,12 @@ class Updates:
         }
 
     def restore(self, tensors: dict[str, torch.Tensor], scaler: dict[str, Any]) -> None:
-        """Go on with the moments and the scale of a checkpoint."""
+        """Restore a checkpoint.
+
+        Args:
+            tensors: the moments, named as by `tensors`; other names are ignored.
+            scaler: state of the gradient scaler.
+        """
         moments: dict[int, dict[str, torch.Tensor]] = {}
         for name, value in tensors.items():
             if name.startswith("adamw."):

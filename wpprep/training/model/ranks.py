@@ -1,8 +1,8 @@
 """Several processes that train one model, started by `torchrun` or `accelerate launch`.
 
-Both tell a process its place in the environment (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR), which is all that
-is read here. Gradients travel by DistributedDataParallel; counts travel between CPUs, so that adding them
-up never waits for a GPU.
+Both launchers set RANK, WORLD_SIZE, LOCAL_RANK and MASTER_ADDR in the environment; nothing else is read here.
+Gradients are reduced by DistributedDataParallel; counts are reduced on the CPU (gloo), so that summing them
+never waits for a GPU.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ import torch.distributed as dist
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process is ``rank`` of ``world``; ``local`` is its number on this machine."""
+    """Position of this process among those that train together.
+
+    Attributes:
+        rank: number of the process, from 0.
+        world: number of processes.
+        local: number of the process on its machine, from 0.
+    """
 
     rank: int = 0
     world: int = 1
@@ -26,18 +32,21 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process is the one that writes."""
+        """Whether this process writes the output."""
         return self.rank == 0
 
     def sum(self, tensor: torch.Tensor) -> torch.Tensor:
-        """The sum over all processes, on the CPU, the same in each."""
+        """Return the sum over all processes, on the CPU, the same in each.
+
+        A tensor that is already on the CPU is overwritten with the sum.
+        """
         total = tensor.cpu()
         if self.world > 1:
             dist.all_reduce(total)
         return total
 
     def gather(self, tensor: torch.Tensor) -> list[torch.Tensor]:
-        """The tensor of every process, on the CPU; all of one shape."""
+        """Return the tensor of every process, in order of rank, on the CPU; all must have the same shape."""
         mine = tensor.cpu()
         if self.world == 1:
             return [mine]
@@ -46,12 +55,12 @@ class Ranks:
         return parts
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Wait until every process has called this."""
         if self.world > 1:
             dist.barrier()
 
     def device(self) -> torch.device:
-        """The device of this process: a GPU of its own where there is one."""
+        """Return the device of this process: the GPU with its local number, or the CPU without GPUs."""
         if not torch.cuda.is_available():
             return torch.device("cpu")
         device = torch.device("cuda", self.local)
@@ -61,7 +70,7 @@ class Ranks:
 
 @contextlib.contextmanager
 def join_ranks() -> Iterator[Ranks]:
-    """The place of this process among those that were started together; alone if there are no others."""
+    """Join the process group that the environment describes; without one, yield a single rank."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         yield Ranks()

@@ -1,17 +1,17 @@
-"""What a training run leaves on disk: checkpoints to resume from, and the finished model's folder.
+"""Checkpoints to resume from, and the finished model's folder.
 
     model/
       training.json            options, data and vocabulary of the run; at the end also its results
-      metrics.jsonl .tfevents  every progress line and every evaluation, see `wpprep.training.pretraining.metrics`
+      metrics.jsonl .tfevents  each progress line and each evaluation, see `wpprep.training.pretraining.metrics`
       checkpoints/
         step-00001000/         state.safetensors: weights, both moments of AdamW, random states
                                state.json: step, sums since the last progress line, evaluations so far
-        best-00001000.safetensors   weights of the lowest held-out loss, if these are wanted: of each state
-      config.json model.safetensors tokenizer.json ... README.md      the model, when it is trained
+        best-00001000.safetensors   with final_weights="best": weights of the lowest held-out loss, per state
+      config.json model.safetensors tokenizer.json ... README.md      the finished model
       manifest.json            last, with the sha256 of each file; then checkpoints/ is removed
 
-Checkpoints are folders written under a temporary name and renamed. Nothing is pickled, and nothing
-pickled is ever read.
+A checkpoint is written under a temporary name, synced and renamed, so that a killed run never leaves half of
+one. The format is safetensors and JSON: reading a checkpoint runs no code, unlike unpickling.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ import dataclasses
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from safetensors.torch import load_file, save, save_file
@@ -31,27 +32,58 @@ from wpprep.errors import OutputError, TrainingError
 from wpprep.storage.files import MANIFEST, atomic_write, make_folder, remove_folder, sync_folder, write_text
 from wpprep.storage.manifest import Manifest, describe, write_manifest
 from wpprep.training.model.model import no_progress_bar
+from wpprep.training.pretraining.progress import WindowValues
 
 TRAINING = "training.json"
 _CHECKPOINTS = "checkpoints"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt")
 
 
+class StateValues(TypedDict):
+    """The part of a state that state.json holds.
+
+    Attributes:
+        step: number of steps done.
+        best: step of the best evaluation so far; None without held-out rows.
+        world: number of processes.
+        evaluations: all evaluations so far, each the fields of an `Evaluation`.
+        window: sums since the last progress line.
+        scaler: state of the gradient scaler.
+    """
+
+    step: int
+    best: int | None
+    world: int
+    evaluations: list[dict[str, Any]]
+    window: WindowValues
+    scaler: dict[str, Any]
+
+
 @dataclass
 class State:
-    """All that a run must know to go on as if it had never stopped.
+    """The state of a run; restoring it continues the run as if it had never stopped.
 
     Attributes:
         tensors: weights, moments, random states and the sums since the last progress line, by name.
-        values: what JSON can say: step, loader, evaluations.
+        values: the rest of the state.
     """
 
     tensors: dict[str, torch.Tensor]
-    values: dict[str, Any]
+    values: StateValues
 
 
 def save_state(out: Path, step: int, state: State, keep: int) -> None:
-    """Write the checkpoint of a step; keep the last ``keep`` of them and the best weights of these."""
+    """Write the checkpoint of a step and remove old ones.
+
+    Args:
+        out: the folder of the run.
+        step: number of steps done.
+        state: the state to write.
+        keep: number of checkpoints to keep, each with its best weights.
+
+    Raises:
+        OutputError: the checkpoint cannot be written.
+    """
     final = out / _CHECKPOINTS / f"step-{step:08d}"
     partial = final.with_name(f".{final.name}.partial-{os.getpid()}")
     try:
@@ -69,8 +101,9 @@ def save_state(out: Path, step: int, state: State, keep: int) -> None:
         raise OutputError(f"{final}: the checkpoint cannot be written: {error.strerror or error}") from error
     for old in _saved(out)[:-keep]:
         remove_folder(old)
-    states = [json.loads((folder / "state.json").read_text()) for folder in _saved(out)]
-    wanted = {_best_weights(out, state["best"]) for state in states if state.get("best") is not None}
+    states: list[StateValues] = [json.loads((folder / "state.json").read_text()) for folder in _saved(out)]
+    best = (state.get("best") for state in states)
+    wanted = {_best_weights(out, step) for step in best if step is not None}
     for old in set(final.parent.glob("best-*")) - wanted:
         old.unlink()
 
@@ -80,10 +113,10 @@ def _best_weights(out: Path, step: int) -> Path:
 
 
 def save_best(out: Path, step: int, weights: dict[str, torch.Tensor]) -> None:
-    """Keep the weights of the lowest held-out loss so far.
+    """Save the weights of the lowest held-out loss so far.
 
-    They have the step in their name: a run that goes on from a checkpoint before that step, and there comes to
-    other bits, does not take them for its own.
+    The step is part of the file name: a run resumed from a checkpoint before that step, which may reach other
+    weights there, does not use them.
     """
     final = _best_weights(out, step)
     make_folder(final.parent)
@@ -92,15 +125,15 @@ def save_best(out: Path, step: int, weights: dict[str, torch.Tensor]) -> None:
 
 
 def load_best(out: Path, step: int) -> dict[str, torch.Tensor]:
-    """The weights that `save_best` kept at a step."""
+    """Return the weights that `save_best` saved at a step, by name."""
     return load_file(_best_weights(out, step))
 
 
 def load_state(out: Path) -> State | None:
-    """The newest checkpoint of a run, tensors on the CPU; None where there is none.
+    """Return the newest checkpoint of a run, tensors on the CPU; None if there is none.
 
     Raises:
-        TrainingError: the checkpoint cannot be read; names it.
+        TrainingError: the checkpoint cannot be read.
     """
     saved = _saved(out)
     if not saved:
@@ -108,7 +141,7 @@ def load_state(out: Path) -> State | None:
     try:
         values = json.loads((saved[-1] / "state.json").read_text())
         return State(load_file(saved[-1] / "state.safetensors"), values)
-    except Exception as error:  # safetensors raises its own kind, which has no base but Exception
+    except Exception as error:  # SafetensorError derives from Exception directly
         raise TrainingError(
             f"{saved[-1]}: damaged checkpoint ({error}); remove it to resume from an older one"
         ) from error
@@ -119,24 +152,29 @@ def _saved(out: Path) -> list[Path]:
 
 
 def claim(out: Path, identity: dict[str, Any], *, overwrite: bool) -> None:
-    """Make ``out`` the folder of this run: a new one, or one where the same run was interrupted.
+    """Claim ``out`` for this run: a new folder, or that of the same run interrupted.
+
+    Args:
+        out: the folder of the run.
+        identity: the options and inputs that the result depends on, written to training.json.
+        overwrite: whether to remove a finished model or another run first.
 
     Raises:
-        OutputError: it holds a finished model, another run, or something else.
+        OutputError: the folder holds a finished model, another run, or files of another kind.
     """
     identity = json.loads(json.dumps(identity))
     found = _read_json(out / TRAINING)
     if out.is_dir() and any(out.iterdir()):
         if found is None:
-            raise OutputError(f"{out}: holds something else than a training run; choose another --out")
+            raise OutputError(f"{out}: holds something other than a training run; choose another --out")
         if overwrite:
             remove_folder(out)
         elif (out / MANIFEST).exists():
-            remove_folder(out / _CHECKPOINTS)  # a run killed in its last moment left them
-            raise OutputError(f"{out}: holds a finished model; choose another --out, or --overwrite it")
+            remove_folder(out / _CHECKPOINTS)  # left by a run killed after it wrote the manifest
+            raise OutputError(f"{out}: holds a finished model; choose another --out, or use --overwrite")
         elif difference := _difference(found.get("run", {}), identity):
             raise OutputError(
-                f"{out}: holds another run ({difference}); choose another --out, or --overwrite it"
+                f"{out}: holds another run ({difference}); choose another --out, or use --overwrite"
             )
     make_folder(out)
     for partial in [*out.glob(".*.partial-*"), *(out / _CHECKPOINTS).glob(".*.partial-*")]:
@@ -160,9 +198,21 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 
 def save_model(
-    out: Path, model: Any, vocabulary: Path, *, results: dict[str, Any], card: str, manifest: Manifest
+    out: Path, model: Any, vocabulary: Path, *, results: Mapping[str, object], card: str, manifest: Manifest
 ) -> None:
-    """Put the finished model into ``out``, its manifest (given without files) last; remove the checkpoints."""
+    """Write the finished model to ``out``, its manifest last, and remove the checkpoints.
+
+    Args:
+        out: the folder of the run.
+        model: the trained model of transformers.
+        vocabulary: folder of the tokenizer's files.
+        results: added to training.json.
+        card: text of README.md.
+        manifest: the manifest, whose list of files is filled in here.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
     partial = out / f".model.partial-{os.getpid()}"
     remove_folder(partial)
     try:
@@ -179,16 +229,16 @@ def save_model(
 
 
 def save_files(folder: Path, model: Any, vocabulary: Path) -> None:
-    """Save model and tokenizer for `transformers`, in files that all may read who may read the folder."""
+    """Save model and tokenizer for transformers; all files get the permissions of config.json."""
     with no_progress_bar():
         model.save_pretrained(folder)
     _copy_tokenizer(vocabulary, folder, model.config.max_position_embeddings)
     for file in folder.glob("*.safetensors"):
-        shutil.copymode(folder / "config.json", file)  # safetensors makes files for their owner alone
+        shutil.copymode(folder / "config.json", file)  # safetensors creates files with mode 600
 
 
 def put_in_place(partial: Path, out: Path) -> None:
-    """Move all files of a folder into another, each whole and on disk, and remove it."""
+    """Sync all files of a folder to disk, rename them into ``out``, and remove the folder."""
     for file in sorted(partial.iterdir()):
         _sync(file)
         os.replace(file, out / file.name)
@@ -197,7 +247,7 @@ def put_in_place(partial: Path, out: Path) -> None:
 
 
 def _copy_tokenizer(vocabulary: Path, folder: Path, longest: int) -> None:
-    """Copy the tokenizer byte for byte, but for the one setting that is the model's: how long a text may be."""
+    """Copy the tokenizer's files unchanged, except for the maximum number of tokens, which is the model's."""
     for name in _TOKENIZER_FILES:
         if (vocabulary / name).exists():
             shutil.copyfile(vocabulary / name, folder / name)

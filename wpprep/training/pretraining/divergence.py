@@ -1,7 +1,7 @@
-"""Watching the loss: a run whose loss explodes or is no number stops, and says which rows it saw last.
+"""Divergence: a run stops when its loss explodes or is not finite, and reports the rows of that step.
 
-On a CPU every step is looked at; on a GPU, which would have to be waited for, every progress line and every
-checkpoint: so no checkpoint is ever made of broken weights.
+On a CPU the loss is checked after every step. On a GPU reading it would stall the device, so it is checked at
+every progress line and before every checkpoint: diverged weights are never saved.
 """
 
 from __future__ import annotations
@@ -17,18 +17,25 @@ from wpprep.training.pretraining.metrics import append_metrics
 from wpprep.training.pretraining.phases import Phase
 from wpprep.training.pretraining.progress import Window
 
-_EXPLODED = 5
-_NAMED = 8  # rows in the message
+_EXPLODED = 5  # times ln(vocab_size)
+_NAMED = 8  # maximum number of rows in the message
 
 
 def stop_if_broken(window: Window, phases: Sequence[Phase], options: TrainOptions, out: Path) -> None:
-    """Stop where a loss explodes, or where a loss or a gradient is no number.
+    """Raise if a loss explodes, or if a loss or a gradient is not finite.
 
-    Exploding is a mean MLM loss above 5 times ln(entries), that of guessing among all alike. The bound is the
-    same for a whole run, resumed or not; spikes from which training recovers stay far below.
+    A loss explodes when the mean MLM loss of a batch is above 5 ln(vocab_size), five times the loss of a
+    uniform guess. The bound is the same for the whole run, resumed or not; spikes from which training recovers
+    stay far below.
+
+    Args:
+        window: the batches since the last progress line; those checked before are skipped.
+        phases: the phases of the run, to locate the rows in their shards.
+        options: the options of the run.
+        out: the folder of the run; all rows of the step are added to its metrics.jsonl.
 
     Raises:
-        TrainingError: names the step and where its rows lie; metrics.jsonl then names all of them.
+        TrainingError: the loss diverged; the message has the step and the shards and rows of its batch.
     """
     most = _EXPLODED * math.log(phases[-1].shards.roles.vocab_size)
     bad = window.first_bad(most)

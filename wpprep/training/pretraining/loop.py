@@ -1,6 +1,7 @@
-"""A training run: everything that changes while a model is trained, and the loop that changes it.
+"""The training loop: the state of a run, its steps, evaluations and checkpoints.
 
-What this module does not do: choose batches (loader), know the optimizer (updates) or files (checkpoint).
+What this module does not do: choose batches (`wpprep.shards.loader`), update weights
+(`wpprep.training.model.optimizer`), or write files (`wpprep.training.pretraining.checkpoint`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,15 @@ from wpprep.training.model.loading import continue_model
 from wpprep.training.model.model import Inputs, Scorer, Scores, build_model, size_of, to_inputs
 from wpprep.training.model.optimizer import Updates, learning_rate
 from wpprep.training.model.ranks import Ranks
-from wpprep.training.pretraining.checkpoint import State, claim, load_best, load_state, save_best, save_state
+from wpprep.training.pretraining.checkpoint import (
+    State,
+    StateValues,
+    claim,
+    load_best,
+    load_state,
+    save_best,
+    save_state,
+)
 from wpprep.training.pretraining.divergence import stop_if_broken
 from wpprep.training.pretraining.metrics import append_metrics, rewind_metrics
 from wpprep.training.pretraining.phases import HeldOut, Phase
@@ -35,12 +44,18 @@ from wpprep.training.pretraining.torch_data import Feed
 
 Report = Callable[[Progress | Evaluation], None]
 
-# Options that change how a run is watched, not what comes out of it.
+# Options that do not change the trained model.
 _RUN_OPTIONS = ("log_steps", "save_steps", "keep_checkpoints", "verify", "overwrite")
 
 
 class Fed(NamedTuple):
-    """A batch that the model is ready to take, and what is said of it if its loss is no number."""
+    """A batch on the model's device.
+
+    Attributes:
+        inputs: the tensors.
+        rows: global rows of the batch, ``int64[n]``, for the message if its loss diverges.
+        tokens: number of tokens, padding excluded.
+    """
 
     inputs: Inputs
     rows: Ints
@@ -49,15 +64,15 @@ class Fed(NamedTuple):
 
 @dataclass
 class Run:
-    """Everything that changes while a model is trained.
+    """A training run in one process: model, optimizer, position in the data, metrics.
 
     Attributes:
         out: the folder of the model.
         options: see `TrainOptions`.
-        phases: what is read, in order.
-        held_out: the rows that judge the model and are never trained on.
+        phases: the shard folders to read, in order.
+        held_out: the evaluation rows, which are never trained on.
         ranks: this process among those that train together.
-        report: is told every line; silent but in the first process.
+        report: called with each progress line and each evaluation, in the first process only.
     """
 
     out: Path
@@ -68,6 +83,7 @@ class Run:
     report: Report
 
     def __post_init__(self) -> None:
+        """Build or load the model and its optimizer."""
         last, options = self.phases[-1].shards, self.options
         self.pairs = last.options.get("objective", "nsp") != "single"
         self.device = self.ranks.device()
@@ -79,7 +95,7 @@ class Run:
         else:
             model = continue_model(options.init_from, last.vocabulary, longest, options.dropout)
         self.model = model.to(self.device)
-        torch.manual_seed(options.seed + self.ranks.rank)  # dropout differs from process to process
+        torch.manual_seed(options.seed + self.ranks.rank)  # each process has its own dropout
         self.scorer = Scorer(self.model, pairs=self.pairs)
         self.trained = self._wrap()
         self.updates = Updates(self.model, options, self.device)
@@ -90,7 +106,7 @@ class Run:
         self.feed: Feed[Fed] | None = None
 
     def _wrap(self) -> Any:
-        """The scorer, compiled if asked for, its gradients added up over all processes."""
+        """Return the scorer, compiled if ``compile`` is set, its gradients averaged over all processes."""
         scorer: Any = torch.compile(self.scorer) if self.options.compile else self.scorer
         if self.ranks.world == 1:
             return scorer
@@ -100,7 +116,7 @@ class Run:
         )
 
     def identity(self) -> dict[str, Any]:
-        """What the result depends on: a run is resumed only if all of it is the same."""
+        """Return the options and inputs that the result depends on; a run is resumed only if they are equal."""
         kept = {name: value for name, value in as_dict(self.options).items() if name not in _RUN_OPTIONS}
         paths = [path for phase in self.phases for path in phase.shards.paths]
         return {
@@ -110,13 +126,22 @@ class Run:
         }
 
     def claim(self) -> None:
-        """Take the output folder, or refuse it, before anything is computed."""
+        """Claim the output folder in the first process; the others wait.
+
+        Raises:
+            OutputError: see `wpprep.training.pretraining.checkpoint.claim`.
+        """
         if self.ranks.is_first:
             claim(self.out, self.identity(), overwrite=self.options.overwrite)
         self.ranks.wait()
 
     def loop(self, stop: Stop) -> None:
-        """Train to the last step, or until a signal."""
+        """Train to the last step, or until a signal.
+
+        Raises:
+            KeyboardInterrupt, SystemExit: a signal was received, and a checkpoint written.
+            TrainingError: the loss explodes or is not finite.
+        """
         options = self.options
         if self.step == 0 and not self.evaluations:
             self.evaluate()
@@ -138,9 +163,12 @@ class Run:
             self.close_feed()
 
     def take_step(self, stop: Stop) -> bool:
-        """One update from one batch, in parts and by all processes; whether one of them was told to stop.
+        """Update the weights once, from the parts of one batch in all processes.
 
-        What it scored stays on the device, so that nothing waits for it.
+        The scores stay on the device, so that the step does not wait for them.
+
+        Returns:
+            Whether any of several processes received a signal; False with one process.
         """
         started = time.perf_counter()
         parts = self.next_parts()
@@ -170,7 +198,7 @@ class Run:
         return self.ranks.world > 1 and told > 0
 
     def settle(self) -> None:
-        """Wait for the steps that a GPU has only been told of, as part of their time."""
+        """Wait for the steps that are queued on a GPU; the wait counts as time of these steps."""
         if self.device.type == "cuda":
             started = time.perf_counter()
             torch.cuda.synchronize(self.device)
@@ -178,19 +206,20 @@ class Run:
             self.seconds, self.window.seconds = self.seconds + passed, self.window.seconds + passed
 
     def _adding_up(self, *, last: bool) -> Any:
-        """Gradients travel between processes with the last part of a step only."""
+        """Return the context of a part of a step: gradients are averaged over processes in the last only."""
         if last or self.ranks.world == 1:
             return contextlib.nullcontext()
         return self.trained.no_sync()
 
     def score(self, part: Fed) -> Scores:
+        """Run the model on a part and add its scores to the window."""
         with self.updates.autocast():
             scores: Scores = self.trained(part.inputs)
         self.window.add(scores, self.step + 1, part.rows)
         return scores
 
     def next_parts(self) -> list[Fed]:
-        """This process's parts of the next batch."""
+        """Return this process's parts of the next batch."""
         phase = self.phase()
         if self.feed is not None and self.feed.loader is not phase.loader:
             self.close_feed()
@@ -200,25 +229,31 @@ class Run:
         return [next(self.feed) for _ in range(self.options.grad_accumulation)]
 
     def phase(self) -> Phase:
-        """What the next step reads."""
+        """Return the phase of the next step."""
         return next((phase for phase in self.phases if self.step < phase.stop), self.phases[-1])
 
     @property
     def batches_a_step(self) -> int:
-        """Batches of the loader in one step, over all processes."""
+        """Number of the loader's batches in one step, over all processes."""
         return self.ranks.world * self.options.grad_accumulation
 
     def _to_device(self, batch: Batch) -> Fed:
-        # In the feed's thread the current GPU is the first: pinning would open a context of every rank there.
+        # A new thread's current GPU is GPU 0: without this, pinning opens a context of every rank on it.
         with torch.cuda.device(self.device) if self.device.type == "cuda" else contextlib.nullcontext():
             return Fed(to_inputs(batch, self.device), batch.rows, batch.tokens)
 
     def close_feed(self) -> None:
+        """End the feed's thread, if there is one."""
         if self.feed is not None:
             self.feed.close()
             self.feed = None
 
     def log(self) -> None:
+        """Report the means since the last progress line and start a new window.
+
+        Raises:
+            TrainingError: the loss explodes or is not finite.
+        """
         self.settle()
         stop_if_broken(self.window, self.phases, self.options, self.out)
         mlm_loss, nsp_loss, mlm_accuracy, nsp_accuracy = self.window.means(self.ranks)
@@ -240,7 +275,10 @@ class Run:
         self.tell("train", line)
 
     def evaluate(self) -> None:
-        """Score the rows that are held out, each process its share of them."""
+        """Evaluate the held-out rows, each process a part of them, and report the result.
+
+        With ``final_weights="best"`` the weights of the lowest loss so far are saved.
+        """
         rows, loader = self.held_out.rows, self.held_out.loader
         if not len(rows):
             return
@@ -270,16 +308,22 @@ class Run:
             save_best(self.out, self.step, dict(self.model.named_parameters()))
 
     def best(self) -> Evaluation | None:
-        """The evaluation of the lowest held-out MLM loss, the first of equals."""
+        """Return the evaluation of the lowest held-out MLM loss, the first of equals; None without any."""
         return min(self.evaluations, key=lambda found: found.mlm_loss, default=None)
 
     def tell(self, kind: str, line: Progress | Evaluation) -> None:
+        """Add a line to the metrics and report it, in the first process only."""
         if self.ranks.is_first:
             append_metrics(self.out, {"kind": kind, **dataclasses.asdict(line)})
             self.report(line)
 
     def save(self) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint, in the first process; the others wait.
+
+        Raises:
+            TrainingError: the loss explodes or is not finite.
+            OutputError: the checkpoint cannot be written.
+        """
         self.settle()
         stop_if_broken(self.window, self.phases, self.options, self.out)
         tensors = {f"model.{name}": weight.detach() for name, weight in self.model.named_parameters()}
@@ -290,7 +334,7 @@ class Run:
             for rank, state in enumerate(self.ranks.gather(torch.cuda.get_rng_state())):
                 tensors[f"random.cuda.{rank}"] = state
         best = self.best()
-        values = {
+        values: StateValues = {
             "step": self.step,
             "best": best.step if best else None,
             "world": self.ranks.world,
@@ -304,11 +348,13 @@ class Run:
         self.ranks.wait()
 
     def resume(self) -> None:
-        """Go on from the newest checkpoint, if there is one, also with another number of processes.
+        """Restore the newest checkpoint, if there is one; the number of processes may have changed.
+
+        With another number of processes, random states and the window's sums are not restored.
 
         Raises:
             TrainingError: the checkpoint is damaged.
-            OptionError: batches of similar lengths, which depend on the number of processes.
+            OptionError: the number of processes changed and ``bins`` is above 1, so that batches depend on it.
         """
         state = load_state(self.out)
         if self.ranks.is_first:
@@ -320,7 +366,7 @@ class Run:
         if not same and self.options.bins > 1:
             raise OptionError(
                 f"the run had {values['world']} processes, now {self.ranks.world}; "
-                f"with bins above 1 go on with as many"
+                f"with bins above 1, resume with the same number"
             )
         with torch.no_grad():
             for name, weight in self.model.named_parameters():
@@ -338,7 +384,7 @@ class Run:
             )
 
     def take_best(self) -> None:
-        """Put the weights of the lowest held-out loss into the model, if these are wanted."""
+        """Load the weights of the lowest held-out loss, with ``final_weights="best"``, in the first process."""
         best = self.best()
         if self.options.final_weights == "best" and best is not None and self.ranks.is_first:
             weights = load_best(self.out, best.step)

@@ -1,10 +1,10 @@
-"""What a run has measured, on disk: a line of JSON and an event of TensorBoard for every report.
-
-Its folder then has:
+"""Metrics files of a run: each report is a line of JSON and an event of TensorBoard.
 
     metrics.jsonl      {"kind": "train", "step": 100, "mlm_loss": 6.69, ...}     kinds: train, held_out, stopped
     metrics.tfevents   the same as scalars train/mlm_loss, held_out/mlm_loss, ...: tensorboard --logdir .
-    loss.png ...       curves of the finished run, where matplotlib is installed
+    loss.png ...       curves of the finished run, if matplotlib is installed
+
+A resumed run drops the reports after its checkpoint, so that the files equal those of an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -28,13 +28,18 @@ _CURVES = {
     "learning_rate": ("learning_rate",),
     "tokens_per_second": ("tokens_per_second",),
 }
-_FEWEST = 3  # reports that make a curve
+_FEWEST = 3  # minimum number of reports for a curve
 
 log = logging.getLogger(__name__)
 
 
 def append_metrics(out: Path, line: dict[str, Any]) -> None:
-    """Add a report: its ``kind``, its ``step`` and figures."""
+    """Append a report to both files.
+
+    Args:
+        out: the folder of the run.
+        line: the report: ``kind``, ``step`` and metrics; those that are floats become scalars.
+    """
     with open(out / METRICS, "a") as file:
         file.write(json.dumps(line) + "\n")
     figures = {f"{line['kind']}/{name}": value for name, value in line.items() if isinstance(value, float)}
@@ -43,7 +48,7 @@ def append_metrics(out: Path, line: dict[str, Any]) -> None:
 
 
 def rewind_metrics(out: Path, step: int) -> None:
-    """Drop the reports that a killed run wrote after its last checkpoint; they will be written again."""
+    """Drop the reports after a step, which a killed run wrote after its last checkpoint."""
     path = out / METRICS
     if path.exists():
         text = path.read_text().splitlines()
@@ -53,22 +58,22 @@ def rewind_metrics(out: Path, step: int) -> None:
 
 
 def read_metrics(out: Path) -> list[dict[str, Any]]:
-    """The reports of a run, in their order."""
+    """Return the reports of a run, in order."""
     return [json.loads(line) for line in (out / METRICS).read_text().splitlines()]
 
 
 def draw_curves(out: Path) -> list[str]:
-    """Draw the curves of a run beside its figures; the names of the files.
+    """Draw the curves of a run as PNG files in its folder and return their names.
 
-    None are drawn of runs with too few reports, and none, saying so, where matplotlib is not installed.
+    Metrics with fewer than 3 reports are skipped. Without matplotlib nothing is drawn and a warning is logged.
     """
     reports = read_metrics(out)
     drawn = []
     for name, figures in _CURVES.items():
         series = {
-            f"{figure.replace('_', ' ')}, {said}": points
+            f"{figure.replace('_', ' ')}, {label}": points
             for figure in figures
-            for kind, said in _KINDS.items()
+            for kind, label in _KINDS.items()
             if len((points := _points(reports, kind, figure))[0]) >= _FEWEST
         }
         if series:

@@ -1,9 +1,9 @@
-"""The model card: what a finished model was made of, in the README.md of its folder."""
+"""The model card: README.md of a finished model, with its data, options and results."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from wpprep.config import TrainOptions, as_dict
 from wpprep.training.pretraining.phases import Phase
@@ -53,14 +53,48 @@ The vocabulary has {vocab_size:,} entries; the sha256 of its tokenizer.json, whi
 _CAVEAT = "\n(as random second segments their sentences may have been seen)"
 
 
+class Results(TypedDict):
+    """The results of a run as training.json holds them; see `wpprep.training.pretraining.pretrain.TrainResult`.
+
+    Attributes:
+        before, after, best: the fields of an `Evaluation`.
+        wpprep: version of wpprep.
+        is_apart: whether the held-out rows are from shards of their own.
+        curves: names of the PNG files.
+    """
+
+    size: str
+    parameters: int
+    steps: int
+    rows: int
+    held_out_rows: int
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    best: dict[str, Any] | None
+    seconds: float
+    tokens_per_second: float
+    waited: float
+    wpprep: str
+    is_apart: bool
+    curves: list[str]
+
+
 def model_card(
     config: Any,
     phases: Sequence[Phase],
     options: TrainOptions,
-    results: dict[str, Any],
+    results: Results,
     evaluations: Sequence[Evaluation],
 ) -> str:
-    """The text of a model's README.md; ``config`` is the model's."""
+    """Return the text of a model's README.md.
+
+    Args:
+        config: the configuration of the model.
+        phases: the phases of the run.
+        options: the options of the run.
+        results: the results of the run.
+        evaluations: all evaluations, drawn as a curve.
+    """
     shards = phases[-1].shards
     return _CARD.format(
         layers=config.num_hidden_layers,
@@ -85,7 +119,7 @@ def model_card(
 
 
 def _data(phase: Phase, phases: int) -> str:
-    """What one phase read."""
+    """Return the paragraph on the data of one phase."""
     shards = phase.shards
     which = f"Steps {phase.start + 1:,} to {phase.stop:,} read" if phases > 1 else "The model read"
     return (
@@ -94,7 +128,7 @@ def _data(phase: Phase, phases: int) -> str:
     )
 
 
-def _results(results: dict[str, Any], options: TrainOptions) -> str:
+def _results(results: Results, options: TrainOptions) -> str:
     before, after, best = results["before"], results["after"], results["best"]
     if before is None or after is None or best is None:
         return "No instances were held out."
@@ -109,7 +143,7 @@ def _results(results: dict[str, Any], options: TrainOptions) -> str:
 
 
 def _curve(evaluations: Sequence[Evaluation]) -> str:
-    """The held-out loss over the steps, as bars of up to 40 characters that begin at the lowest loss."""
+    """Return a bar chart of the held-out loss: 1 character for the lowest loss, 40 for the highest."""
     if len(evaluations) < 3:
         return ""
     losses = [found.mlm_loss for found in evaluations]

@@ -1,13 +1,13 @@
-"""What a run reads: one order of batches, or BERT's two phases one after the other.
+"""Phases of a run: shard folders mixed, or one after the other as in BERT; and the held-out rows.
 
-    train(["shards-128", "shards-512"], ..., phase=0.9)     nine tenths of the steps short, the rest long
-    train(["wiki", "books"], ..., weights="3,1")            mixed: three rows of four from the first
-    train(["wiki", "books"], ...)                           mixed: every row once an epoch
+    train(["shards-128", "shards-512"], ..., phase=0.9)     90 % of the steps on the first, then the second
+    train(["wiki", "books"], ..., weights="3,1")            mixed: 3 of 4 rows from the first
+    train(["wiki", "books"], ...)                           mixed: each row once per epoch
 
-The model is judged by the shards that `make-shards --holdout` kept apart, where the last folder has some: of
-their documents no sentence was ever read. Otherwise whole documents are held out here, the same in all
-phases of one corpus. Their sentences may still come as random second segments, and only as these, which teaches
-the model to take them for random: the next-sentence accuracy then falls below what the model deserves.
+The model is evaluated on the shards that `make-shards --holdout` wrote, if the last folder has them: no
+sentence of their documents is in the training shards. Otherwise whole documents are held out here, the same in
+all phases of one corpus. Their sentences may still occur in training as random second segments, and only as
+these, so that the model learns to classify them as random: the next-sentence accuracy is then underestimated.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from wpprep.storage.files import HOLDOUT, MANIFEST
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The rows that judge the model.
+    """The rows on which the model is evaluated.
 
     Attributes:
-        loader: assembles them.
+        loader: assembles their batches.
         rows: ``int64[n]``, global rows of the loader's shards.
-        is_apart: whether no sentence of their documents is in what is trained on.
+        is_apart: whether no sentence of their documents is in the training shards.
     """
 
     loader: Loader
@@ -44,7 +44,13 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Phase:
-    """The steps from ``start`` to before ``stop`` read these shards."""
+    """A range of steps and the shards that they read.
+
+    Attributes:
+        start, stop: the steps ``start`` to ``stop - 1``, counted from 0.
+        shards: one shard folder, or several that are mixed.
+        loader: the batches of this process.
+    """
 
     start: int
     stop: int
@@ -55,11 +61,17 @@ class Phase:
 def plan_phases(
     paths: Sequence[Path], options: TrainOptions, rank: int, world: int
 ) -> tuple[list[Phase], HeldOut]:
-    """The phases of a run, and what it is judged by.
+    """Open the shards of a run; return its phases and its held-out rows.
+
+    Args:
+        paths: the shard folders, in order.
+        options: the options of the run.
+        rank: number of this process, from 0.
+        world: number of processes.
 
     Raises:
-        OptionError: options that do not fit the shards or the number of processes.
-        ShardError: shards that are unfinished, damaged or of different vocabularies.
+        OptionError: options do not fit the shards or the number of processes.
+        ShardError: shards are unfinished, damaged or of different vocabularies.
     """
     micro, rest = divmod(options.batch_size, world * options.grad_accumulation)
     if rest or not micro:
@@ -98,19 +110,24 @@ def _open(paths: Sequence[Path], options: TrainOptions) -> tuple[list[ShardFolde
     if options.phase is None:
         return [ShardFolder(*paths, verify=options.verify)], [options.steps]
     if len(paths) != 2:
-        raise OptionError(f"phase {options.phase} goes with 2 shard folders, not {len(paths)}")
+        raise OptionError(f"phase {options.phase} needs 2 shard folders, not {len(paths)}")
     folders = [ShardFolder(path, verify=options.verify) for path in paths]
     first, second = (folder.vocabulary.sha256 for folder in folders)
     if first != second:
-        raise OptionError(f"{paths[1]}: vocabulary {second[:12]}, but {first[:12]} in {paths[0]}")
+        raise OptionError(
+            f"{paths[1]}: vocabulary {second[:12]}, but {first[:12]} in {paths[0]}; "
+            f"make both with one vocabulary"
+        )
     before, now = (folder.options.get("objective") for folder in folders)
-    if before != now:  # their labels mean different things to one head
-        raise OptionError(f"{paths[1]}: objective is {now}, but {before} in {paths[0]}; make both with one")
+    if before != now:  # the same label has different meanings
+        raise OptionError(
+            f"{paths[1]}: objective is {now}, but {before} in {paths[0]}; make both with one objective"
+        )
     return folders, [round(options.steps * options.phase), options.steps]
 
 
 def _weights(text: str | None) -> list[float] | None:
-    """The weights that an option spells.
+    """Return the weights of an option as numbers.
 
     >>> _weights("3,1")
     [3.0, 1.0]
@@ -124,7 +141,7 @@ def _weights(text: str | None) -> list[float] | None:
 
 
 def sources(phases: Sequence[Phase]) -> dict[str, Any]:
-    """What a model's manifest says of the shards."""
+    """Return the entry ``corpus`` of a model's manifest: rows, tokens and corpora of its shards."""
     folders = {str(path): manifest for phase in phases for path, manifest in _manifests(phase.shards)}
     return {
         "rows": sum(file.rows for phase in phases for file in phase.shards.files),

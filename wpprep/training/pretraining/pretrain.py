@@ -1,16 +1,16 @@
-"""Pretrain a BERT: from shards to a folder that transformers loads.
+"""Pretraining: from shards to a model folder that transformers loads.
 
     train("shards", "model", size="tiny", steps=1000, batch_size=32, progress=print)
 
 The recipe is the paper's (Devlin et al., 2019): AdamW with betas 0.9 and 0.999, epsilon 1e-6, weight decay
-0.01 but not on biases and norms; linear warm-up, linear decay to 0; gradients clipped to length 1; the
+0.01 but not on biases and norms; linear warm-up, linear decay to 0; gradients clipped to norm 1; the
 losses of masked tokens and of the next sentence summed.
 
-A run is a function of its options, its shards and the machine: stopped and started again by the same
-call it goes on from its last checkpoint, and on one CPU thread ends with the same bits as if it had
-never stopped. SIGINT and SIGTERM save a checkpoint first; a second signal does not wait for it.
-Started by `torchrun` or `accelerate launch`, several processes train one model: the losses of a step are
-divided by the predictions and pairs of all of them, so their number changes nothing but rounding.
+A run depends on its options, its shards and the machine only. The same call resumes an interrupted run from its
+last checkpoint, and on one CPU thread the result is bit for bit that of an uninterrupted run. After SIGINT or
+SIGTERM a checkpoint is written; a second signal ends the process at once. Started by `torchrun` or
+`accelerate launch`, several processes train one model: the losses of a step are divided by the number of
+predictions and pairs in all processes, so their number changes the result by rounding only.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from wpprep.training.model.ranks import join_ranks
 from wpprep.training.pretraining.checkpoint import save_model
 from wpprep.training.pretraining.loop import Report, Run
 from wpprep.training.pretraining.metrics import draw_curves
-from wpprep.training.pretraining.model_card import model_card
+from wpprep.training.pretraining.model_card import Results, model_card
 from wpprep.training.pretraining.phases import plan_phases, sources
 from wpprep.training.pretraining.progress import Evaluation, Progress
 from wpprep.training.pretraining.signals import note_signals
@@ -40,15 +40,20 @@ from wpprep.training.pretraining.signals import note_signals
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a finished run has to say.
+    """The result of a finished run.
 
     Attributes:
-        folder: the model, as `from_pretrained` of transformers takes it.
-        size: its name, or layers/hidden/heads.
+        folder: the model's folder, which `from_pretrained` of transformers loads.
+        size: name of the model's size, or layers/hidden/heads.
+        parameters: number of weights.
+        steps: number of steps.
+        rows: number of training rows in the last phase.
+        held_out_rows: number of evaluation rows.
         before, after: evaluations before the first and after the last step; None with ``eval_rows=0``.
         best: the evaluation of the lowest MLM loss; with ``final_weights="best"`` the model has its weights.
-        tokens_per_second: real tokens (no padding) of this call's steps, evaluations not counted.
-        waited: share of the steps' time that was spent waiting for the loader.
+        seconds: time of this call's steps, evaluations excluded.
+        tokens_per_second: tokens in these steps, padding excluded, per second and process.
+        waited: fraction of ``seconds`` spent waiting for the loader.
     """
 
     folder: Place
@@ -77,16 +82,17 @@ def train(
     Args:
         shards: a folder that `make_shards` wrote, or several of one vocabulary: mixed, by ``weights`` if
             given, or with ``phase`` one after the other.
-        out: a new folder, or that of the same run interrupted; in a bucket it appears when it is finished, and
-            checkpoints stay in the local cache.
-        progress: called with each `Progress` and each `Evaluation`; both print as one line.
+        out: a new folder, or that of the same run interrupted. A folder in a bucket is uploaded when it is
+            finished; until then, checkpoints are in the local cache.
+        progress: called with each `Progress` and each `Evaluation`; ``str`` of both is one line.
         **options: see `wpprep.config.TrainOptions`.
 
     Raises:
-        OptionError: an unknown option, or one out of range.
-        ShardError: the shards are unfinished or damaged; names the file.
+        OptionError: an option is unknown or out of range.
+        ShardError: the shards are unfinished or damaged; the message names the file.
         OutputError: ``out`` holds something else.
-        TrainingError: the loss explodes or is not finite; names the step, and shard and row of its instances.
+        TrainingError: the loss explodes or is not finite; the message has the step, and shards and rows of its
+            batch.
     """
     refuse_unknown(options, TrainOptions)
     built = build(TrainOptions, options)
@@ -124,24 +130,28 @@ def _result(run: Run) -> TrainResult:
 
 
 def _size(config: Any) -> str:
-    """The name of a model's size, or layers/hidden/heads where it has none."""
+    """Return the name of a model's size, or layers/hidden/heads if it has none."""
     size = Size(config.num_hidden_layers, config.hidden_size, config.num_attention_heads)
     return next((name for name, known in SIZES.items() if known == size), "/".join(map(str, size)))
 
 
 def _finish(run: Run, result: TrainResult) -> None:
     """Write the model's folder."""
-    results = {**dataclasses.asdict(result), "wpprep": __version__, "is_apart": run.held_out.is_apart}
-    del results["folder"]
-    results["curves"] = draw_curves(run.out)
-    shards, metrics = run.phases[-1].shards, ("before", "after", "best", "parameters", "rows", "held_out_rows")
+    results, shards = _as_results(run, result), run.phases[-1].shards
     manifest = Manifest(
         kind="model",
         options={name: value for name, value in run.identity().items() if name != "vocabulary"},
         files=[],
         vocabulary=shards.vocabulary.sha256,
         corpus=sources(run.phases),
-        statistics={name: results[name] for name in metrics},
+        statistics={
+            "before": results["before"],
+            "after": results["after"],
+            "best": results["best"],
+            "parameters": results["parameters"],
+            "rows": results["rows"],
+            "held_out_rows": results["held_out_rows"],
+        },
     )
     save_model(
         run.out,
@@ -153,5 +163,29 @@ def _finish(run: Run, result: TrainResult) -> None:
     )
 
 
+def _as_results(run: Run, result: TrainResult) -> Results:
+    """Return the results for training.json, and draw the curves."""
+    return {
+        "size": result.size,
+        "parameters": result.parameters,
+        "steps": result.steps,
+        "rows": result.rows,
+        "held_out_rows": result.held_out_rows,
+        "before": _fields(result.before),
+        "after": _fields(result.after),
+        "best": _fields(result.best),
+        "seconds": result.seconds,
+        "tokens_per_second": result.tokens_per_second,
+        "waited": result.waited,
+        "wpprep": __version__,
+        "is_apart": run.held_out.is_apart,
+        "curves": draw_curves(run.out),
+    }
+
+
+def _fields(evaluation: Evaluation | None) -> dict[str, Any] | None:
+    return None if evaluation is None else dataclasses.asdict(evaluation)
+
+
 def _silent(_line: Progress | Evaluation) -> None:
-    """Say nothing."""
+    """Do nothing; the default progress callback."""

@@ -1,4 +1,4 @@
-"""Stopping on a signal: SIGINT and SIGTERM are noted, so that a checkpoint can be written first."""
+"""Signals: SIGINT and SIGTERM are recorded, so that a checkpoint can be written before the process ends."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 
 @dataclass
 class Stop:
-    """The signal that asked the run to stop, 0 so far if none did."""
+    """The last signal received, 0 if there was none."""
 
     signal: int = 0
 
     def leave(self) -> None:
-        """End as the signal would have ended the process."""
+        """Raise as the signal would have: KeyboardInterrupt for SIGINT, else SystemExit with 128 + signal."""
         if self.signal == signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(128 + (self.signal or signal.SIGTERM))
@@ -25,7 +25,10 @@ class Stop:
 
 @contextlib.contextmanager
 def note_signals() -> Iterator[Stop]:
-    """Note SIGINT and SIGTERM instead of dying of them; a second one acts at once."""
+    """Record SIGINT and SIGTERM instead of ending the process; a second signal ends it at once.
+
+    Outside the main thread, where Python installs no handlers, signals are not recorded.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop

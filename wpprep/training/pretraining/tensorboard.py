@@ -1,14 +1,14 @@
-"""TensorBoard's event files, written without TensorBoard: scalars of a step as it reads them.
+"""TensorBoard's event files with scalars, written without the tensorboard package.
 
-    file     records, framed with lengths and checksums as `wpprep.storage.tfrecords` draws it
+    file     records with lengths and checksums, laid out in `wpprep.storage.tfrecords`
     record   Event { wall_time 1: double, step 2: varint, file_version 3: "brain.Event:2" in the first record,
                      in the others summary 5: Summary { value 1, repeated: Value { tag 1, simple_value 2 } } }
 
-Source: tensorflow/core/util/event.proto and framework/summary.proto. TensorBoard takes any file whose name has
-"tfevents" in it. torch's SummaryWriter would write the same bytes and needs the tensorboard package, which
-brings a web server, gRPC and a data server; scalars need 40 lines.
+Source: tensorflow/core/util/event.proto and framework/summary.proto. TensorBoard reads any file with "tfevents"
+in its name. torch's SummaryWriter writes the same records and needs the tensorboard package, which depends on
+a web server, gRPC and a data server; scalars need 40 lines.
 
-What this module does not do: histograms, pictures, text.
+What this module does not do: histograms, images, text.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from wpprep.storage.tfrecords import frame
 
 _WALL_TIME, _STEP, _VERSION, _SUMMARY = 0x09, 0x10, 0x1A, 0x2A  # tags of Event's fields
 _VALUE, _TAG, _SIMPLE = 0x0A, 0x0A, 0x15  # of Summary's, and of Value's
-_FRAME = 16  # bytes of a record beside its data: the length before it, and two checksums
+_FRAME = 16  # bytes of a record in addition to its data: the length and two checksums
 _FIRST = bytes([_VERSION, 13]) + b"brain.Event:2"
 
 
 def append_event(path: Path, step: int, values: Mapping[str, float]) -> None:
-    """Add the values of a step, by tag; a new file gets the record that names its version first."""
+    """Append the values of a step, by tag, to an event file; a new file begins with the version record."""
     record = _record(step, _field(_SUMMARY, b"".join(_value(tag, value) for tag, value in values.items())))
     if not path.exists():
         record = _record(0, _FIRST) + record
@@ -37,7 +37,7 @@ def append_event(path: Path, step: int, values: Mapping[str, float]) -> None:
 
 
 def rewind_events(path: Path, step: int) -> None:
-    """Drop the records behind a step, and one that a killed run wrote only half of."""
+    """Drop the records after a step, and an incomplete last record."""
     if path.exists():
         data = path.read_bytes()
         with atomic_write(path) as file:
@@ -58,7 +58,7 @@ def _field(tag: int, data: bytes) -> bytes:
 
 
 def _varint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first, the eighth set in all but the last.
+    """Return a protobuf varint: seven bits per byte, the lowest first, the eighth set in all but the last.
 
     >>> _varint(300)
     b'\\xac\\x02'
@@ -71,13 +71,13 @@ def _varint(value: int) -> bytes:
 
 
 def _records(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Start, stop and step of each whole record; the first, which is at step 0, has the version."""
+    """Yield start, stop and step of each complete record; the first is the version record, at step 0."""
     start = 0
     while start + _FRAME <= len(data):
         stop = start + _FRAME + int.from_bytes(data[start : start + 8], "little")
         if stop > len(data):
             return
-        step, shift, at = 0, 0, start + 12 + 10  # behind the head of the frame, the time and the step's tag
+        step, shift, at = 0, 0, start + 12 + 10  # after the frame's header, the time and the step's tag
         while True:
             step |= (data[at] & 127) << shift
             if data[at] < 128:

@@ -1,18 +1,18 @@
-"""Batches as tensors: for loops written by hand, and for transformers' Trainer.
+"""Batches as tensors, for hand-written loops and for transformers' Trainer.
 
-A loop of your own, batches made ahead by a thread and in pinned memory where there is a GPU:
+A hand-written loop; a thread prepares batches in advance, in pinned memory if there is a GPU:
 
     feed = TorchBatches(Loader("shards", batch_size=256))
     for batch in torch.utils.data.DataLoader(feed, batch_size=None):
         loss = model(**{name: tensor.to("cuda", non_blocking=True) for name, tensor in batch.items()}).loss
 
-transformers' Trainer, which makes the order itself:
+transformers' Trainer, which chooses the order itself:
 
     data = InstanceDataset("shards")
     Trainer(model, TrainingArguments("out", remove_unused_columns=False), data_collator=data.collate,
             train_dataset=data).train()
 
-Both yield what BertForPreTraining takes: `labels` is -100 where nothing is predicted.
+Both yield the arguments of BertForPreTraining: `labels` is -100 where nothing is predicted.
 """
 
 from __future__ import annotations
@@ -32,11 +32,15 @@ from wpprep.shards.loader import Batch, Folder, Loader
 
 Made = TypeVar("Made")
 Tensors = dict[str, torch.Tensor]
-IGNORED = -100  # what transformers' losses pass over
+IGNORED = -100  # the label that transformers' losses ignore
 
 
 def model_inputs(batch: Batch) -> Tensors:
-    """A batch as the keyword arguments of BertForPreTraining: ``int64[rows, length]`` each, labels included."""
+    """Return a batch as the keyword arguments of BertForPreTraining, labels included.
+
+    Each is ``int64[rows, length]``, but ``next_sentence_label`` is ``int64[rows]``; a batch without padding has
+    no ``attention_mask``.
+    """
     labels = np.full(batch.input_ids.size, IGNORED, np.int64)
     labels[batch.mlm_positions] = batch.mlm_labels
     arrays = {
@@ -51,19 +55,28 @@ def model_inputs(batch: Batch) -> Tensors:
 
 
 class Feed(Generic[Made]):
-    """What is made of a loader's batches, by a thread that is a few batches ahead.
+    """An iterator over prepared batches; a thread prepares a few of them in advance.
 
-    Args:
-        loader: moves on with what is taken, not with what is made: when the feed is closed, it stands
-            behind the last batch that was taken.
-        make: turns a batch into what is wanted, in the thread.
-        depth: how many are made ahead.
-        forever: go on with the next epoch.
+    Closing it sets the loader to the position after the last batch that was consumed, however many more were
+    prepared.
+
+    Attributes:
+        loader: the source of the batches.
+        make: the function that prepares a batch.
+        state: the loader's state after the last batch that was consumed.
     """
 
     def __init__(
         self, loader: Loader, make: Callable[[Batch], Made], *, depth: int = 2, forever: bool = False
     ) -> None:
+        """Start the thread.
+
+        Args:
+            loader: the source of the batches.
+            make: prepares a batch; called in the thread.
+            depth: maximum number of batches prepared in advance.
+            forever: whether to continue with the next epoch instead of stopping.
+        """
         self.loader, self.make = loader, make
         self.state = loader.state_dict()
         self._made: queue.Queue[Any] = queue.Queue(depth)
@@ -73,18 +86,20 @@ class Feed(Generic[Made]):
         self._thread.start()
 
     def __iter__(self) -> Iterator[Made]:
+        """Return the feed itself."""
         return self
 
     def __next__(self) -> Made:
+        """Return the next prepared batch, or raise the error that the thread met."""
         made, state, error = self._made.get()
         if error is not None:
-            self._made.put((None, None, error))  # the next call ends the same way
+            self._made.put((None, None, error))  # further calls raise it again
             raise error
         self.state = state
         return made  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """End the thread and set the loader to behind the last batch that was taken."""
+        """End the thread and set the loader to the position after the last batch that was consumed."""
         self._closed.set()
         self._thread.join()
         self.loader.load_state_dict(self.state)
@@ -95,7 +110,7 @@ class Feed(Generic[Made]):
                 if not self._put((self.make(batch), self.loader.state_dict(), None)):
                     return
             self._put((None, None, StopIteration()))
-        except BaseException as error:  # noqa: BLE001 (whatever it is, it is raised where the batch is taken)
+        except BaseException as error:  # noqa: BLE001 (raised again in __next__)
             self._put((None, None, error))
 
     def _put(self, item: Any) -> bool:
@@ -109,23 +124,30 @@ class Feed(Generic[Made]):
 
 
 class TorchBatches(IterableDataset[Tensors]):
-    """A loader as a dataset of whole batches, for ``DataLoader(..., batch_size=None)`` or as it is.
+    """A loader as a dataset of whole batches, iterated directly or by ``DataLoader(..., batch_size=None)``.
 
-    One pass over it is the rest of the loader's epoch. It reads ahead by itself: ``num_workers`` stays 0.
-
-    Args:
-        loader: made with this process's rank and world.
-        depth: batches made ahead.
-        pin: put them into pinned memory. [default: where there is a GPU]
+    One pass over it is the rest of the loader's epoch. It has a thread of its own: ``num_workers`` must be 0.
     """
 
     def __init__(self, loader: Loader, *, depth: int = 2, pin: bool | None = None) -> None:
+        """Wrap a loader.
+
+        Args:
+            loader: the source of the batches, created with this process's rank and world.
+            depth: maximum number of batches prepared in advance.
+            pin: whether to copy them to pinned memory; by default if there is a GPU.
+        """
         super().__init__()
         self.loader, self.depth = loader, depth
         self.pin = torch.cuda.is_available() if pin is None else pin
         self._feed: Feed[Tensors] | None = None
 
     def __iter__(self) -> Iterator[Tensors]:
+        """Yield the rest of the loader's epoch, each batch as the arguments of BertForPreTraining.
+
+        Raises:
+            OptionError: the dataset is iterated in a worker process.
+        """
         if get_worker_info() is not None:
             raise OptionError("num_workers is above 0, expected 0: each worker would yield every batch")
         self._feed = Feed(self.loader, self._make, depth=self.depth)
@@ -140,43 +162,52 @@ class TorchBatches(IterableDataset[Tensors]):
         return {name: tensor.pin_memory() for name, tensor in tensors.items()} if self.pin else tensors
 
     def state_dict(self) -> dict[str, Any]:
-        """The loader's state behind the last batch that was taken."""
+        """Return the loader's state after the last batch that was consumed."""
         return self._feed.state if self._feed else self.loader.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where the state was taken; raises as `wpprep.shards.loader.Loader.load_state_dict` does."""
+        """Restore a state; raises as `wpprep.shards.loader.Loader.load_state_dict` does."""
         self.loader.load_state_dict(state)
 
 
 class InstanceDataset(Dataset[tuple[int, int]]):
-    """Instances by number, for transformers' Trainer: `collate` makes batches of them.
+    """Instances by index, for transformers' Trainer: an item is (global row, epoch), `collate` reads the rows.
 
-    Args:
-        folder: a shard folder, or several.
-        rows: global rows to offer; all if not given.
-        seed: of dynamic masks, which are new in each epoch.
-        pad_to: ``longest`` or ``full``.
+    Attributes:
+        folder: the open shard folder.
+        rows: the global rows that the dataset consists of.
+        epoch: current epoch, which selects the dynamic masks.
     """
 
     def __init__(
         self, folder: Folder, *, rows: Ints | None = None, seed: int = 12345, pad_to: str = "longest"
     ) -> None:
+        """Open a shard folder.
+
+        Args:
+            folder: a shard folder, or several.
+            rows: global rows to use, ``int64[n]``; by default all.
+            seed: seed of dynamic masks, which differ in each epoch.
+            pad_to: ``longest`` pads to the longest row of a batch, ``full`` to ``max_seq_length``.
+        """
         self._loader = Loader(folder, batch_size=1, seed=seed, pad_to=pad_to)
         self.folder = self._loader.folder
         self.rows = np.arange(len(self.folder)) if rows is None else rows
         self.epoch = 0
 
     def __len__(self) -> int:
+        """Return the number of rows."""
         return len(self.rows)
 
     def __getitem__(self, index: int) -> tuple[int, int]:
+        """Return the global row at an index, and the epoch."""
         return int(self.rows[index]), self.epoch
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Trainer when an epoch starts."""
+        """Set the epoch; Trainer calls this when an epoch starts."""
         self.epoch = epoch
 
     def collate(self, instances: list[tuple[int, int]]) -> Tensors:
-        """The batch of these instances, as the keyword arguments of BertForPreTraining."""
+        """Return the batch of these instances; see `model_inputs`."""
         rows, epochs = np.array(instances, np.int64).reshape(-1, 2).T
         return model_inputs(self._loader.assemble(rows.copy(), epochs.copy()))
