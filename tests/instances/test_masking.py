@@ -17,7 +17,7 @@ from reference.masking import google_mask, mask_row, number_to_predict
 
 from wpprep import rng
 from wpprep.errors import OptionError, VocabularyError
-from wpprep.instances.masking import POLICIES, _span_length, mask_batch
+from wpprep.instances.masking import POLICIES, draw_span_length, mask_batch
 from wpprep.records import InstanceBatch, offsets_of
 
 SIDES = st.lists(
@@ -140,7 +140,7 @@ def test_span_lengths_are_geometric() -> None:
     Chi-squared with 9 degrees of freedom is above 27.9 once in a thousand times.
     """
     state = rng.stream(1, 2, 3, 4)
-    found = np.bincount([_span_length(state) for _ in range(20_000)], minlength=11)
+    found = np.bincount([draw_span_length(state) for _ in range(20_000)], minlength=11)
     assert len(found) == 11
     shares = 0.2 * 0.8 ** np.arange(10)
     assert chi_squared(found[1:], 20_000 * shares / shares.sum()) < 27.9

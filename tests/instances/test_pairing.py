@@ -17,7 +17,7 @@ from reference.pairing import google_pairs, pair
 from wpprep import rng
 from wpprep.config import ShardOptions
 from wpprep.errors import OptionError
-from wpprep.instances.pairing import PLAN, Instances, _truncate, make_instances
+from wpprep.instances.pairing import PLAN, Instances, make_instances, truncate
 from wpprep.shards.format import take_rows
 
 LENGTHS = st.lists(st.lists(st.integers(1, 12), min_size=1, max_size=8), min_size=2, max_size=8)
@@ -136,7 +136,7 @@ def test_truncation_worked_by_hand(a: int, b: int, kept: tuple[int, int]) -> Non
     """
     plan = np.zeros(1, PLAN)
     plan["a_stop"], plan["b_start"], plan["b_stop"], plan["partner"] = a, a, a + b, -1
-    assert _truncate(plan, 8) == a + b - sum(kept)
+    assert truncate(plan, 8) == a + b - sum(kept)
     row = plan[0]
     assert (row["a_stop"] - row["a_start"], row["b_stop"] - row["b_start"]) == kept
     assert 0 <= row["a_start"] <= row["a_stop"] <= a <= row["b_start"] <= row["b_stop"] <= a + b
@@ -146,7 +146,7 @@ def test_equal_sides_lose_b_first() -> None:
     """With an odd number of tokens to keep, A has the one more: 9 + 9 cut to 7 leave 4 + 3."""
     plan = np.zeros(1, PLAN)
     plan["a_stop"], plan["b_start"], plan["b_stop"], plan["partner"] = 9, 9, 18, -1
-    _truncate(plan, 7)
+    truncate(plan, 7)
     assert (plan["a_stop"] - plan["a_start"])[0] == 4
     assert (plan["b_stop"] - plan["b_start"])[0] == 3
 

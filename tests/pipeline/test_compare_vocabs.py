@@ -65,7 +65,7 @@ def test_a_model_of_sentencepiece_is_read(sample_corpus: Path, tmp_path: Path) -
 def test_what_is_no_tokenizer_is_named(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
     """Missing paths, folders of something else and empty text are one line."""
     text = sample_corpus / "books"
-    with pytest.raises(MissingInputError, match="no such tokenizer"):
+    with pytest.raises(MissingInputError, match="tokenizer not found"):
         compare_vocabs([tmp_path / "nothing"], [text])
     with pytest.raises(VocabularyError, match="not a vocabulary folder"):
         compare_vocabs([sample_corpus], [text])

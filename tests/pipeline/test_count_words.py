@@ -28,7 +28,7 @@ from wpprep.pipeline.count_words import count_words
 from wpprep.pipeline.counting_task import CountSlices
 from wpprep.pipeline.train_vocab import train_vocab
 from wpprep.storage.files import sha256_of
-from wpprep.storage.manifest import read_manifest, verify
+from wpprep.storage.manifest import read_manifest, find_damage
 from wpprep.vocab.counting.counts import ChunkCounts
 from wpprep.vocab.counting.counts_file import open_counts, write_tsv
 from wpprep.vocab.counting.runs import BATCH_ROWS, Spill, chunk_counts, merged, sorted_table, write_run
@@ -143,7 +143,7 @@ def test_workers_slices_and_memory_change_no_byte(sample_corpus: Path, counts: P
         assert sorted(path.name for path in out.iterdir()) == ["counts.arrow", "manifest.json"]
         for name in ("counts.arrow", "manifest.json"):
             assert (out / name).read_bytes() == (counts / name).read_bytes()
-    assert verify(counts) == []
+    assert find_damage(counts) == []
 
 
 def test_one_count_gives_the_vocabularies_of_the_corpus(
@@ -229,7 +229,7 @@ def test_the_file_says_how_and_what_was_counted(counts: Path) -> None:
 
 def test_counts_of_another_rule_are_refused(counts: Path, tmp_path: Path) -> None:
     """Byte-level BPE and whole ideographs need text cut in another way; the message names both rules."""
-    with pytest.raises(VocabularyError, match="cut by the rule 'bert', this vocabulary needs 'byte-level'"):
+    with pytest.raises(VocabularyError, match="cut by the rule 'bert', this vocabulary requires 'byte-level'"):
         train_vocab(None, tmp_path / "v", counts=counts, algorithm="bbpe")
     with pytest.raises(OptionError, match="cjk is False, but .* was counted with True"):
         train_vocab(None, tmp_path / "v", counts=counts, cjk=False)
@@ -242,14 +242,14 @@ def test_counts_of_another_rule_are_refused(counts: Path, tmp_path: Path) -> Non
 
 def test_damaged_counts_are_one_line(counts: Path, tmp_path: Path) -> None:
     """A missing, a cut and a foreign file are named."""
-    with pytest.raises(MissingInputError, match="no counts; expected a folder of count-words"):
+    with pytest.raises(MissingInputError, match="no counts found; expected a folder of count-words"):
         train_vocab(None, tmp_path / "v", counts=tmp_path / "nothing")
     (tmp_path / "cut.arrow").write_bytes((counts / "counts.arrow").read_bytes()[:5000])
-    with pytest.raises(VocabularyError, match=r"cut\.arrow: damaged, or no counts"):
+    with pytest.raises(VocabularyError, match=r"cut\.arrow: damaged, or not a file of word counts"):
         train_vocab(None, tmp_path / "v", counts=tmp_path / "cut.arrow")
     with ipc.new_file(tmp_path / "foreign.arrow", pa.schema([("a", pa.int64())])) as writer:
         writer.write_table(pa.table({"a": [1]}))
-    with pytest.raises(VocabularyError, match=r"foreign\.arrow: damaged, or no counts"):
+    with pytest.raises(VocabularyError, match=r"foreign\.arrow: damaged, or not a file of word counts"):
         train_vocab(None, tmp_path / "v", counts=tmp_path / "foreign.arrow")
 
 

@@ -29,7 +29,7 @@ from wpprep.shards.format import read_shard
 from wpprep.shards.loader import Loader
 from wpprep.shards.token_store import TokenStore
 from wpprep.storage.files import sha256_of
-from wpprep.storage.manifest import Shard, read_manifest, verify
+from wpprep.storage.manifest import Shard, read_manifest, find_damage
 
 SMALL = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3}
 
@@ -120,7 +120,7 @@ def test_word_starts_are_stored_only_where_the_loader_asks(sample_corpus, tmp_pa
 
 def test_a_shard_folder_is_complete_and_explains_itself(shards, vocab):
     """The manifest names every file, counts what is there, and the vocabulary lies inside."""
-    assert verify(shards) == []
+    assert find_damage(shards) == []
     manifest = read_manifest(shards, "shards")
     files = [file for file in manifest.files if isinstance(file, Shard)]
     assert [file.name for file in files] == [f"shard-{k:05}-of-00003.arrow" for k in range(3)]
@@ -169,7 +169,7 @@ def test_tokens_can_be_kept_for_other_shards(sample_corpus, vocab, tmp_path):
     options = SMALL | {"max_seq_length": 32}
     kept = make_shards(corpus, vocab, tmp_path / "b", tokens=tokens, workers=1, **options)
     assert {path.name: path.stat().st_mtime_ns for path in tokens.iterdir()} == before
-    assert verify(tokens) == []
+    assert find_damage(tokens) == []
     fresh = make_shards(corpus, vocab, tmp_path / "c", workers=1, **options)
     assert checksums(kept.folder) == checksums(fresh.folder)
 
@@ -247,7 +247,7 @@ def test_a_corpus_too_small_for_the_vocabulary_says_so(tmp_path):
     """The error names how many entries the corpus gives."""
     text = tmp_path / "text.txt"
     text.write_text("a few words and a few more words\n" * 5)
-    with pytest.raises(VocabularyError, match=r"gives only \d+ entries, vocab_size asks for 30,522"):
+    with pytest.raises(VocabularyError, match=r"gives only \d+ entries, vocab_size is 30,522"):
         train_vocab([text], tmp_path / "out")
 
 

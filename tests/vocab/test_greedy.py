@@ -10,7 +10,7 @@ from reference.merges import Corpus, greedy, random_corpus
 from tokenizers import Tokenizer, models
 
 from wpprep.config import MAX_WORD_CHARACTERS
-from wpprep.vocab.greedy import _piece_table, count_again, count_usage
+from wpprep.vocab.greedy import count_again, count_usage, piece_table
 from wpprep.vocab.merging.merges import Merger
 from wpprep.vocab.merging.scores import LIKELIHOOD
 
@@ -92,7 +92,7 @@ def test_pieces_of_large_alphabets_lie_apart() -> None:
     They fill less than a sixth of the table; of so many at random places no 64 stand side by side.
     """
     n = 20_000
-    slots, _ = _piece_table(np.arange(n, dtype=np.int32), np.arange(n + 1), np.ones(n, np.bool_))
+    slots, _ = piece_table(np.arange(n, dtype=np.int32), np.arange(n + 1), np.ones(n, np.bool_))
     edges = np.flatnonzero(np.diff((slots > 0).astype(np.int8), prepend=0, append=0))
     assert int((slots > 0).sum()) == n
     assert int((edges[1::2] - edges[::2]).max()) < 64

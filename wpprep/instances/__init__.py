@@ -1,7 +1,9 @@
-"""Pairing, masking, dense rows and statistics: kernels over arrays, without files.
+"""Pairing, masking, dense rows and statistics: kernels over arrays.
 
 pairing      sentences to instances
-masking      which tokens are predicted, and what replaces them
+masking      tokens to predict, and their replacements
 dense        padded columns
-statistics   counts that a manifest records
+statistics   counts recorded in manifests
+
+This wing reads and writes no files.
 """

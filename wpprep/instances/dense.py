@@ -1,4 +1,4 @@
-"""Dense rows: instances as padded rectangles of one width, for readers that want them as they are.
+"""Dense rows: instances padded to one width, ready for training without further processing.
 
     input_ids            int32[width]   [CLS] A [SEP] B [SEP] [PAD] ..., masks applied
     token_type_ids       int8[width]    1 in B
@@ -6,9 +6,10 @@
     labels               int32[width]   the original id at predicted positions, else -100; static masking only
     next_sentence_label  int8           as in compact shards
 
-These are the names and the -100 that transformers' models and trainer expect.
+The names and the -100 are those that transformers' models and trainer expect. Dense rows are larger than
+compact ones: padding is stored, and every label has a position of its own.
 
-What this module does not do: read or write files (shards, export).
+This module does not read or write files (`shards.format`, `pipeline.export`).
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from numba import njit
 
 from wpprep.records import InstanceBatch, Ints, Tokens, offsets_of
 
-IGNORED = -100  # the label of what is not predicted
+IGNORED = -100  # label at positions that are not predicted
 
 Int32 = npt.NDArray[np.int32]
 Int8 = npt.NDArray[np.int8]
 
 
 class DenseRows(NamedTuple):
-    """Padded rows: every array but the last is ``[rows, width]``; types as in the module's docstring."""
+    """Padded rows: every array but the last is ``[rows, width]``; dtypes as in the module's docstring."""
 
     input_ids: Int32
     token_type_ids: Int8
@@ -38,7 +39,10 @@ class DenseRows(NamedTuple):
 
 
 def pad_rows(batch: InstanceBatch, start: int, stop: int, width: int, pad: int) -> DenseRows:
-    """Rows ``start`` to ``stop`` of a batch, padded with the id ``pad`` to ``width`` tokens."""
+    """Pad rows ``start`` to ``stop`` of a batch to ``width`` tokens with the id ``pad``.
+
+    No row may have more than ``width`` tokens; ``stop`` may be beyond the last row.
+    """
     shape = (min(stop, len(batch)) - start, width)
     dense = DenseRows(
         input_ids=np.full(shape, pad, np.int32),
@@ -64,7 +68,7 @@ def pad_rows(batch: InstanceBatch, start: int, stop: int, width: int, pad: int) 
 
 
 def unpad_rows(dense: DenseRows) -> InstanceBatch:
-    """The rows as a batch again; which document each is of is not known, and given as 0."""
+    """Convert rows back to a batch with 32-bit ids; ``document``, which dense rows lack, is 0."""
     is_token = dense.attention_mask == 1
     is_predicted = dense.labels != IGNORED
     lengths, in_b = is_token.sum(axis=1), dense.token_type_ids == 1
@@ -94,7 +98,7 @@ def _fill(
     attention_mask: Int8,
     labels: Int32,
 ) -> None:
-    """Lay the rows from ``start`` on into the last four arrays, ``[rows, width]``, which hold the padding."""
+    """Copy the rows from ``start`` on to the last four arrays, ``[rows, width]``, which contain padding."""
     for i in range(len(input_ids)):
         row = start + i
         first, length = offsets[row], offsets[row + 1] - offsets[row]

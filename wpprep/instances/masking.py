@@ -1,29 +1,29 @@
-"""Masking: choose what is predicted in each row, and corrupt it the way BERT does.
+"""Masking: choose the tokens to predict in each row, and replace them as BERT does.
 
 A row of ``length`` tokens gets ``min(max_predictions_per_seq, max(1, round(length * masked_lm_prob)))``
-predictions (Python's ``round``; the length counts the special tokens), chosen by a *policy* among all tokens
-but ``[CLS]`` and ``[SEP]``, which are known by their places, so that no text can pass for them:
+predictions (Python's ``round``; the length includes the special tokens), chosen by a *policy* among all tokens
+except ``[CLS]`` and ``[SEP]``, which are identified by position, so that text cannot be mistaken for them:
 
-    token   any tokens, each set of that many equally likely
-    word    whole words in random order, all pieces or none, those passed over that are too long for what is
-            left of the number, as in BERT; but a word never reaches across ``[SEP]`` (in BERT it can)
-    span    runs of whole words: a random word not yet chosen and those behind it, 1 to 10, their number drawn
-            geometrically (p = 0.2, drawn again above 10: 3.8 words on average); a span ends where its segment
-            does, before a chosen word, and before a word too long for what is left of the number
+    token   any tokens; all sets of that size are equally likely
+    word    whole words in random order, all pieces or none; words longer than the remaining number are skipped,
+            as in BERT, but a word never extends across ``[SEP]`` (in BERT it can)
+    span    runs of whole words: a random word not yet chosen and those after it, 1 to 10, their number drawn
+            geometrically (p = 0.2, drawn again above 10: 3.8 words on average); a span ends at the end of its
+            segment, before a chosen word, and before a word longer than the remaining number
 
-Where no word fits, the row stays without predictions, as in BERT: one row less is better than a word in part
-or a row that is mostly masked. (Of pairs from English Wikipedia, 5 in a million.)
+If no word fits, the row has no predictions, as in BERT: this is better than a word masked in part or a row that
+is mostly masked. (It happens in 5 of a million pairs from English Wikipedia.)
 
-Then one corruptor for all policies: for each chosen token, ``[MASK]``, a random token, or the token itself,
-by the shares 80, 10 and 10 %. A random token is never a special or an unused one (in BERT it can be). Under
-``span`` one draw decides for a whole span, and random tokens are drawn one by one.
+The replacement is the same for all policies: each chosen token becomes ``[MASK]``, a random token, or stays,
+with probabilities of 80, 10 and 10 %. A random token is never a special or an unused one (in BERT it can be).
+Under ``span`` one draw decides for a whole span, and random tokens are drawn separately.
 
-Every row draws from a stream of its own, so that its masks depend on no other row: shards mask once, with the
-keys that pairing gives, the loader anew for each epoch. Source of the method: google-research/bert,
-create_pretraining_data.py; of spans: Joshi et al., "SpanBERT", 2020 (where a span may break off within a
-word, and overlap another).
+Every row draws from a stream of its own, so that its masks do not depend on other rows: shards are masked once,
+with the keys from pairing, and the loader masks each epoch with other keys. Source of the method:
+google-research/bert, create_pretraining_data.py; of spans: Joshi et al., "SpanBERT", 2020 (where a span can end
+within a word, and overlap another).
 
-What this module does not do: pad, or make keys.
+This module does not pad rows or make keys.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from wpprep.records import InstanceBatch, Ints, TokenRoles, Tokens
 
 Marks = npt.NDArray[np.bool_]
 
-# The codes that the kernel branches on: Numba cannot keep a kernel on disk that takes functions.
+# Codes that the kernel branches on: Numba cannot cache a kernel on disk that takes functions.
 _TOKEN, _WORD, _SPAN = range(3)
 POLICIES = {"token": _TOKEN, "word": _WORD, "span": _SPAN}
 
@@ -59,29 +59,34 @@ def mask_batch(
     random_share: float,
     keys: npt.NDArray[np.uint64],
 ) -> InstanceBatch:
-    """The batch with masks: ``input_ids`` corrupted, in place, positions and original ids beside them.
+    """Mask the rows of a batch.
 
     Args:
-        batch: unmasked rows, whose ``input_ids`` are written to.
-        roles: the id of ``[MASK]``, the replacements, and which pieces start a word.
+        batch: unmasked rows; their ``input_ids`` are changed in place.
+        roles: the id of ``[MASK]``, the replacements, and the pieces that start a word.
         policy: a key of `POLICIES`.
-        masked_lm_prob: share of a row's tokens that is predicted.
-        max_predictions_per_seq: most predictions in a row.
-        mask_share, random_share: shares of the predicted that become ``[MASK]`` and a random token.
+        masked_lm_prob: fraction of a row's tokens to predict.
+        max_predictions_per_seq: maximum number of predictions in a row.
+        mask_share: fraction of the predicted tokens that become ``[MASK]``.
+        random_share: fraction of the predicted tokens that become a random token.
         keys: ``uint64[rows]``, the key of each row's stream.
 
+    Returns:
+        The batch with ``mlm_positions``, ``mlm_labels`` (the original ids) and ``mlm_offsets``, without
+        ``word_starts``.
+
     Raises:
-        OptionError: whole words are wanted where neither the vocabulary nor the batch tells where they start.
-        VocabularyError: the vocabulary has no token that could replace another.
+        OptionError: the policy needs word starts, and neither the batch nor the vocabulary has them.
+        VocabularyError: the vocabulary has no token to replace others with.
     """
     if random_share > 0 and not len(roles.replacements):
         raise VocabularyError(
-            "the vocabulary has only special and unused tokens, none to replace others by; use random_share 0"
+            "the vocabulary has only special and unused tokens, none to replace others with; use random_share 0"
         )
     word_starts = _word_starts(batch, roles) if policy != "token" else np.empty(0, np.bool_)
     lengths = np.diff(batch.offsets)
     quotas = np.clip(np.rint(lengths * masked_lm_prob).astype(np.int64), 1, max_predictions_per_seq)
-    positions = np.empty(quotas.sum() + 1, np.uint16)  # one more: see where it is filled
+    positions = np.empty(quotas.sum() + 1, np.uint16)  # one more: the kernel writes before it counts
     labels = np.empty(quotas.sum(), batch.input_ids.dtype)
     mlm_offsets = np.zeros(len(batch) + 1, np.int64)
     _mask_rows(
@@ -110,13 +115,13 @@ def mask_batch(
 
 
 def _word_starts(batch: InstanceBatch, roles: TokenRoles) -> Marks:
-    """``bool`` beside the batch's ids: where a word starts, told by the place or else by the piece."""
+    """Return ``bool[tokens]``, where words start: from the batch if it has marks, else from the pieces."""
     if batch.word_starts is not None:
         return batch.word_starts
     if roles.starts_word is None:
         raise OptionError(
-            "mask_policy is word or span, but these rows do not say where words start and this vocabulary "
-            "cannot tell; make them anew with mask_policy word or span"
+            "mask_policy is word or span, but neither these rows nor the pieces of this vocabulary mark where "
+            "words start; make the shards again with mask_policy word or span"
         )
     return roles.starts_word[batch.input_ids]
 
@@ -147,7 +152,7 @@ def _mask_rows(
     for row in range(len(keys)):
         longest = max(longest, offsets[row + 1] - offsets[row])
     chosen = np.zeros(longest, np.bool_)
-    draws_anew = np.full(longest, policy != _SPAN)  # where a draw of the shares is due
+    draws_anew = np.full(longest, policy != _SPAN)  # where a draw decides the replacement
     words = np.empty(longest, np.int64)
     state = np.empty(1, np.uint64)
     for row in range(len(keys)):
@@ -164,7 +169,7 @@ def _mask_rows(
                 _choose_spans(length, b_start[row], quotas[row], starts, state, words, chosen, draws_anew)
         predictions = mlm_offsets[row]
         for position in range(length):
-            positions[predictions] = position  # stays if chosen: a branch here would be guessed wrong too often
+            positions[predictions] = position  # kept only if chosen: a branch would be mispredicted too often
             predictions += chosen[position]
         chosen[:length] = False
         mlm_offsets[row + 1] = predictions
@@ -182,10 +187,10 @@ def _mask_rows(
 
 @kernel
 def _choose_tokens(length: int, b_start: int, quota: int, state: rng.State, chosen: Marks) -> None:
-    """Mark ``quota`` of a row's tokens, each set equally likely, with one draw each.
+    """Mark ``quota`` of a row's tokens, all sets equally likely, with one draw each.
 
-    Floyd's sampling (Bentley and Floyd, "A Sample of Brilliance", CACM 1987): a candidate drawn a second
-    time stands for the last one that was in reach.
+    Floyd's sampling (Bentley and Floyd, "A Sample of Brilliance", CACM 1987): if a candidate is drawn a second
+    time, the last one in range is chosen instead.
     """
     candidates = length - 3 if b_start < length else length - 2
     for last in range(max(candidates - quota, 0), candidates):
@@ -197,7 +202,7 @@ def _choose_tokens(length: int, b_start: int, quota: int, state: rng.State, chos
 
 @kernel
 def _place(candidate: int, b_start: int) -> int:
-    """The position of a row's n-th token, counted from 0 without [CLS] and the [SEP] before B."""
+    """Return the position of a row's n-th token, counted from 0 without [CLS] and the [SEP] before B."""
     position = candidate + 1
     return position + 1 if position >= b_start - 1 else position
 
@@ -206,7 +211,7 @@ def _place(candidate: int, b_start: int) -> int:
 def _choose_words(
     length: int, b_start: int, quota: int, starts: Marks, state: rng.State, words: Ints, chosen: Marks
 ) -> None:
-    """Mark whole words in random order, those that still fit in ``quota``; ``words`` has room for the row."""
+    """Mark whole words in random order if they fit in the rest of ``quota``; ``words`` is scratch space."""
     count = _find_words(length, b_start, starts, words)
     missing = quota
     for drawn in range(count):
@@ -230,7 +235,7 @@ def _choose_spans(
     chosen: Marks,
     span_starts: Marks,
 ) -> None:
-    """Mark spans of whole words, from random words on, that fit in ``quota``, and where each starts."""
+    """Mark spans of whole words, from random words on, that fit in ``quota``, and the start of each span."""
     count = _find_words(length, b_start, starts, words)
     missing = quota
     for drawn in range(count):
@@ -241,7 +246,7 @@ def _choose_spans(
         if chosen[start] or stop - start > missing:
             continue
         span_starts[start] = True
-        for _ in range(_span_length(state)):
+        for _ in range(draw_span_length(state)):
             chosen[start:stop] = True
             missing -= stop - start
             start = stop
@@ -253,8 +258,8 @@ def _choose_spans(
 
 
 @kernel
-def _span_length(state: rng.State) -> int:
-    """Draw how many words a span has: geometrically, again where they are more than the most allowed."""
+def draw_span_length(state: rng.State) -> int:
+    """Draw the number of words of a span: geometrically, again if it exceeds the maximum of 10."""
     while True:
         words = 1
         while words <= _LONGEST_SPAN and rng.uniform(state) >= _SPAN_END:
@@ -265,21 +270,21 @@ def _span_length(state: rng.State) -> int:
 
 @kernel
 def _find_words(length: int, b_start: int, starts: Marks, words: Ints) -> int:
-    """Write where a row's words start to ``words``; returns how many there are.
+    """Write the positions where a row's words start to ``words``; return their number.
 
-    A and B start with a word even where truncation left a part of one.
+    A and B start with a word even if truncation removed its first pieces.
     """
     count = 0
     for position in range(1, length - 1):
         is_start = starts[position] | (position == 1) | (position == b_start)
-        words[count] = position  # stays if counted: a branch here would be guessed wrong too often
+        words[count] = position  # kept only if counted: a branch would be mispredicted too often
         count += is_start & (position != b_start - 1)
     return count
 
 
 @kernel
 def _draw_word(words: Ints, drawn: int, count: int, state: rng.State) -> int:
-    """Draw one of ``words[drawn:count]``, the first of which takes its place (Fisher and Yates's shuffle)."""
+    """Draw one of ``words[drawn:count]`` and put the first of these in its place (Fisher-Yates shuffle)."""
     other = drawn + rng.below(state, count - drawn)
     word = words[other]
     words[other] = words[drawn]
@@ -288,7 +293,7 @@ def _draw_word(words: Ints, drawn: int, count: int, state: rng.State) -> int:
 
 @kernel
 def _end_of_word(start: int, length: int, b_start: int, starts: Marks) -> int:
-    """Where the word that starts at ``start`` ends: before the next word, or before the next ``[SEP]``."""
+    """Return the end of the word that starts at ``start``: the next word's start, or the next ``[SEP]``."""
     stop = start + 1
     while stop < length - 1 and stop != b_start - 1 and not starts[stop]:
         stop += 1

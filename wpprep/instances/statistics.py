@@ -1,11 +1,11 @@
-"""Figures: what a manifest says of rows, as plain numbers that shards are summed by.
+"""Statistics of rows in manifests: plain numbers that are summed over shards.
 
-What this module does not do: print them (cli), or say what they should be (audit).
+This module does not print statistics (`cli`) or check them against expectations (`shards.audit`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,19 @@ HISTOGRAM_BINS = 32
 
 
 def shard_statistics(batch: InstanceBatch, roles: TokenRoles, max_seq_length: int) -> dict[str, Any]:
-    """What a manifest says of the rows: plain numbers, which `add_statistics` sums over shards.
+    """Compute the statistics of the rows of a batch.
 
-    ``unmasked_rows`` have no predictions: all under dynamic masking, under the policy word those in which no
-    word fits. A random token that happens to equal the original counts as ``kept``. ``length_histogram``
-    counts the rows in 32 equal ranges of lengths, the last of which ends at ``max_seq_length``.
+    Args:
+        batch: the rows, masked or not.
+        roles: the id of ``[MASK]``.
+        max_seq_length: maximum length of a row, the upper end of the histogram.
+
+    Returns:
+        Numbers to be summed over shards with `add_statistics`: ``rows``; ``tokens``; ``random_next``, rows with
+        label 1; ``unmasked_rows``, rows without predictions (under dynamic masking all, under whole-word
+        masking those in which no word fits); ``predictions``, and of these ``masked``, ``random`` and ``kept``
+        (a random token that equals the original counts as kept); ``length_histogram``, the number of rows in
+        each of 32 equal ranges of lengths.
     """
     masked, kept = _count_predictions(
         batch.input_ids, batch.offsets, batch.mlm_positions, batch.mlm_labels, batch.mlm_offsets, roles.mask
@@ -43,7 +51,7 @@ def shard_statistics(batch: InstanceBatch, roles: TokenRoles, max_seq_length: in
 
 
 def add_statistics(total: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """The sum of two statistics, name by name; a name that one does not have counts as nothing.
+    """Add two statistics key by key; a missing key counts as 0.
 
     >>> add_statistics({"rows": 2, "length_histogram": [1, 1]}, {"rows": 3, "length_histogram": [0, 3]})
     {'rows': 5, 'length_histogram': [1, 4]}
@@ -69,7 +77,7 @@ def _count_predictions(
     mlm_offsets: Ints,
     mask: int,
 ) -> tuple[int, int]:
-    """How many predicted tokens stand as ``[MASK]``, and how many as themselves; arrays as in InstanceBatch."""
+    """Count the predicted tokens that are ``[MASK]``, and the unchanged ones; arrays as in InstanceBatch."""
     masked = kept = 0
     for row in range(len(offsets) - 1):
         for p in range(mlm_offsets[row], mlm_offsets[row + 1]):
@@ -81,7 +89,8 @@ def _count_predictions(
     return masked, kept
 
 
-def sum_statistics(receipts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def sum_statistics(receipts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Add the ``statistics`` of receipts with `add_statistics`."""
     total: dict[str, Any] = {}
     for receipt in receipts:
         total = add_statistics(total, receipt["statistics"])

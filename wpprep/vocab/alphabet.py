@@ -1,8 +1,8 @@
-"""The alphabet: which characters a vocabulary knows, and in which forms.
+"""The alphabet: the characters of a vocabulary, and their forms.
 
-Every kept character enters in each form it can take (WordPiece: c, and ##c unless c always stands alone;
-BPE: c, and c</w>; byte-level BPE: all 256 bytes), so that no word of known characters is [UNK]. Characters
-that are too rare are dropped, and what stands on their two sides is never glued.
+Every kept character is included in each form it can take (WordPiece: c, and ##c unless c is always a word of
+its own; BPE: c, and c</w>; byte-level BPE: all 256 bytes), so that no word of kept characters is [UNK].
+Characters that are too rare are dropped, and no merge crosses them.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Alphabet:
 
     Attributes:
         pieces: single characters in all their forms, in the order of ids.
-        plain, marked: ``int32[0x110000]``, piece of a character without and with the mark of the
-            algorithm (## in front, or </w> behind), -1 where it is not kept.
-        marks_last: whether the mark goes to a word's last character (</w>), or to all but its first (##).
-        dropped: distinct characters of the corpus that are not kept.
+        plain: ``int32[0x110000]``, piece of each code point without a mark; -1 where it is not kept.
+        marked: ``int32[0x110000]``, the same with the mark of the algorithm (## before it, or </w> after it).
+        marks_last: whether a word's last character is marked (</w>), or all but its first (##).
+        dropped: number of distinct characters of the corpus that are not kept.
     """
 
     pieces: list[str]
@@ -41,7 +41,7 @@ class Alphabet:
     dropped: int
 
     def spell(self, words: WordCounts) -> CountedWords:
-        """Words as ids of single-character pieces."""
+        """Return words as ids of single-character pieces."""
         n_characters = int(np.count_nonzero(words.text.view(np.int8) >= FIRST_BYTES))
         characters, ends = np.empty(n_characters + len(words) + 1, np.int32), np.empty(len(words), np.int64)
         _spell(words.text, words.ends, self.plain, self.marked, self.marks_last, characters, ends)
@@ -77,10 +77,13 @@ def _spell(
 
 
 def choose_alphabet(words: WordCounts, options: VocabOptions, rules: TextRules, room: int) -> Alphabet:
-    """The alphabet of counted words: the rarest characters are dropped, ties by code point.
+    """Choose the alphabet of counted words: the rarest characters are dropped, ties go by code point.
 
     Args:
-        room: entries of the vocabulary that are not special tokens.
+        words: the words; their order does not change the result.
+        options: `algorithm`, `min_char_count`, `limit_alphabet` and `initial_alphabet`.
+        rules: normalisation of the vocabulary, applied to `initial_alphabet`.
+        room: number of entries of the vocabulary that are not special tokens.
 
     Raises:
         VocabularyError: no character is frequent enough, or `initial_alphabet` alone is too large.
@@ -112,13 +115,13 @@ def choose_alphabet(words: WordCounts, options: VocabOptions, rules: TextRules, 
 
 
 def character_counts(words: WordCounts) -> dict[str, int]:
-    """How often each character occurs in counted words."""
+    """Count how often each character occurs in counted words."""
     totals = words.characters()
     return {chr(code): int(totals[code]) for code in np.flatnonzero(totals).tolist()}
 
 
 def _number(kept: list[str], marked: set[str], dropped: int, algorithm: str) -> Alphabet:
-    """Give ids to the kept characters, first plain, then with the mark, each in code point order."""
+    """Number the kept characters, first without, then with the mark, each in code point order."""
     pieces = list(kept)
     plain, with_mark = np.full(CODE_POINTS, EDGE, np.int32), np.full(CODE_POINTS, EDGE, np.int32)
     for i, character in enumerate(kept):

@@ -1,8 +1,8 @@
-"""Tokenizers of any making, to be measured side by side.
+"""Tokenizers of several libraries behind one interface, to be measured side by side.
 
-    vocabulary folder or file, tokenizer.json   read as everywhere (`Vocabulary.from_folder`)
-    any folder that AutoTokenizer loads         with transformers
-    a .model file                               with sentencepiece
+    vocabulary folder or file, tokenizer.json   `Vocabulary.from_folder`
+    any folder that AutoTokenizer loads         transformers
+    a .model file                               sentencepiece
 
 Nothing is downloaded.
 """
@@ -18,23 +18,26 @@ import numpy as np
 
 from wpprep.errors import MissingExtraError, MissingInputError, VocabularyError
 from wpprep.records import offsets_of
-from wpprep.tokenizer.vocabulary import Vocabulary
+from wpprep.storage.place import Place
+from wpprep.tokenizer.vocabulary import VOCABULARY_FILES, Vocabulary
 from wpprep.vocab.quality import Encoded, Subject, subject_of
 
-_BLANK = "\u2581"  # what sentencepiece puts for a blank: a word begins there
+_BLANK = "\u2581"  # sentencepiece's symbol for a blank; a piece that starts with it starts a word
 
 
 def open_subject(path: str | Path) -> Subject:
-    """A tokenizer to measure.
+    """Open a tokenizer to measure; the formats are listed above.
 
     Raises:
-        MissingInputError: there is nothing at ``path``.
-        MissingExtraError: a package that reads it is not installed.
-        VocabularyError: it is no tokenizer.
+        MissingInputError: ``path`` does not exist.
+        MissingExtraError: the package that reads the format is not installed.
+        VocabularyError: the file or folder is not a tokenizer, or is damaged.
     """
-    path = Path(path)
+    path = Place(path).folder(*VOCABULARY_FILES)
     if not path.exists():
-        raise MissingInputError(f"{path}: no such tokenizer; expected a folder, a tokenizer.json or a .model")
+        raise MissingInputError(
+            f"{path}: tokenizer not found; expected a folder, a tokenizer.json or a .model file"
+        )
     if path.suffix == ".model":
         return _of_sentencepiece(path)
     try:
@@ -46,6 +49,7 @@ def open_subject(path: str | Path) -> Subject:
 
 
 def _of_sentencepiece(path: Path) -> Subject:
+    """Load a model of sentencepiece; its spans, in bytes of UTF-8, are converted to characters."""
     try:
         package: Any = importlib.import_module("sentencepiece")
     except ImportError as error:
@@ -53,14 +57,14 @@ def _of_sentencepiece(path: Path) -> Subject:
     try:
         processor = package.SentencePieceProcessor(model_file=str(path))
     except (OSError, RuntimeError) as error:
-        raise VocabularyError(f"{path}: not a model of sentencepiece: {error}") from error
+        raise VocabularyError(f"{path}: not a sentencepiece model: {error}") from error
 
     def encode(texts: Sequence[str]) -> Encoded:
         ids, ends, starts, spans = [], [], [], []
         for text in texts:
             pieces = processor.encode(text, return_type="proto").pieces
             is_character = (np.frombuffer(text.encode(), np.uint8) & 0xC0) != 0x80
-            places = offsets_of(is_character)  # pieces are told by bytes
+            places = offsets_of(is_character)  # character at each byte
             ids += [piece.id for piece in pieces]
             starts += [i == 0 or piece.piece.startswith(_BLANK) for i, piece in enumerate(pieces)]
             spans += [(places[piece.begin], places[piece.end]) for piece in pieces]
@@ -76,6 +80,7 @@ def _of_sentencepiece(path: Path) -> Subject:
 
 
 def _of_transformers(path: Path, error: VocabularyError) -> Subject:
+    """Load a folder with AutoTokenizer; raise ``error`` if transformers is not installed."""
     try:
         package: Any = importlib.import_module("transformers")
     except ImportError:

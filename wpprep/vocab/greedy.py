@@ -1,6 +1,10 @@
-"""WordPiece's own encoding of counted words: the longest piece that fits, from left to right.
+"""WordPiece encoding of counted words: greedy longest-match-first, from left to right.
 
-It tells which pieces are ever used: a merge product is idle when longer pieces took all its places.
+The counts show which pieces are ever used: a merge product is unused when longer pieces cover all its places.
+Pieces are found by a polynomial hash of their characters (Karp and Rabin, 1987) in an open-addressing table and
+compared character by character, so that a collision costs time but never changes a result.
+
+This module only counts; text is encoded by `tokenizer`.
 """
 
 from __future__ import annotations
@@ -16,12 +20,12 @@ from wpprep.kernels import inlined, kernel
 from wpprep.records import Ints
 from wpprep.vocab.merging.segmentation import CountedWords, Int32s
 
-_HEADS = 1 << 16  # marks for how a piece begins
-_BASE = np.uint64(0x9E3779B97F4A7C15)  # of the polynomial hash of a piece's characters
+_HEADS = 1 << 16  # size of the table of the first two characters of pieces
+_BASE = np.uint64(0x9E3779B97F4A7C15)  # base of the polynomial hash of a piece's characters
 
 
 def count_usage(words: CountedWords, merges: Int32s, is_active: npt.NDArray[np.bool_]) -> tuple[Ints, int]:
-    """How often greedy longest-match-first encoding uses each piece.
+    """Count how often greedy longest-match-first encoding uses each piece.
 
     >>> words = CountedWords(np.array([-1, 0, 1, 2, -1], np.int32), np.array([4]), np.array([7]), 3)
     >>> usage, unknown = count_usage(words, np.array([[0, 1]], np.int32), np.ones(4, np.bool_))
@@ -29,11 +33,12 @@ def count_usage(words: CountedWords, merges: Int32s, is_active: npt.NDArray[np.b
     [0, 0, 7, 7]
 
     Args:
+        words: the words as characters, with counts.
         merges: ``int32[n, 2]``, merge i makes piece ``alphabet_size + i``.
         is_active: ``bool[alphabet_size + n]``, the pieces in the vocabulary.
 
     Returns:
-        ``int64[pieces]``, and how many words (with repetitions) come out as [UNK].
+        ``int64[pieces]``, and the number of words (with repetitions) encoded as [UNK].
     """
     return _encode_some(words, np.arange(len(words.ends)), *_spell(merges, words.alphabet_size), is_active)
 
@@ -45,13 +50,15 @@ def count_again(
     was_active: npt.NDArray[np.bool_],
     is_active: npt.NDArray[np.bool_],
 ) -> Ints:
-    """The usage once pieces are added: only words that hold one of them are encoded again.
+    """Update the usage after pieces were added: only words that contain one of them are encoded again.
 
     Args:
-        usage: what `count_usage` found, of all pieces there were.
-        was_active: the vocabulary that it is of; pieces never used may have been left out since, but no
-            character (a word that had been [UNK] could be known without them).
-        is_active: the same and more, ``bool[alphabet_size + n]``.
+        usage: ``int64[pieces before]``, as `count_usage` returned it.
+        words: the words as characters, with counts.
+        merges: ``int32[n, 2]``, all merges, those of the added pieces included.
+        was_active: ``bool[pieces before]``, the vocabulary that ``usage`` was counted with. Unused products may
+            have been removed from it since, characters not (without one, a word may become [UNK]).
+        is_active: ``bool[alphabet_size + n]``, ``was_active`` and the added pieces.
 
     Returns:
         ``int64[pieces]``.
@@ -60,7 +67,7 @@ def count_again(
     before = np.zeros_like(is_active)
     before[: len(was_active)] = was_active
     is_new = is_active & ~before
-    slots, hashes = _piece_table(letters, starts, is_new)
+    slots, hashes = piece_table(letters, starts, is_new)
     holds_new = np.zeros(len(words.ends), np.bool_)
     longest = int(np.diff(starts)[is_new].max(initial=0))
     heads = np.zeros(_HEADS, np.bool_)
@@ -73,17 +80,17 @@ def count_again(
 def _encode_some(
     words: CountedWords, which: Ints, letters: Int32s, starts: Ints, is_active: npt.NDArray[np.bool_]
 ) -> tuple[Ints, int]:
-    """Usage by the words numbered ``which``, and how many of these are [UNK]."""
-    slots, hashes = _piece_table(letters, starts, is_active)
+    """Count the usage by the words numbered ``which``, and how many of these are [UNK]."""
+    slots, hashes = piece_table(letters, starts, is_active)
     longest = int(np.diff(starts)[is_active].max(initial=0))
     return _count(words.characters, words.ends, words.counts, which, letters, starts, slots, hashes, longest)
 
 
 @njit(cache=True)
 def _spell(merges: Int32s, alphabet_size: int) -> tuple[Int32s, Ints]:
-    """The characters of all pieces, one piece after another, and where each starts (and the last ends)."""
+    """Return the characters of all pieces, concatenated, and the offsets of the pieces in them."""
     starts = np.zeros(alphabet_size + len(merges) + 1, np.int64)
-    for character in range(alphabet_size + 1):  # loops, for a slice takes three seconds to compile
+    for character in range(alphabet_size + 1):  # loops: a slice takes three seconds to compile
         starts[character] = character
     for i in range(len(merges)):
         piece, a, b = alphabet_size + i, merges[i, 0], merges[i, 1]
@@ -103,15 +110,25 @@ def _spell(merges: Int32s, alphabet_size: int) -> tuple[Int32s, Ints]:
 
 @inlined
 def _slot_of(hash_: np.uint64, slots: Int32s) -> np.uint64:
-    """Where the search for a piece begins; the hashes of characters follow one another, their places do not."""
+    """Return the slot where the search for a piece starts; spreads the consecutive hashes of characters."""
     return (hash_ * _BASE >> np.uint64(32)) & np.uint64(len(slots) - 1)
 
 
 @njit(cache=True)
-def _piece_table(
+def piece_table(
     letters: Int32s, starts: Ints, is_active: npt.NDArray[np.bool_]
 ) -> tuple[Int32s, npt.NDArray[np.uint64]]:
-    """An open-addressing table from spelling to active piece + 1, and the hashes of all pieces."""
+    """Build an open-addressing hash table of the active pieces by spelling.
+
+    Args:
+        letters: ``int32``, the characters of all pieces, concatenated.
+        starts: ``int64[pieces + 1]``, offsets of the pieces in ``letters``.
+        is_active: ``bool[pieces]``, the pieces to enter.
+
+    Returns:
+        ``int32[size]``, piece + 1 in each slot, 0 where it is free, at most a quarter full; and
+        ``uint64[pieces]``, the hashes of all pieces.
+    """
     size = 2
     while size < 4 * len(is_active):
         size *= 2
@@ -182,7 +199,7 @@ def _count(
 
 @inlined
 def _head(first: Any, second: Any) -> Any:
-    """The mark for pieces that begin with two characters."""
+    """Return the index in ``heads`` for pieces that start with these two characters."""
     return (np.int64(first) * 31 + second) & (_HEADS - 1)
 
 

@@ -1,41 +1,45 @@
-"""How good a vocabulary is on text it was not made from: figures that can be compared between tokenizers.
+"""Statistics of tokenizers on held-out text, comparable between tokenizers.
 
-Bits per byte is the cost of the text under the unigram distribution of its own tokens, the measure that the
-score `likelihood` improves; an [UNK] is charged its piece of text at eight bits a byte on top, so that no
-vocabulary gains by not knowing characters. It does not depend on how a tokenizer cuts words, while tokens
-per word does (a byte-level tokenizer's words hold their blank).
+Bits per byte is the cost of the text under the unigram distribution of its own tokens, which the score
+`likelihood` improves. Each [UNK] costs eight bits per byte of the text it replaces in addition, so that a
+vocabulary gains nothing by lacking characters. Bits per byte does not depend on how a tokenizer splits words,
+while tokens per word does (the words of a byte-level tokenizer include the blank before them).
+
+These statistics describe the encoding only; whether a model trains better on it is not measured here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from wpprep.records import Ints
+from wpprep.records import Ints, in_batches
 from wpprep.vocab.counting.counts import ChunkCounts
 
-LONGEST = 20  # characters of a token, for its histogram
+LONGEST = 20  # last bin of the histogram of token lengths, in characters
 
-_BATCH = 256  # texts encoded at once
+_BATCH = 256  # texts per call of encode
 
 
 @dataclass(frozen=True)
 class Quality:
-    """Figures of one tokenizer on one text.
+    """Statistics of one tokenizer on one text.
 
     Attributes:
         entries: size of the vocabulary.
-        words, tokens, text_bytes: what was measured.
-        tokens_per_word: 1 is the best.
-        bytes_per_token: of UTF-8.
-        bits_per_byte: unigram entropy of the tokens, per byte of text.
-        unk_share: of the tokens.
-        whole_words: share of the words that are one token, not [UNK].
-        unused: entries that the text never uses.
+        words: number of words.
+        tokens: number of tokens.
+        text_bytes: size of the text in UTF-8.
+        tokens_per_word: 1 is the minimum.
+        bytes_per_token: bytes of UTF-8 per token.
+        bits_per_byte: unigram entropy of the tokens per byte of text; lower is better.
+        unk_share: fraction of the tokens that are [UNK].
+        whole_words: fraction of the words that are one token other than [UNK].
+        unused: number of entries that do not occur in the text.
     """
 
     entries: int
@@ -51,13 +55,13 @@ class Quality:
 
 
 class Encoded(NamedTuple):
-    """Texts as a tokenizer sees them, their tokens one after another.
+    """Encoded texts, their tokens concatenated.
 
     Attributes:
         ids: ``int64[tokens]``.
-        ends: ``int64[texts]``, where the tokens of each text end.
-        starts: ``bool[tokens]``, whether a token begins a word.
-        spans: ``int64[tokens, 2]``, where in its text each token stands, in characters.
+        ends: ``int64[texts]``, the end of each text's tokens.
+        starts: ``bool[tokens]``, true where a token starts a word.
+        spans: ``int64[tokens, 2]``, start and end of each token in its text, in characters.
     """
 
     ids: Ints
@@ -67,12 +71,12 @@ class Encoded(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """A tokenizer that is measured.
+    """A tokenizer to measure.
 
     Attributes:
         entries: size of the vocabulary.
-        unk: id of the unknown token, -1 where there is none.
-        encode: makes tokens of texts, without special ones.
+        unk: id of the unknown token, -1 if there is none.
+        encode: encodes texts, without adding special tokens.
     """
 
     entries: int
@@ -81,21 +85,22 @@ class Subject(NamedTuple):
 
 
 class Measured:
-    """Figures of a tokenizer that grow text by text.
+    """Running statistics of a tokenizer, updated batch by batch.
 
     Attributes:
-        counts: ``int64[entries]``, how often each entry was used.
-        lengths: ``int64[LONGEST + 1]``, tokens by their characters; the last place has the longer ones too.
+        counts: ``int64[entries]``, number of tokens of each entry.
+        lengths: ``int64[LONGEST + 1]``, number of tokens by length in characters, longer ones in the last bin.
     """
 
     def __init__(self, subject: Subject) -> None:
+        """Start with no text measured."""
         self._subject = subject
         self.counts = np.zeros(subject.entries, np.int64)
         self.lengths = np.zeros(LONGEST + 1, np.int64)
         self._words = self._whole = self._text_bytes = self._lost_bytes = 0
 
     def add(self, texts: Sequence[tuple[str, int]]) -> None:
-        """Measure texts that occur so many times."""
+        """Measure pairs of a text and the number of times it occurs."""
         counts = np.array([times for _, times in texts], np.int64)
         self._text_bytes += sum(times * len(text.encode()) for text, times in texts)
         ids, ends, starts, spans = self._subject.encode([text for text, _ in texts])
@@ -112,13 +117,13 @@ class Measured:
             self._lost_bytes += int(times[i]) * len(lost.encode())
 
     def quality(self, text_bytes: int | None = None) -> Quality:
-        """The figures; ``text_bytes`` where the texts lacked the blanks between them."""
+        """Return the statistics; ``text_bytes`` is the size of the text if its blanks were not measured."""
         size = text_bytes or self._text_bytes
-        return _figures(self.counts, self._words, self._whole, size, self._lost_bytes, self._subject.unk)
+        return _quality(self.counts, self._words, self._whole, size, self._lost_bytes, self._subject.unk)
 
 
 def subject_of(tokenizer: Tokenizer) -> Subject:
-    """A tokenizer of the library."""
+    """Wrap a tokenizer of the `tokenizers` library."""
 
     def encode(texts: Sequence[str]) -> Encoded:
         found = tokenizer.encode_batch(list(texts), add_special_tokens=False)
@@ -136,10 +141,10 @@ def subject_of(tokenizer: Tokenizer) -> Subject:
 
 
 def measure(tokenizer: Tokenizer, texts: Iterable[str]) -> Quality:
-    """Encode texts and take the figures.
+    """Encode texts and return their statistics.
 
     Args:
-        tokenizer: any tokenizer of the library; special tokens are not added.
+        tokenizer: any tokenizer of the `tokenizers` library; special tokens are not added.
         texts: documents that the vocabulary was not learned from.
     """
     measured = Measured(subject_of(tokenizer))
@@ -149,7 +154,13 @@ def measure(tokenizer: Tokenizer, texts: Iterable[str]) -> Quality:
 
 
 def measure_counts(tokenizer: Tokenizer, parts: Iterable[ChunkCounts], text_bytes: int) -> Quality:
-    """The same figures from the counted chunks of held-out documents, each of which is encoded once."""
+    """Return the same statistics from the counted chunks of held-out documents, encoding each chunk once.
+
+    Args:
+        tokenizer: any tokenizer of the `tokenizers` library; special tokens are not added.
+        parts: counted chunks; only their ``held_out`` counts are used.
+        text_bytes: size of the held-out documents, blanks between chunks included.
+    """
     chunks = (
         chunk_and_times
         for part in parts
@@ -163,7 +174,7 @@ def measure_counts(tokenizer: Tokenizer, parts: Iterable[ChunkCounts], text_byte
 
 
 def compare(subjects: Mapping[str, Subject], texts: Iterable[str]) -> dict[str, Measured]:
-    """Several tokenizers on the same texts, by name."""
+    """Measure several tokenizers on the same texts; keys as in ``subjects``."""
     measured = {name: Measured(subject) for name, subject in subjects.items()}
     for batch in _batches((text, 1) for text in texts):
         for each in measured.values():
@@ -172,7 +183,7 @@ def compare(subjects: Mapping[str, Subject], texts: Iterable[str]) -> dict[str, 
 
 
 def table(qualities: Mapping[str, Quality]) -> list[str]:
-    """Figures side by side as lines of text, one tokenizer a line."""
+    """Format statistics as lines of text: a heading, then one line per tokenizer."""
     width = max(map(len, qualities), default=0)
     head = f"{'':{width}}  entries  tokens/word  bytes/token  bits/byte  [UNK]    whole words  never used"
     return [
@@ -185,7 +196,7 @@ def table(qualities: Mapping[str, Quality]) -> list[str]:
     ]
 
 
-def _figures(
+def _quality(
     counts: np.ndarray[tuple[int], np.dtype[np.int64]],
     words: int,
     whole: int,
@@ -193,6 +204,7 @@ def _figures(
     lost_bytes: int,
     unk: int,
 ) -> Quality:
+    """Compute the statistics from the number of tokens of each entry, ``int64[entries]``, and the totals."""
     tokens = int(counts.sum())
     used = counts[counts > 0]
     bits = float((used * -np.log2(used / max(1, tokens))).sum()) + 8 * lost_bytes
@@ -211,18 +223,12 @@ def _figures(
 
 
 def _unknown_id(tokenizer: Tokenizer) -> int:
-    """The id of the unknown token, -1 where there is none."""
+    """Return the id of the unknown token, or -1 if there is none."""
     name = getattr(tokenizer.model, "unk_token", None)
     found = tokenizer.token_to_id(name) if name else None
     return -1 if found is None else int(found)
 
 
-def _batches(texts: Iterable[tuple[str, int]]) -> Iterable[list[tuple[str, int]]]:
-    batch: list[tuple[str, int]] = []
-    for text in texts:
-        batch.append(text)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def _batches(texts: Iterable[tuple[str, int]]) -> Iterator[list[tuple[str, int]]]:
+    """Group texts into batches of `_BATCH`."""
+    return in_batches(texts, lambda _: 1, _BATCH)

@@ -1,7 +1,9 @@
-"""From word counts to a vocabulary: alphabet, merges, and a use for every slot.
+"""Word counts to a vocabulary: alphabet, merges, and an entry in use for every slot.
 
-WordPiece encodes greedily, not by replaying merges, and leaves a tenth of the merge products idle; these are
-dropped, and merging goes on until every slot is in use.
+WordPiece encodes greedily, not by replaying merges, and leaves a tenth of the merge products unused. These are
+dropped, and merging continues until every entry is used (the alphabet excepted).
+
+This module does not count words (`counting`) or write files (`tokenizer.vocabulary`).
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ from wpprep.vocab.merging.merges import Merger, memory_need
 from wpprep.vocab.merging.scores import SCORES
 from wpprep.vocab.merging.segmentation import CountedWords, Int32s
 
-_MOST_ROUNDS = 50
-_BERT_UNUSED = 99  # [unused0] to [unused98] stand between [PAD] = 0 and [UNK] = 100
+_MAX_ROUNDS = 50
+_BERT_UNUSED = 99  # [unused0] to [unused98] are between [PAD] = 0 and [UNK] = 100
 
 Progress = Callable[[int], None]
 
@@ -38,32 +40,34 @@ def learn_vocabulary(
     """Learn a vocabulary from counts of words.
 
     Args:
-        words: words as `TextRules.words` makes them; their order changes nothing.
-        progress: is told the number of pieces so far.
-        tell_need: is told, before merging starts, about how many bytes it will take, and the number of words.
+        words: words as `TextRules.words` returns them; their order does not change the result.
+        options: algorithm, score, size and limits of the vocabulary.
+        rules: normalisation and pre-tokenization of the vocabulary.
+        progress: called with the number of pieces so far during merging.
+        tell_need: called once before merging, as tell_need(bytes, number of words), with the estimated memory.
 
     Raises:
-        VocabularyError: there are no words, or too few for the vocabulary size.
+        VocabularyError: there are no words, too few for the vocabulary size, or a special token equals a piece.
     """
     if not len(words):
-        raise VocabularyError("the corpus holds no words to learn a vocabulary from")
+        raise VocabularyError("the corpus contains no words to learn a vocabulary from")
     first = _first_entries(options)
     room = options.vocab_size - len(first)
     alphabet = choose_alphabet(words, options, rules, room)
     counted = alphabet.spell(words)
     if tell_need is not None:
         tell_need(memory_need(counted), len(words))
-    merger = Merger(counted, SCORES[str(options.score)], _least_count(options))
+    merger = Merger(counted, SCORES[str(options.score)], _min_count(options))
     is_full = merger.run(room, progress)
     chosen: npt.NDArray[np.bool_] = np.ones(merger.piece_count, np.bool_)
     unused = 0
     if options.algorithm == "wordpiece":
         chosen, unused, is_full = _use_every_slot(merger, counted, room, options.keep_unused, progress)
     if not is_full:
-        _refuse_size(int(chosen.sum()) + len(first), options)
+        _raise_too_few(int(chosen.sum()) + len(first), options)
     names = _names(alphabet.pieces, merger.merges, options.algorithm)
     kept = [name for name, is_chosen in zip(names, chosen.tolist(), strict=True) if is_chosen]
-    _refuse_doubles(first, kept)
+    _check_distinct(first, kept)
     merges = (
         [] if options.algorithm == "wordpiece" else [(names[a], names[b]) for a, b in merger.merges.tolist()]
     )
@@ -72,33 +76,37 @@ def learn_vocabulary(
 
 
 def _first_entries(options: VocabOptions) -> list[str]:
-    """What stands before the pieces: special tokens, and BERT's unused entries between them."""
+    """Return the entries before the pieces: special tokens, with BERT's unused entries among them."""
     pad, *others = SPECIAL_TOKENS
     unused = [f"[unused{i}]" for i in range(_BERT_UNUSED)] if options.bert_ids else []
     return [pad, *unused, *others, *options.special_tokens]
 
 
-def _refuse_size(found: int, options: VocabOptions) -> None:
-    least = _least_count(options)
-    limits = f"no other pair occurs {least} times or more" + (
+def _raise_too_few(found: int, options: VocabOptions) -> None:
+    """Raise that the corpus gives only ``found`` entries, and why merging stopped."""
+    min_count = _min_count(options)
+    limits = f"no other pair occurs {min_count} times or more" + (
         "" if options.score == "frequency" else f" and gains by {options.score}"
     )
     raise VocabularyError(
-        f"the corpus gives only {found:,} entries, vocab_size asks for {options.vocab_size:,}: {limits}; "
+        f"the corpus gives only {found:,} entries, vocab_size is {options.vocab_size:,}: {limits}; "
         "lower vocab_size or min_frequency, or add text"
     )
 
 
-def _refuse_doubles(first: list[str], kept: list[str]) -> None:
-    doubles = sorted(set(first) & set(kept))
-    if doubles:
+def _check_distinct(first: list[str], kept: list[str]) -> None:
+    """Raise if a special token equals a piece."""
+    duplicates = sorted(set(first) & set(kept))
+    if duplicates:
         raise VocabularyError(
-            f"the special token {doubles[0]!r} is spelled like a piece of words in the corpus, which would "
-            "become special wherever it stands; spell it so that no word holds it, for example in brackets"
+            f"the special token {duplicates[0]!r} equals a piece of words in the corpus, so this piece would "
+            "become a special token in every text; choose a spelling that occurs in no word, for example "
+            "in brackets"
         )
 
 
-def _least_count(options: VocabOptions) -> int:
+def _min_count(options: VocabOptions) -> int:
+    """Return the minimum count for a pair to be merged."""
     if options.score == "ratio":
         return max(options.min_frequency, options.min_pair_count)
     return options.min_frequency
@@ -107,14 +115,15 @@ def _least_count(options: VocabOptions) -> int:
 def _use_every_slot(
     merger: Merger, words: CountedWords, room: int, keep_unused: bool, progress: Progress | None
 ) -> tuple[npt.NDArray[np.bool_], int, bool]:
-    """Drop products that greedy encoding never uses and merge on, until ``room`` pieces are in use.
+    """Drop products that greedy encoding never uses and continue merging, until ``room`` pieces are chosen.
 
     Returns:
-        ``bool[pieces]``, which pieces the vocabulary takes; how many of them are unused; whether it is full.
+        ``bool[pieces]``, the pieces in the vocabulary; the number of unused ones among them; whether there are
+        ``room`` of them.
     """
     chosen: npt.NDArray[np.bool_] = np.ones(merger.piece_count, np.bool_)
     usage, _unknown = count_usage(words, merger.merges, chosen)
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(_MAX_ROUNDS):
         is_idle = chosen & (usage == 0)
         is_idle[: words.alphabet_size] = False
         missing = room - int(chosen.sum() - is_idle.sum())
@@ -130,7 +139,7 @@ def _use_every_slot(
 
 
 def _names(characters: list[str], merges: Int32s, algorithm: str) -> list[str]:
-    """What every piece of the merger is called."""
+    """Return the spelling of every piece of the merger."""
     names = list(characters)
     skip = len(PREFIX) if algorithm == "wordpiece" else 0
     for left, right in merges.tolist():

@@ -21,9 +21,8 @@ from wpprep.tokenizer.normalization import TextRules
 from wpprep.vocab.alphabet import choose_alphabet
 from wpprep.vocab.counting.words import WordCounts
 from wpprep.vocab.greedy import count_usage
-from wpprep.vocab.merging import apply_merge as places
-from wpprep.vocab.merging import best_pair as bounds
-from wpprep.vocab.merging import segmentation
+from wpprep.vocab.merging.apply_merge import merges_in_runs
+from wpprep.vocab.merging.best_pair import exact_score
 from wpprep.vocab.merging.merges import Merger
 from wpprep.vocab.merging.scores import FREQUENCY, LIKELIHOOD, RATIO, SCORES, merge_score
 from wpprep.vocab.merging.segmentation import FIRST, LEFT, N_PAIRS, N_PIECES, PAIR, PIECE, RIGHT, TOTAL
@@ -50,7 +49,7 @@ def spelled(corpus: Corpus, merger: Merger, letters: str) -> list[str]:
 
 def words_of(merger: Merger, corpus: Corpus) -> list[list[int]]:
     """The segmentation of every word, read off the places."""
-    places, lengths = merger._seg.places, merger._seg.lengths
+    places, lengths = merger.segmentation.places, merger.segmentation.lengths
     segmented, place = [], 1
     for word in corpus.words:
         end, pieces = place + len(word), []
@@ -64,7 +63,7 @@ def words_of(merger: Merger, corpus: Corpus) -> list[list[int]]:
 
 def check_state(merger: Merger, corpus: Corpus) -> None:
     """Counts of pieces and pairs, and the lists of places, are what the words say."""
-    seg, least = merger._seg, merger._least
+    seg, least = merger.segmentation, merger.least
     words = [(word, count) for word, count in zip(words_of(merger, corpus), corpus.words.values(), strict=True)]
     pieces = Counter[int]()
     pairs = Counter[tuple[int, int]]()
@@ -173,7 +172,7 @@ def test_every_merge_makes_a_new_piece_and_no_pair_comes_up_again() -> None:
         assert len({(a, b) for a, b, _ in twin.merges}) == len(twin.merges)
 
 
-def test_tables_grow_and_the_heap_is_cleared_without_changing_a_merge(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_grow_and_the_heap_is_cleared_without_changing_a_merge() -> None:
     """With hardly any room to begin with, pairs, pieces and heap grow, and the merges stay the same."""
     generator = np.random.default_rng(5)
     stems = [generator.integers(0, 30, length).tolist() for length in (2, 3, 4, 5) for _ in range(60)]
@@ -184,16 +183,13 @@ def test_tables_grow_and_the_heap_is_cleared_without_changing_a_merge(monkeypatc
     corpus = Corpus(words, 30)
     roomy = [Merger(corpus.counted(), code, 1) for code in CODES]
     assert all(merger.run(3000) for merger in roomy)
-    real = segmentation._pair_arrays
     for code, merger in zip(CODES, roomy, strict=True):
-        with monkeypatch.context() as patch:
-            patch.setattr(segmentation, "_pair_arrays", lambda room: real(950))
-            tight = Merger(corpus.counted(), code, 1)
-        assert len(tight._seg.pairs) == 950
-        tight._heap = tight._heap._replace(keys=tight._heap.keys[:970], pairs=tight._heap.pairs[:970])
+        tight = Merger(corpus.counted(), code, 1, room=950)
+        assert len(tight.segmentation.pairs) == 950
+        tight.heap = tight.heap._replace(keys=tight.heap.keys[:970], pairs=tight.heap.pairs[:970])
         for target in (100, 400, 3000):
             tight.run(target)
-        assert len(tight._seg.pairs) > 3_000
+        assert len(tight.segmentation.pairs) > 3_000
         assert tight.merges.tolist() == merger.merges.tolist()
         check_state(tight, corpus)
 
@@ -206,7 +202,7 @@ def test_bounds_bound(code: int) -> None:
         merger = Merger(corpus.counted(), code, 1)
         for target in range(corpus.alphabet_size, corpus.alphabet_size + 40, 3):
             merger.run(target)
-            seg, heap = merger._seg, merger._heap
+            seg, heap = merger.segmentation, merger.heap
             entries = {
                 (int(p), float(key))
                 for p, key in zip(heap.pairs[: heap.size[0]], heap.keys[: heap.size[0]], strict=True)
@@ -214,7 +210,7 @@ def test_bounds_bound(code: int) -> None:
             for p in range(int(seg.counters[N_PAIRS])):
                 if seg.pair_counts[p] == 0:
                     continue
-                score, key = bounds._exact(seg, code, p), float(seg.pair_keys[p])
+                score, key = exact_score(seg, code, p), float(seg.pair_keys[p])
                 if score > 0:
                     assert (p, key) in entries
                     assert key >= score * (1 - 1e-12)
@@ -259,8 +255,8 @@ def test_runs_are_merged_from_the_left_and_counted_without_overlap() -> None:
     """aaaaa holds four pairs and two merges: aa aa a, then, by the tie rule, aa aaa."""
     corpus = Corpus({(0,) * 5: 1}, 1)
     merger = Merger(corpus.counted(), FREQUENCY, 1)
-    assert places.merges_in_runs(merger._seg, 0) == 2 == len(places_of([0] * 5, 0, 0))
-    assert merger._seg.pair_counts[0] == 4
+    assert merges_in_runs(merger.segmentation, 0) == 2 == len(places_of([0] * 5, 0, 0))
+    assert merger.segmentation.pair_counts[0] == 4
     assert merger.run(3)
     assert words_of(merger, corpus) == [[1, 2]]
 

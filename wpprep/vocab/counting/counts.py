@@ -1,8 +1,10 @@
-"""Counting: how often each distinct chunk of a corpus occurs.
+"""Counts of the distinct chunks of a corpus.
 
-A chunk is what the scanner cuts, raw; what words it makes is decided later (`words`), so one count of a
-corpus serves vocabularies of any case, accents, alphabet, score and size. Documents held out are counted
-beside the others, in a column of their own: the vocabulary is measured on them.
+A chunk is raw text, as the scanner cuts it; it becomes words later (`words`), so one count of a corpus serves
+vocabularies of any case, accents, alphabet, score and size. Held-out documents, on which the vocabulary is
+measured, are counted in a column of their own.
+
+This module keeps all counts in memory; `runs` moves them to disk.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -19,23 +21,34 @@ from wpprep.records import Bytes, Document, Ints, fingerprint
 from wpprep.tokenizer.cut_rule import CutRule
 from wpprep.tokenizer.scanner import ChunkTable, tally
 
-_BATCH_BYTES = 1 << 20  # fresh memory is dear: each new page of it costs as much as some hundred bytes of text
-_BATCHES_AHEAD = 2  # read while those before are counted; neither waits for the other's odd batch
+_BATCH_BYTES = (
+    1 << 20
+)  # small, so that memory is reused: a new page costs as much as counting some hundred bytes
+_BATCHES_AHEAD = 2  # read while earlier ones are counted; evens out batches of unequal cost
 _NO_WEIGHTS = np.zeros(0, np.int64)
 _LEARNED, _HELD_OUT = range(2)
 
 _Batch = tuple[list[bytes], list[bytes]]  # texts to learn from, and held out
 
 
+class CorpusEntry(TypedDict):
+    """`CorpusFacts` in a manifest; the fingerprint is 16 hexadecimal digits."""
+
+    documents: int
+    text_bytes: int
+    replaced: int
+    fingerprint: str
+
+
 @dataclass(frozen=True)
 class CorpusFacts:
-    """What was counted.
+    """Totals of the counted documents.
 
     Attributes:
-        documents: documents counted.
-        text_bytes: bytes of text counted.
-        replaced: invalid byte sequences that became U+FFFD.
-        fingerprint: of all documents' text, whatever their order (`records.fingerprint`).
+        documents: number of documents.
+        text_bytes: size of their text in UTF-8.
+        replaced: number of invalid byte sequences that became U+FFFD.
+        fingerprint: hash of all documents' text, independent of their order (`records.fingerprint`).
     """
 
     documents: int = 0
@@ -44,6 +57,7 @@ class CorpusFacts:
     fingerprint: int = 0
 
     def __add__(self, other: CorpusFacts) -> CorpusFacts:
+        """Return the totals of both sets of documents."""
         return CorpusFacts(
             self.documents + other.documents,
             self.text_bytes + other.text_bytes,
@@ -51,8 +65,8 @@ class CorpusFacts:
             (self.fingerprint + other.fingerprint) % 2**64,
         )
 
-    def for_manifest(self) -> dict[str, Any]:
-        """What a manifest says of the corpus."""
+    def for_manifest(self) -> CorpusEntry:
+        """Return the entry of a manifest."""
         return {
             "documents": self.documents,
             "text_bytes": self.text_bytes,
@@ -63,13 +77,13 @@ class CorpusFacts:
 
 @dataclass(frozen=True)
 class ChunkCounts:
-    """How often each distinct chunk occurs.
+    """Distinct chunks with their numbers of occurrences.
 
     Attributes:
-        chunks: ``uint8``, the chunks one after another.
+        chunks: ``uint8``, the chunks in UTF-8, concatenated.
         ends: ``int64[n]``, the end of each in ``chunks``.
-        counts: ``int64[n]``, in the documents to learn from.
-        held_out: ``int64[n]``, in those held out.
+        counts: ``int64[n]``, occurrences in the documents to learn from.
+        held_out: ``int64[n]``, occurrences in held-out documents; zeros by default.
     """
 
     chunks: Bytes
@@ -78,14 +92,16 @@ class ChunkCounts:
     held_out: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
+        """Set ``held_out`` to zeros if it is not given."""
         if not len(self.held_out):
             object.__setattr__(self, "held_out", np.zeros(len(self.counts), np.int64))
 
     def __len__(self) -> int:
+        """Return the number of chunks."""
         return len(self.ends)
 
     def strings(self, rows: Ints | None = None) -> list[str]:
-        """The chunks as strings, all of them or those of some rows."""
+        """Return the chunks as strings: all, or those at the indices ``rows``."""
         text, starts, ends = self.chunks.tobytes(), np.append(0, self.ends)[:-1], self.ends
         if rows is not None:
             starts, ends = starts[rows], ends[rows]
@@ -93,7 +109,7 @@ class ChunkCounts:
 
 
 class ChunkCounter:
-    """Counts of chunks that grow document by document, or by whole results of others.
+    """Counter of chunks, to which documents and the results of other counters are added.
 
     >>> from wpprep.tokenizer.cut_rule import blank_rule
     >>> counter = ChunkCounter(blank_rule())
@@ -102,13 +118,16 @@ class ChunkCounter:
     [2, 2, 1, 1]
 
     Args:
-        read_ahead: reads documents while a thread counts those before (the kernels need no interpreter).
+        rule: how text is cut into chunks.
+        read_ahead: read documents while a thread counts earlier ones (kernels release the interpreter lock).
 
     Attributes:
-        learned, held_out: facts of the documents to learn from, and of those held out.
+        learned: totals of the documents to learn from.
+        held_out: totals of the held-out documents.
     """
 
     def __init__(self, rule: CutRule, *, read_ahead: bool = False) -> None:
+        """Start with no chunks."""
         self._table = ChunkTable(rule)
         self._counts = np.zeros((2, 1 << 15), np.int64)
         self._read_ahead = read_ahead
@@ -123,8 +142,9 @@ class ChunkCounter:
         """Count the chunks of documents.
 
         Args:
-            is_held_out: tells by a document's fingerprint whether it is held out; by default none is.
-            after_batch: is called after every few megabytes.
+            documents: the documents; read once, in order.
+            is_held_out: returns for a document's fingerprint whether it is held out; by default none is.
+            after_batch: called after each batch of about a megabyte of text; not called with ``read_ahead``.
         """
         batches = self._batches(documents, is_held_out)
         if not self._read_ahead:
@@ -145,7 +165,7 @@ class ChunkCounter:
     def _batches(
         self, documents: Iterable[Document], is_held_out: Callable[[int], bool] | None
     ) -> Iterator[_Batch]:
-        """Texts in batches of a few megabytes; the facts grow with them."""
+        """Group texts into batches of about a megabyte, and update the totals at the end."""
         batch: _Batch = ([], [])
         facts, size = [self.learned, self.held_out], 0
         for document in documents:
@@ -162,32 +182,34 @@ class ChunkCounter:
         yield batch
 
     def add(self, other: ChunkCounts) -> None:
-        """Add the counts of another counter under the same rule."""
+        """Add the counts of another counter with the same rule."""
         codes = self._table.add(other.chunks, other.ends)
         self._tally(codes, other.counts, _LEARNED)
         self._tally(codes, other.held_out, _HELD_OUT)
 
     def result(self) -> ChunkCounts:
-        """The counts so far, in the order in which chunks were first seen."""
+        """Return the counts so far, in the order in which the chunks first occurred."""
         n = len(self._table)
         starts = self._table.starts[: n + 1]
         learned, held_out = self._counts[:, :n].copy()
         return ChunkCounts(self._table.blob[: starts[n]].copy(), starts[1:].copy(), learned, held_out)
 
     def clear(self) -> None:
-        """Forget the chunks counted so far, but not the facts."""
+        """Remove the chunks counted so far; the totals stay."""
         self._table.clear()
         self._counts = np.zeros((2, 1 << 15), np.int64)
 
     def __len__(self) -> int:
+        """Return the number of distinct chunks so far."""
         return len(self._table)
 
     @property
     def nbytes(self) -> int:
-        """Memory held for chunks and counts, in bytes."""
+        """Memory used by chunks and counts, in bytes."""
         return self._table.nbytes + self._counts.nbytes
 
     def _scan(self, batch: _Batch) -> None:
+        """Cut the texts of a batch and count their chunks."""
         for column, texts in enumerate(batch):
             if texts:
                 ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
@@ -195,6 +217,7 @@ class ChunkCounter:
                 self._tally(codes, _NO_WEIGHTS, column)
 
     def _tally(self, codes: np.ndarray[tuple[int], np.dtype[np.int32]], weights: Ints, column: int) -> None:
+        """Add the weights of the chunks (1 each, if there are none) to a column, which grows as needed."""
         if len(self._table) > self._counts.shape[1]:
             more = np.zeros((2, 2 * len(self._table) - self._counts.shape[1]), np.int64)
             self._counts = np.concatenate([self._counts, more], axis=1)

@@ -1,8 +1,11 @@
-"""The words of counted chunks, spelled character by character in one kernel.
+"""Words of counted chunks, spelled character by character in one kernel.
 
-What becomes of a character, the tokenizer has been asked (`encode.characters`). Under BERT's rules a word is
-a run of INSIDE characters, or one that stands ALONE; behind GPT-2's pattern it is a run of one kind, with the
-blank before it. Chunks with a HARD character are left to the tokenizer.
+The normal form and the kind of each character come from the `tokenizers` library, which is queried once per
+character (`tokenizer.characters`). Under BERT's rules a word is a run of INSIDE characters, or a single ALONE
+character; under GPT-2's pattern it is a run of one kind, with the blank before it.
+
+This module does not process chunks with a HARD character, or very long ones: `words` passes these to the
+library.
 """
 
 from __future__ import annotations
@@ -28,19 +31,23 @@ from wpprep.tokenizer.characters import (
 from wpprep.tokenizer.utf8 import code_point_at
 from wpprep.vocab.counting.counts import ChunkCounts
 
-_LONGEST_CHUNK = 1 << 15  # bytes; longer ones are left to the tokenizer, for not all of one may be asked about
-_GROWTH = 8  # bytes of words that a byte of a chunk can become
-_DONE, _PROBE = range(2)  # why the kernel came back
+_LONGEST_CHUNK = 1 << 15  # bytes; of longer ones not all characters may be queried at once
+_GROWTH = 8  # maximum number of bytes of words per byte of a chunk
+_DONE, _PROBE = range(2)  # reasons for the kernel to return
 _NEXT, _BYTES, _WORDS, _STATES = range(4)
 
 
 def words_of_chunks(counts: ChunkCounts, characters: Characters) -> tuple[ChunkCounts, npt.NDArray[np.bool_]]:
-    """The words of chunks with the chunks' counts, not yet added up.
+    """Return the words of chunks with the chunks' counts; a word of several chunks is repeated.
+
+    Args:
+        counts: the chunks; the counts in the documents to learn from are used.
+        characters: normal form and kind of each character; queries the library for new ones.
 
     Returns:
-        The words, and ``bool[chunks]``: which chunks are left to the tokenizer.
+        The words, and ``bool[chunks]``: the chunks without words here, to pass to the library.
     """
-    text = np.empty(_GROWTH * len(counts.chunks), np.uint8)  # pages never written cost nothing
+    text = np.empty(_GROWTH * len(counts.chunks), np.uint8)  # memory pages never written cost nothing
     ends, owners = np.empty(len(counts.chunks), np.int64), np.empty(len(counts.chunks), np.int64)
     is_left, state = np.zeros(len(counts), np.bool_), np.zeros(_STATES, np.int64)
     while (
@@ -58,7 +65,7 @@ def words_of_chunks(counts: ChunkCounts, characters: Characters) -> tuple[ChunkC
 
 @inlined
 def _write(text: Bytes, n: int, code_point: Any) -> int:
-    """Write a code point as UTF-8 from ``text[n]`` on; returns where it ends."""
+    """Write a code point as UTF-8 from ``text[n]`` on; return the index after it."""
     if code_point < 0x80:
         text[n] = code_point
         return n + 1
@@ -75,10 +82,21 @@ def _spell(
     chunks: Bytes, chunk_ends: Ints, spellings: Spellings, bits: np.uint64,
     text: Bytes, ends: Ints, owners: Ints, is_left: npt.NDArray[np.bool_], state: Ints,
 ) -> int:  # fmt: skip
-    """Spell the words of the chunks from where ``state`` says on.
+    """Spell the words of the chunks from chunk ``state[_NEXT]`` on.
 
-    ``text`` and ``ends`` are filled; ``owners`` are the chunks that words are of. Chunks for the tokenizer are
-    marked in ``is_left``.
+    Args:
+        chunks: ``uint8``, the chunks in UTF-8, concatenated.
+        chunk_ends: ``int64[chunks]``, the end of each.
+        spellings: ``uint64[0x110000]``, normal form and kind of each code point (`tokenizer.characters`).
+        bits: bits of one character in a spelling.
+        text: ``uint8``, filled with the words in UTF-8.
+        ends: ``int64``, filled with the end of each word.
+        owners: ``int64``, filled with the chunk of each word.
+        is_left: ``bool[chunks]``, set for the chunks to pass to the library.
+        state: ``int64[3]``, next chunk, bytes and words so far; updated.
+
+    Returns:
+        `_DONE`, or `_PROBE` if the library must be queried for characters of chunk ``state[_NEXT]``.
     """
     n, n_words = state[_BYTES], state[_WORDS]
     code_points = (np.uint64(1) << bits) - np.uint64(1)

@@ -1,6 +1,7 @@
-"""Words: what the tokenizer makes of counted chunks, each of which is looked at once.
+"""Words of counted chunks, after normalisation and pre-tokenization; each distinct chunk is processed once.
 
-Most chunks are spelled character by character (`spelling`); the others go through the tokenizer.
+Most chunks are spelled character by character in a kernel (`spelling`); the others go through the `tokenizers`
+library, which defines the result. This module does not read text or cut chunks (`counts`).
 """
 
 from __future__ import annotations
@@ -20,21 +21,21 @@ from wpprep.tokenizer.utf8 import CODE_POINTS, code_point_at
 from wpprep.vocab.counting.counts import ChunkCounter, ChunkCounts
 from wpprep.vocab.counting.spelling import words_of_chunks
 
-_NOTICEABLE = 0.01  # share of Hangul and kana in the text
+_MAX_SHARE = 0.01  # fraction of Hangul and kana up to which accents are stripped
 
 
 @dataclass(frozen=True)
 class WordCounts:
-    """Distinct words with their counts, in no order that means anything.
+    """Distinct words with their counts, in no particular order.
 
     >>> words = WordCounts.of({"ab": 3, "한": 2})
     >>> len(words), words.text.tobytes().decode(), words.ends.tolist()
     (2, 'ab한', [2, 5])
 
     Attributes:
-        text: ``uint8``, the words in UTF-8, one after another.
+        text: ``uint8``, the words in UTF-8, concatenated.
         ends: ``int64[n]``, the end of each in ``text``.
-        counts: ``int64[n]``.
+        counts: ``int64[n]``, occurrences of each word.
     """
 
     text: Bytes
@@ -43,7 +44,7 @@ class WordCounts:
 
     @classmethod
     def of(cls, counts: Mapping[str, int]) -> WordCounts:
-        """Words from a dictionary."""
+        """Convert a dictionary of words and counts."""
         words = [word.encode() for word in counts]
         return cls(
             np.frombuffer(b"".join(words), np.uint8),
@@ -52,41 +53,46 @@ class WordCounts:
         )
 
     def __len__(self) -> int:
+        """Return the number of words."""
         return len(self.ends)
 
     def characters(self) -> Ints:
-        """``int64[0x110000]``, how often each code point occurs."""
+        """Count the occurrences of each code point, ``int64[0x110000]``."""
         totals = np.zeros(CODE_POINTS, np.int64)
         _add_characters(self.text, self.ends, self.counts, totals)
         return totals
 
     def as_dict(self) -> dict[str, int]:
-        """Words as a dictionary."""
+        """Return the words and counts as a dictionary."""
         words = ChunkCounts(self.text, self.ends, self.counts).strings()
         return dict(zip(words, self.counts.tolist(), strict=True))
 
 
 class PutAside(Protocol):
-    """Where words go that outgrow memory (`runs.Spill`)."""
+    """The interface of `runs.Spill`: a store on disk for counts above a memory limit, in bytes."""
 
     memory: int
 
-    def put_aside(self, counts: ChunkCounts) -> None: ...
+    def put_aside(self, counts: ChunkCounts) -> None:
+        """Store counts."""
 
-    def merged_counts(self) -> Iterator[ChunkCounts]: ...
+    def merged_counts(self) -> Iterator[ChunkCounts]:
+        """Yield all stored counts, each chunk once."""
 
 
 def count_words(
     parts: Iterable[ChunkCounts], rules: TextRules, min_word_count: int = 1, aside: PutAside | None = None
 ) -> WordCounts:
-    """Counts of words, those below ``min_word_count`` left out when all are known.
+    """Count the words of chunks, and drop those below ``min_word_count`` in total.
 
     Args:
-        parts: counted chunks, in any number of parts; their documents to learn from are taken.
-        aside: takes the words whenever they hold more than its memory; None keeps all at hand.
+        parts: counted chunks, in any number of parts; the counts in the documents to learn from are used.
+        rules: normalisation and pre-tokenization, which define the words.
+        min_word_count: minimum count of a word in the result.
+        aside: store for the words whenever they exceed its memory limit; None keeps all in memory.
 
     Raises:
-        VocabularyError: the rules strip accents, and the text is Korean or Japanese to a noticeable share.
+        VocabularyError: the rules strip accents, and at least 1 % of the text is Hangul or kana.
     """
     counter, is_aside = WordCounter(rules), False
     for part in parts:
@@ -95,7 +101,7 @@ def count_words(
             is_aside = True
             aside.put_aside(counter.result())
             counter.clear()
-    counter.refuse_loss()
+    counter.check_accents()
     if aside is None or not is_aside:
         return _frequent([counter.result()], min_word_count)
     aside.put_aside(counter.result())
@@ -103,7 +109,7 @@ def count_words(
 
 
 def _frequent(parts: Iterable[ChunkCounts], min_word_count: int) -> WordCounts:
-    """The words that are counted so often."""
+    """Return the words with a count of ``min_word_count`` or more."""
     texts, lengths, counts = [], [], []
     for part in parts:
         chosen = part.counts >= min_word_count
@@ -115,16 +121,17 @@ def _frequent(parts: Iterable[ChunkCounts], min_word_count: int) -> WordCounts:
 
 
 class WordCounter:
-    """Words of chunks that come in any number of parts."""
+    """Counter of words, to which counted chunks are added."""
 
     def __init__(self, rules: TextRules) -> None:
+        """Start with no words."""
         self._rules = rules
         self._counter = ChunkCounter(blank_rule())
-        self._characters = np.zeros(3, np.int64)  # Hangul, kana, all
+        self._characters = np.zeros(3, np.int64)  # occurrences of Hangul, of kana, and of all characters
 
     def add(self, counts: ChunkCounts) -> None:
-        """Count the words of chunks."""
-        if len(counts) and not counts.counts.all():  # chunks that only held-out documents have
+        """Add the words of chunks, with the chunks' counts in the documents to learn from."""
+        if len(counts) and not counts.counts.all():  # some chunks are in held-out documents only
             counts = _taken(counts, np.flatnonzero(counts.counts), np.diff(counts.ends, prepend=0))
         if self._rules.strips_accents:
             self._characters += _at_risk(counts)
@@ -133,37 +140,42 @@ class WordCounter:
         self._add_others(_taken(counts, np.flatnonzero(is_left), np.diff(counts.ends, prepend=0)))
 
     def result(self) -> ChunkCounts:
-        """The words so far."""
+        """Return the words so far."""
         return self._counter.result()
 
     def clear(self) -> None:
-        """Forget the words, which were put aside."""
+        """Remove the words so far, after they were stored elsewhere."""
         self._counter.clear()
 
-    def refuse_loss(self) -> None:
-        """Stop where stripping accents would take Hangul syllables apart or dakuten away."""
+    def check_accents(self) -> None:
+        """Raise if stripping accents would decompose Hangul syllables or remove dakuten.
+
+        Raises:
+            VocabularyError: at least 1 % of the characters are affected; names the option to use.
+        """
         hangul, kana, all_ = self._characters.tolist()
         share = (hangul + kana) / max(1, all_)
-        if share >= _NOTICEABLE:
+        if share >= _MAX_SHARE:
             lost = " and ".join(
                 name
                 for name, count in (
-                    ("Hangul syllables would fall apart into their letters", hangul),
+                    ("Hangul syllables would be decomposed into letters", hangul),
                     ("kana would lose their dakuten (\u304c becomes \u304b)", kana),
                 )
                 if count
             )
             raise VocabularyError(
-                f"strip_accents on this corpus, of which {share:.1%} are Hangul or kana: {lost}; "
-                "keep_accents (--keep-accents) keeps them, lowercase alone does not touch them"
+                f"strip_accents: {share:.1%} of the characters of this corpus are Hangul or kana: {lost}; use "
+                "keep_accents (--keep-accents), which keeps them; lowercase alone does not change them"
             )
 
     @property
     def nbytes(self) -> int:
-        """Memory held, in bytes."""
+        """Memory used by words and counts, in bytes."""
         return self._counter.nbytes
 
     def _add_others(self, others: ChunkCounts) -> None:
+        """Add the words of chunks that go through the `tokenizers` library."""
         words: list[bytes] = []
         times: list[int] = []
         for made, count in zip(
@@ -177,7 +189,7 @@ class WordCounter:
 
 
 def _taken(counts: ChunkCounts, rows: Ints, lengths: Ints) -> ChunkCounts:
-    """Some of the chunks."""
+    """Return the chunks at the indices ``rows``, ascending; ``lengths`` are those of all chunks."""
     chosen = np.zeros(len(counts), np.bool_)
     chosen[rows] = True
     text = counts.chunks[np.repeat(chosen, lengths)]
@@ -185,13 +197,14 @@ def _taken(counts: ChunkCounts, rows: Ints, lengths: Ints) -> ChunkCounts:
 
 
 def _at_risk(counts: ChunkCounts) -> Ints:
-    """Characters of the text that are Hangul, kana, and all."""
+    """Count the occurrences of Hangul, of kana, and of all characters."""
     characters = WordCounts(counts.chunks, counts.ends, counts.counts).characters()
     return np.array([characters[0xAC00:0xD7A4].sum(), characters[0x3040:0x3100].sum(), characters.sum()])
 
 
 @kernel
 def _add_characters(text: Bytes, ends: Ints, counts: Ints, totals: Ints) -> None:
+    """Add the occurrences of each code point to ``totals``, ``int64[0x110000]``."""
     i = np.uint64(0)
     for w in range(len(ends)):
         while i < np.uint64(ends[w]):

@@ -1,9 +1,9 @@
-"""The merge kernel: pairs of pieces become pieces, the best by a score first.
+"""The merge kernel: pairs of pieces become pieces, the pair with the highest score first.
 
 segmentation   counted words as sequences of pieces
-scores         what a merge is chosen by
-best_pair      the pair with the best score, by bounds and a heap
+scores         the scores that the next merge is chosen by
+best_pair      the pair with the highest score, found by upper bounds and a heap
 heap           the heap
-apply_merge    replace a pair in every word that holds it
-merges         the loop over all of them
+apply_merge    replacement of a pair in every word that contains it
+merges         the loop over these
 """

@@ -1,8 +1,8 @@
-"""One merge, at every place of its pair.
+"""One merge, applied at every place of its pair.
 
-Both kernels walk a pair's list in ascending order, which is left to right within a word; `segmentation` has the
-layout that they keep. What a merge appends is first written down in order, and laid into the pool once it is
-known which of the new pairs are frequent enough to be kept.
+Both kernels walk a pair's list in ascending order, which is left to right within a word; the layout that they
+maintain is drawn in `segmentation`. The places of new pairs are first collected in ``fresh``, in order, and
+copied to the pool once it is known which of the new pairs are frequent enough to be kept.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from wpprep.vocab.merging.segmentation import (
 
 @kernel
 def merge_places(seg: Any, p: int, least: int) -> int:
-    """Merge a pair at all its places, left to right, into a new piece.
+    """Merge pair ``p`` at all its places, left to right, into a new piece.
 
-    The pairs that the product makes with its neighbours get the numbers from the old ``counters[N_PAIRS]`` on.
+    The pairs of the product and its neighbours are numbered from the old ``counters[N_PAIRS]`` on; those that
+    occur less than ``least`` times are dropped.
 
     Returns:
-        The number of merges, each with its word's count.
+        The number of merges, each multiplied by its word's count.
     """
     places, place_counts, fresh = seg.places, seg.place_counts, seg.fresh
     pairs, pair_counts = seg.pairs, seg.pair_counts
@@ -44,16 +45,16 @@ def merge_places(seg: Any, p: int, least: int) -> int:
     for i in range(pairs[p, FIRST], pairs[p, END]):
         place = seg.pool[i]
         if places[place, PAIR] != p:
-            continue  # another merge was here, or, in aaa, this one
+            continue  # changed by another merge, or, in aaa, by this one
         second, after, count = place + length_a, place + length, place_counts[place, COUNT]
         merged += count
-        # 1. The pair of b and what comes after it is gone; a and b are one piece.
+        # 1. Remove the pair of b and the piece after it; a and b become one piece.
         old = places[second, PAIR]
         if old >= 0:
             pair_counts[old] -= count
         places[second, PAIR] = -1
         places[place, PIECE], places[after - 1, PIECE] = product, -1 - length
-        # 2. The piece before makes a new pair with the product.
+        # 2. Pair the piece before with the product.
         mark = places[place - 1, PIECE]
         if mark != EDGE:
             before = place - 1 if mark >= 0 else place + 1 + mark
@@ -65,7 +66,7 @@ def merge_places(seg: Any, p: int, least: int) -> int:
             pairs[q, END] += 1
             places[before, PAIR], fresh[n_fresh, 0], fresh[n_fresh, 1] = q, before, q
             n_fresh += 1
-        # 3. So does the product with the piece after.
+        # 3. Pair the product with the piece after.
         q, following = -1, places[after, PIECE]
         if following >= 0:
             q, n_pairs = _new_pair(seg, following, 1, product, n_pairs)
@@ -86,7 +87,7 @@ def merge_places(seg: Any, p: int, least: int) -> int:
 
 @inlined
 def _new_pair(seg: Any, other: int, side: int, product: int, n_pairs: int) -> tuple[int, int]:
-    """The pair of the product and a piece on its left (side 0) or right (1), and how many pairs there are."""
+    """Return the pair of the product and a piece on its left (side 0) or right (1), and the number of pairs."""
     column = 0 if other == product else side
     q = int(seg.new_pairs[other, column])
     if q < 0:
@@ -102,7 +103,7 @@ def _new_pair(seg: Any, other: int, side: int, product: int, n_pairs: int) -> tu
 
 @inlined
 def _keep_frequent(seg: Any, first_pair: int, n_pairs: int, n_fresh: int, least: int) -> None:
-    """Drop the rare ones of the pairs just made, and lay the lists of the others into the pool."""
+    """Drop the rare pairs among the new ones, and copy the lists of the others to the pool."""
     kept, end = first_pair, seg.counters[POOL_END]
     for q in range(first_pair, n_pairs):
         left, right = seg.pairs[q, LEFT], seg.pairs[q, RIGHT]
@@ -129,7 +130,7 @@ def _keep_frequent(seg: Any, first_pair: int, n_pairs: int, n_fresh: int, least:
 
 @kernel
 def merges_in_runs(seg: Any, p: int) -> int:
-    """How many merges the pair (a, a) allows: in a run of equal pieces every second place only."""
+    """Count the merges that the pair (a, a) allows: in a run of equal pieces, every second place."""
     total, length, taken = 0, seg.lengths[seg.pairs[p, LEFT]], -1
     for i in range(seg.pairs[p, FIRST], seg.pairs[p, END]):
         place = seg.pool[i]

@@ -1,16 +1,16 @@
-"""Which pair is best, without following every change of every score: a heap of upper bounds.
+"""The best pair, without following every change of every score: a heap of upper bounds (lazy evaluation).
 
-Under `frequency` a pair's count is its score and only falls, so the heap holds counts, and a pair that
-comes to the top with an old one goes back with its count of now.
+Under `frequency` a pair's count is its score and only falls, so the heap holds counts. A pair that comes to the
+top with an outdated count is pushed back with its current one.
 
 Under `likelihood` and `ratio` a score rises whenever one of its two pieces becomes rarer, which happens with
-every merge, and following each rise costs more than all merges together. So a bound is taken with a floor
-under the counts of a and b, and holds until one of them falls through its floor; only then are the pairs of
-that piece scored again. There are two floors: far, under which nearly all pairs live and are hardly ever
-looked at, and near, to which a pair moves when its far bound comes to the top. The best pair is one whose
-exact score is not below any other bound.
+every merge; following each rise would cost more than all merges together. So a bound is computed with lower
+limits (floors) of the counts of a and b, and is valid until one of these counts falls below its floor. Only
+then are the pairs of that piece scored again. There are two floors: far, which nearly all pairs use and which
+is rarely reached, and near, to which a pair changes when its far bound comes to the top. The best pair is one
+whose exact score is not below any other bound.
 
-A bound also stays one when n or N falls; it overshoots then, and is taken again when it comes to the top.
+A bound stays valid when n or N falls; it is then too high, and is computed again when it comes to the top.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from wpprep.vocab.merging.heap import comes_first, drop_top, keep_live, push, si
 from wpprep.vocab.merging.scores import FREQUENCY, RATIO, merge_score
 from wpprep.vocab.merging.segmentation import LEFT, RIGHT, TOTAL, Int32s
 
-FAR, NEAR = range(2)  # the two floors a bound can be taken with
+FAR, NEAR = range(2)  # the two floors that a bound can be computed with
 
 
 @inlined
 def _floor_below(count: Any, level: int) -> Any:
-    """The floor to put under a count."""
+    """Return the floor to set for a count."""
     return count - count // 2 if level == FAR else count - count // 256
 
 
 @kernel
 def set_floors(seg: Any, piece: int) -> None:
-    """Put floors under a piece that has no pairs in the heap yet."""
+    """Set the floors of a piece that has no pairs in the heap yet."""
     for level in (FAR, NEAR):
         seg.floors[piece, level] = _floor_below(seg.piece_counts[piece], level)
 
 
 @kernel
 def _bound(seg: Any, code: int, p: int) -> float:
-    """A score that the pair cannot exceed while its pieces stay above their floors."""
+    """Return a score that the pair cannot exceed while the counts of its pieces are not below their floors."""
     a, b, n = seg.pairs[p, LEFT], seg.pairs[p, RIGHT], seg.pair_counts[p]
     level = NEAR if seg.is_near[p] else FAR
     floor_a, floor_b = seg.floors[a, level], seg.floors[b, level]
@@ -58,8 +58,8 @@ def _bound(seg: Any, code: int, p: int) -> float:
 
 
 @kernel
-def _exact(seg: Any, code: int, p: Any) -> float:
-    """The pair's score now."""
+def exact_score(seg: Any, code: int, p: Any) -> float:
+    """Return the pair's current score."""
     a, b, n = seg.pairs[p, LEFT], seg.pairs[p, RIGHT], seg.pair_counts[p]
     if a == b:
         n = merges_in_runs(seg, p)
@@ -69,6 +69,7 @@ def _exact(seg: Any, code: int, p: Any) -> float:
 
 @inlined
 def _enter_lists(seg: Any, p: int, level: int) -> None:
+    """Add the pair to the lists of its two pieces."""
     left, right = seg.pairs[p, LEFT], seg.pairs[p, RIGHT]
     seg.next_member[2 * p, level] = seg.first_member[left, level]
     seg.first_member[left, level] = 2 * p
@@ -79,7 +80,7 @@ def _enter_lists(seg: Any, p: int, level: int) -> None:
 
 @kernel
 def offer(seg: Any, heap: Any, code: int, first: Any, stop: Any) -> None:
-    """Enter the pairs numbered from ``first`` to ``stop``, all new, into lists and heap."""
+    """Add the new pairs ``first`` to ``stop`` to the lists of their pieces and to the heap."""
     for p in range(first, stop):
         if code == FREQUENCY:
             _raise_key(seg, heap, p, float(seg.pair_counts[p]))
@@ -90,7 +91,7 @@ def offer(seg: Any, heap: Any, code: int, first: Any, stop: Any) -> None:
 
 @inlined
 def _raise_key(seg: Any, heap: Any, p: int, key: float) -> None:
-    """Give a pair a higher bound; the entry with the lower one stays behind."""
+    """Set a higher bound for a pair; its entry with the lower bound stays in the heap, outdated."""
     if key > seg.pair_keys[p]:
         if heap.size[0] == len(heap.keys):
             keep_live(heap, seg.pair_keys, seg.pairs)
@@ -100,7 +101,7 @@ def _raise_key(seg: Any, heap: Any, p: int, key: float) -> None:
 
 @kernel
 def bound_again(seg: Any, heap: Any, code: int, piece: int, least: int) -> None:
-    """Score the pairs of a piece again that fell through a floor, and lower the floor."""
+    """If a piece's count is below a floor, lower the floor and bound again the pairs that use it."""
     for level in (FAR, NEAR):
         if seg.piece_counts[piece] >= seg.floors[piece, level]:
             continue
@@ -108,7 +109,7 @@ def bound_again(seg: Any, heap: Any, code: int, piece: int, least: int) -> None:
         previous, node = -1, seg.first_member[piece, level]
         while node >= 0:
             p, following = node >> 1, seg.next_member[node, level]
-            if seg.pair_counts[p] < least or (level == FAR and seg.is_near[p]):  # take it out of the list
+            if seg.pair_counts[p] < least or (level == FAR and seg.is_near[p]):  # remove it from the list
                 if previous < 0:
                     seg.first_member[piece, level] = following
                 else:
@@ -121,7 +122,7 @@ def bound_again(seg: Any, heap: Any, code: int, piece: int, least: int) -> None:
 
 @kernel
 def most_frequent(seg: Any, heap: Any, least: int) -> int:
-    """The pair with the highest count, left in the heap; -1 if none has ``least``."""
+    """Return the pair with the highest count, without removing it; -1 if no count is ``least`` or more."""
     pair_counts, pairs = seg.pair_counts, seg.pairs
     while heap.size[0] > 0:
         p = heap.pairs[0]
@@ -138,21 +139,24 @@ def most_frequent(seg: Any, heap: Any, least: int) -> int:
 
 @kernel
 def best_scored(seg: Any, heap: Any, code: int, least: int, held: Int32s) -> int:
-    """The pair with the best exact score, left in the heap; -1 if no merge gains."""
+    """Return the pair with the highest exact score, without removing it; -1 if no merge gains.
+
+    ``held`` is scratch space for the pairs taken off the heap meanwhile, ``int32[pairs]``.
+    """
     pairs, pair_keys = seg.pairs, seg.pair_keys
     best: Any = np.int64(-1)
     best_score, n_held, is_certain = 0.0, 0, False
     while heap.size[0] > 0 and heap.keys[0] >= best_score and not is_certain:
         p, key = np.int64(heap.pairs[0]), heap.keys[0]
         if key != pair_keys[p] or seg.pair_counts[p] < least or key <= 0.0:
-            drop_top(heap)  # replaced by a later entry, or worth nothing
+            drop_top(heap)  # replaced by a later entry, too rare, or without gain
         elif _tighten(seg, code, p) < key:
             heap.keys[0] = pair_keys[p]
         else:
             drop_top(heap)
             held[n_held] = p
             n_held += 1
-            score = _exact(seg, code, p)
+            score = exact_score(seg, code, p)
             is_certain = score == key
             if score > best_score or (score == best_score and best >= 0 and comes_first(p, best, pairs)):
                 best, best_score = p, score
@@ -164,13 +168,13 @@ def best_scored(seg: Any, heap: Any, code: int, least: int, held: Int32s) -> int
 
 @kernel
 def _tighten(seg: Any, code: int, p: Any) -> float:
-    """Take the bound of a pair again, with near floors, and keep it if it is lower; returns it."""
+    """Bound a pair again with near floors, keep the bound if it is lower, and return it."""
     was_near, seg.is_near[p] = seg.is_near[p], True
     tight = _bound(seg, code, p)
     if tight < seg.pair_keys[p]:
         seg.pair_keys[p] = tight
         if not was_near:
-            _enter_lists(seg, p, NEAR)  # its places in the far lists go when these are next walked
+            _enter_lists(seg, p, NEAR)  # `bound_again` removes it from the far lists
     else:
-        seg.is_near[p] = was_near  # a far floor just taken may be the higher one
+        seg.is_near[p] = was_near  # a far floor that was just lowered can be the higher one
     return float(tight)

@@ -1,9 +1,10 @@
-"""A binary heap of pairs, best first: by key, then by the ids of the pair, smallest first.
+"""A binary heap of pairs, highest key first; ties go to the smaller ids of the pair's pieces.
 
-The heap holds what was true when an entry was pushed; the merge kernel knows which entries still count.
-
-    keys   float64[capacity]    entry i stands below entry (i - 1) // 2
+    keys   float64[capacity]    the parent of entry i is entry (i - 1) // 2
     pairs  int32[capacity]      a row of ``ids``, whose first two columns are the pair's pieces
+
+An entry keeps the key it was pushed with: keys are not updated (lazy deletion), and outdated entries are
+recognised by the caller (`best_pair`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from wpprep.kernels import inlined, kernel
 
 
 class Heap(NamedTuple):
-    """Entries of a heap and, in ``size[0]``, how many are in use."""
+    """Entries of a heap and, in ``size[0]``, the number in use."""
 
     keys: npt.NDArray[np.float64]
     pairs: npt.NDArray[np.int32]
@@ -25,13 +26,13 @@ class Heap(NamedTuple):
 
 
 def new_heap(capacity: int) -> Heap:
-    """An empty heap."""
+    """Return an empty heap."""
     return Heap(np.empty(capacity, np.float64), np.empty(capacity, np.int32), np.zeros(1, np.int64))
 
 
 @kernel
 def comes_first(p: Any, q: Any, ids: Any) -> bool:
-    """Whether pair ``p`` has the smaller ids: the order among equal keys."""
+    """Return whether pair ``p`` has the smaller ids, which orders equal keys."""
     if ids[p, 0] != ids[q, 0]:
         return bool(ids[p, 0] < ids[q, 0])
     return bool(ids[p, 1] < ids[q, 1])
@@ -39,12 +40,13 @@ def comes_first(p: Any, q: Any, ids: Any) -> bool:
 
 @inlined
 def _is_better(key: float, p: int, other_key: float, q: int, ids: Any) -> bool:
+    """Return whether entry (key, p) comes before entry (other_key, q)."""
     return key > other_key or (key == other_key and comes_first(np.int64(p), np.int64(q), ids))
 
 
 @inlined
 def push(heap: Any, key: float, pair: int, ids: Any) -> None:
-    """Add an entry; the caller has made sure that there is room."""
+    """Add an entry; there must be room for it."""
     keys, pairs, i = heap.keys, heap.pairs, heap.size[0]
     heap.size[0] = i + 1
     while i > 0:
@@ -58,14 +60,14 @@ def push(heap: Any, key: float, pair: int, ids: Any) -> None:
 
 @inlined
 def drop_top(heap: Any) -> None:
-    """Put the last entry in the place of the best, ``keys[0]`` and ``pairs[0]``; `sift_down` must follow."""
+    """Replace the top entry, ``keys[0]`` and ``pairs[0]``, by the last; call `sift_down` afterwards."""
     last = heap.size[0] - 1
     heap.keys[0], heap.pairs[0], heap.size[0] = heap.keys[last], heap.pairs[last], last
 
 
 @inlined
 def sift_down(heap: Any, i: int, ids: Any) -> None:
-    """Restore the order where entry ``i`` may be worse than those below it."""
+    """Restore the heap order after entry ``i`` became smaller."""
     keys, pairs, size = heap.keys, heap.pairs, heap.size[0]
     key, pair = keys[i], pairs[i]
     while True:
@@ -84,7 +86,7 @@ def sift_down(heap: Any, i: int, ids: Any) -> None:
 
 @kernel
 def keep_live(heap: Any, live_keys: Any, ids: Any) -> None:
-    """Throw out the entries whose key is not their pair's live one, and restore the order."""
+    """Remove the entries whose key is not their pair's in ``live_keys``, and restore the heap order (Floyd)."""
     keys, pairs, kept = heap.keys, heap.pairs, 0
     for i in range(heap.size[0]):
         if keys[i] == live_keys[pairs[i]]:

@@ -1,4 +1,4 @@
-"""Merge scores: how much is gained by making the pair (a, b) one piece.
+"""Merge scores: the gain of replacing the pair (a, b) by one piece.
 
 With counts c over the current segmentation and N their sum, a merge of n occurrences turns c_a into
 c_a - n, c_b into c_b - n, and N into N - n; the product, a new piece, gets the count n:
@@ -6,14 +6,15 @@ c_a - n, c_b into c_b - n, and N into N - n; the product, a new piece, gets the 
 - ``frequency``: n, the count of the pair. Byte pair encoding (Sennrich et al., arXiv 1508.07909).
 - ``likelihood``: the exact gain in the unigram log-likelihood L = sum c ln c - N ln N of the corpus, in
   nats; WordPiece as Schuster and Nakajima (ICASSP 2012) describe it.
-- ``ratio``: n / (c_a c_b), the textbooks' p(ab) / (p(a) p(b)), which favours rare pairs.
+- ``ratio``: n / (c_a c_b), p(ab) / (p(a) p(b)) up to a factor, as textbooks describe WordPiece; favours rare
+  pairs.
 
-All three fall (or stay) when c_a or c_b grows, and a positive one falls when n or N does; the merge
-kernel's bounds rest on that. Scores go by an integer code, because a function argument would defeat Numba's
-cache on disk.
+All three fall or stay equal when c_a or c_b grows, and a positive score falls when n or N falls; the bounds in
+`best_pair` depend on this. Scores are selected by an integer code, because Numba cannot cache kernels on disk
+that take functions as arguments.
 
-The gain is computed as n ln(n N / (c_a c_b)), its first-order part, plus (c_a - n) ln(1 - n / c_a) and its
-like for b and N: differences of x ln x would lose, on a large corpus, the digits that tell two pairs apart.
+The gain is computed as n ln(n N / (c_a c_b)), its first-order part, plus (c_a - n) ln(1 - n / c_a) and the
+same terms of b and N: differences of x ln x would lose, on a large corpus, the digits that distinguish pairs.
 
     >>> round(float(merge_score(LIKELIHOOD, 4, 4, 4, 28, False)), 2)
     11.48
@@ -35,7 +36,7 @@ _NEAR_ONE = 0.171573  # |s| below which a number lies between the square roots o
 
 @inlined
 def _ln_by_s(s: float) -> float:
-    """ln((1 + s) / (1 - s)) = 2 artanh s for |s| up to _NEAR_ONE, by its series."""
+    """Compute ln((1 + s) / (1 - s)) = 2 artanh s for |s| up to _NEAR_ONE, by its series."""
     square = s * s
     total = 0.0
     if square < 1e-4:  # the next term is below 1e-16 of the first
@@ -49,10 +50,10 @@ def _ln_by_s(s: float) -> float:
 
 @kernel
 def ln(x: float) -> float:
-    """The natural logarithm by plain arithmetic, for x > 0.
+    """Compute the natural logarithm of x > 0 by plain arithmetic; the relative error is below 1e-15.
 
-    The C library's own differs in the last bit from processor to processor, which would let a near-tie
-    between two merges fall one way here and the other way there. The relative error stays below 1e-15.
+    The C library's logarithm differs in the last bit between processors, so that a near-tie between two merges
+    could be decided differently on two machines.
     """
     mantissa, exponent = math.frexp(x)
     if mantissa < _SQRT_HALF:
@@ -63,7 +64,7 @@ def ln(x: float) -> float:
 
 @kernel
 def rest_times_ln(c: int, n: int) -> float:
-    """(c - n) ln((c - n) / c), the part of a gain that a count c contributes beyond first order; 0 if n = c."""
+    """Compute (c - n) ln((c - n) / c), the contribution of a count c beyond first order; 0 if n = c."""
     rest = float(c - n)
     if n == c:
         return 0.0
@@ -75,14 +76,15 @@ def rest_times_ln(c: int, n: int) -> float:
 
 @kernel
 def merge_score(code: int, n: int, c_a: int, c_b: int, total: int, same: bool) -> float:
-    """The score of a merge; zero or less means that nothing is gained.
+    """Compute the score of a merge; zero or less means no gain.
 
     Args:
         code: one of FREQUENCY, LIKELIHOOD, RATIO.
-        n: occurrences that would be merged.
-        c_a, c_b: counts of the two pieces.
+        n: number of occurrences that would be merged.
+        c_a: count of the left piece.
+        c_b: count of the right piece.
         total: sum of all counts, N.
-        same: whether a and b are the same piece, which then loses 2 n.
+        same: whether a and b are the same piece; its count then falls by 2 n.
     """
     if code == FREQUENCY:
         return float(n)

@@ -1,19 +1,19 @@
 """The corpus as pieces: places in words, pairs with the lists of their places, pieces with counts.
 
-The time of a merge is the time of its cache misses, so what it touches at one place lies in one row of 16
-bytes, and a pair's places lie side by side in one ascending stretch of ``pool``:
+The time of a merge is dominated by cache misses, so the data of one place are in one row of 16 bytes, and a
+pair's places are one contiguous, ascending range of ``pool``:
 
-    places  int32[n, 4]     piece | pair | count (int64)       a row for each character of ``CountedWords``
+    places  int32[n, 4]     piece | pair | count (int64)       one row per character of ``CountedWords``
     pairs   int32[room, 4]  left | right | first | end         its places are pool[first:end]
 
-At the first character of a piece, ``piece`` is the piece and ``pair`` the pair that it makes with the piece
-after it (-1: none). At the last character of a longer piece, ``piece`` says how to find its first one: -2 less
-the distance. At an edge of a word, or a dropped character, it is -1. ``count`` is the word's.
+At the first character of a piece, ``piece`` is the piece and ``pair`` the pair of it and the piece after it
+(-1: none). At the last character of a longer piece, ``piece`` is -2 minus the distance to its first character.
+At an edge of a word, or a dropped character, it is -1. ``count`` is the word's count.
 
-Lists are never edited: an entry holds as long as its place still names the pair. Two facts, proved in
-`merges`, keep this simple. The pairs that a merge makes are all new, for they hold the product, a new
-piece; and a pair's count never rises once that merge is over, so a pair below the least count is dropped
-then and there.
+Lists are never edited: an entry is valid as long as its place still has the pair. Two facts, proved in
+`merges`, keep this simple. The pairs that a merge makes are all new, since they contain the product, a new
+piece; and a pair's count never rises after the merge that made it, so a pair below the minimum count is dropped
+at once.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ EDGE = -1
 PIECE, PAIR = range(2)  # columns of a place; the count is column COUNT of its int64 view
 COUNT = 1
 LEFT, RIGHT, FIRST, END = range(4)  # columns of a pair
-N_PAIRS, N_PIECES, POOL_END, TOTAL = range(4)  # places in ``counters``
+N_PAIRS, N_PIECES, POOL_END, TOTAL = range(4)  # indices of ``counters``
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class CountedWords:
 
     Attributes:
         characters: ``int32``, character ids of all words as drawn above; -1 also stands for a dropped
-            character, whose neighbours are never glued.
-        ends: ``int64[n]``, where the -1 behind each word stands.
-        counts: ``int64[n]``.
+            character; no merge crosses it.
+        ends: ``int64[n]``, index of the -1 after each word.
+        counts: ``int64[n]``, occurrences of each word.
         alphabet_size: number of character ids.
     """
 
@@ -58,26 +58,27 @@ class CountedWords:
 
 
 class Segmentation(NamedTuple):
-    """The state that all kernels share.
+    """The state that all kernels of merging share.
 
     Attributes:
-        places: ``int32[characters, 4]``, see above; ``place_counts`` is its ``int64[characters, 2]`` view.
-        pool: ``int32``, the lists of all pairs; no more than two entries for each merge at a place.
+        places: ``int32[characters, 4]``, see above.
+        place_counts: the ``int64[characters, 2]`` view of ``places``.
+        pool: ``int32[3 * characters]``, the lists of all pairs; a merge appends at most two entries per place.
         pairs: ``int32[room, 4]``, see above.
-        pair_counts: ``int64[room]``, occurrences now (in aaa the pair (a, a) counts twice).
-        pair_keys: ``float64[room]``, the bound of the pair's live heap entry; 0: none.
-        is_near: ``bool[room]``, which floors the pair's bound is taken with (`merges`).
+        pair_counts: ``int64[room]``, current occurrences (in aaa the pair (a, a) counts twice).
+        pair_keys: ``float64[room]``, key of the pair's valid heap entry; 0: none.
+        is_near: ``bool[room]``, whether the pair's bound is computed with near floors (`best_pair`).
         next_member: ``int32[2 * room, 2]``: node 2p is pair p in the (far, near) list of its left piece, node
             2p + 1 in that of its right piece.
         lengths: ``int32[pieces]``, in characters.
-        piece_counts: ``int64[pieces]``, occurrences now.
-        floors: ``int64[pieces, 2]``, the (far, near) counts that bounds were taken with.
-        first_member: ``int32[pieces, 2]``, first node of the lists of the piece's pairs.
-        new_pairs: ``int32[pieces, 2]``, the pairs that the merge at work has made of each piece before its
-            product, and of its product before each piece (-1: none; all are, between merges).
-        fresh: ``int32[entries, 2]``, room for what that merge appends: (place, pair).
-        renumbered: ``int32[entries]``, room for its pairs' final numbers.
-        counters: ``int64[4]``.
+        piece_counts: ``int64[pieces]``, current occurrences.
+        floors: ``int64[pieces, 2]``, the (far, near) counts that bounds are computed with.
+        first_member: ``int32[pieces, 2]``, first node of the (far, near) list of the piece's pairs.
+        new_pairs: ``int32[pieces, 2]``, pairs made by the current merge: of each piece before its product, and
+            of its product before each piece (-1: none, as are all between merges).
+        fresh: ``int32[entries, 2]``, scratch space: (place, pair) of the new pairs' places, in order.
+        renumbered: ``int32[entries]``, scratch space: final numbers of the new pairs.
+        counters: ``int64[4]``: number of pairs, number of pieces, end of the pool in use, sum of piece counts.
     """
 
     places: Int32s
@@ -98,15 +99,19 @@ class Segmentation(NamedTuple):
     counters: Int64s
 
 
-def new_segmentation(words: CountedWords, least: int) -> Segmentation:
-    """The words as single characters, with every pair of neighbours that occurs ``least`` times."""
+def new_segmentation(words: CountedWords, least: int, room: int | None = None) -> Segmentation:
+    """Segment the words into single characters, with every adjacent pair that occurs ``least`` times or more.
+
+    ``room`` is the number of pairs to allocate memory for; by default four times as many as there are.
+    """
     places = np.empty((len(words.characters), 4), np.int32)
     piece_counts = np.zeros(words.alphabet_size, np.int64)
     _enter_words(words.characters, words.ends, words.counts, places, places.view(np.int64), piece_counts)
     pairs, pair_counts = _enter_pairs(places, least)
     pool = np.empty(max(1, 3 * len(words.characters)), np.int32)
     longest = _enter_lists(places, pairs, pool)
-    room, n = max(1024, 4 * len(pairs)), len(pairs)
+    n = len(pairs)
+    room = max(1024, 4 * n) if room is None else max(room, n)
     arrays = _pair_arrays(room) | _piece_arrays(words.alphabet_size)
     arrays["pairs"][:n], arrays["pair_counts"][:n], arrays["pair_keys"][:n] = pairs, pair_counts, 0.0
     arrays["is_near"][:n] = False
@@ -124,7 +129,7 @@ def new_segmentation(words: CountedWords, least: int) -> Segmentation:
 
 
 def with_room_for_pairs(seg: Segmentation) -> Segmentation:
-    """The same segmentation with room for twice as many pairs."""
+    """Return the same segmentation with room for twice as many pairs."""
     count = int(seg.counters[N_PAIRS])
     arrays = _pair_arrays(2 * len(seg.pairs) + len(seg.fresh))
     for name in ("pairs", "pair_counts", "pair_keys", "is_near"):
@@ -134,7 +139,7 @@ def with_room_for_pairs(seg: Segmentation) -> Segmentation:
 
 
 def with_room_for_pieces(seg: Segmentation, room: int) -> Segmentation:
-    """The same segmentation with room for more pieces."""
+    """Return the same segmentation with room for ``room`` pieces."""
     count = int(seg.counters[N_PIECES])
     arrays = _piece_arrays(room)
     for name, array in arrays.items():
@@ -166,7 +171,7 @@ def _piece_arrays(room: int) -> dict[str, Any]:
 def _enter_words(
     characters: Int32s, ends: Ints, counts: Ints, places: Int32s, place_counts: Int64s, piece_counts: Int64s
 ) -> None:
-    """Fill the rows of all places but for their pairs, and count the characters."""
+    """Fill the rows of all places except their pairs, and count the characters."""
     first = 0
     for w in range(len(ends)):
         for place in range(first, ends[w]):
@@ -178,31 +183,35 @@ def _enter_words(
 
 
 def _enter_pairs(places: Int32s, least: int) -> tuple[Int32s, Int64s]:
-    """Name the pair of every place, by way of a hash table that grows; forget those of fewer occurrences.
+    """Set the pair of every place, numbered with a growing hash table; drop pairs below ``least`` occurrences.
 
     Returns:
         ``pairs``, with the lengths of the lists in the column END, and ``pair_counts``.
     """
     room = 1 << 11
     pairs, counts, slots = np.zeros((room, 4), np.int32), np.zeros(room, np.int64), np.zeros(2 * room, np.int32)
-    place, n_pairs = _name_pairs(places, places.view(np.int64), 0, slots, pairs, counts, 0)
+    place, n_pairs = _number_pairs(places, places.view(np.int64), 0, slots, pairs, counts, 0)
     while place < len(places):
         pairs = np.concatenate([pairs, np.zeros_like(pairs)])
         counts = np.concatenate([counts, np.zeros_like(counts)])
         slots = np.zeros(2 * len(slots), np.int32)
         _fill_slots(slots, pairs, n_pairs)
-        place, n_pairs = _name_pairs(places, places.view(np.int64), place, slots, pairs, counts, n_pairs)
+        place, n_pairs = _number_pairs(places, places.view(np.int64), place, slots, pairs, counts, n_pairs)
     kept = _drop_rare(places, pairs, counts, np.empty(n_pairs, np.int32), least)
     return pairs[:kept], counts[:kept]
 
 
 @kernel
-def _name_pairs(
+def _number_pairs(
     places: Int32s, place_counts: Int64s, place: int, slots: Int32s, pairs: Int32s, counts: Int64s, n_pairs: int
 ) -> tuple[int, int]:
-    """Name and count from ``place`` on; returns where room for pairs ran out, and how many there are."""
+    """Number and count the pairs from ``place`` on.
+
+    Returns:
+        The place at which the room for pairs ran out (``len(places)``: it did not), and the number of pairs.
+    """
     while place < len(places):
-        # The last place is an edge, which has no place after it.
+        # The last place is an edge, with no place after it.
         left, right = places[place, PIECE], places[min(place + 1, len(places) - 1), PIECE]
         p = -1
         if left >= 0 and right >= 0:
@@ -223,14 +232,14 @@ def _name_pairs(
 
 @kernel
 def _fill_slots(slots: Int32s, pairs: Int32s, n_pairs: int) -> None:
-    """Enter the pairs into an empty table."""
+    """Insert the pairs into an empty hash table."""
     for p in range(n_pairs):
         slots[_free_slot(slots, pairs, pairs[p, LEFT], pairs[p, RIGHT])] = p + 1
 
 
 @kernel
 def _drop_rare(places: Int32s, pairs: Int32s, counts: Int64s, renumbered: Int32s, least: int) -> int:
-    """Drop the rare pairs and number the others, whose number is returned, anew."""
+    """Drop the pairs below ``least`` occurrences, renumber the others and return their number."""
     kept = 0
     for p in range(len(renumbered)):
         renumbered[p] = -1
@@ -247,7 +256,7 @@ def _drop_rare(places: Int32s, pairs: Int32s, counts: Int64s, renumbered: Int32s
 
 @inlined
 def _free_slot(slots: Int32s, pairs: Int32s, left: Any, right: Any) -> Any:
-    """Where the pair stands in the table, or the free slot for it."""
+    """Return the pair's slot in the hash table, or the free slot for it."""
     mask = np.uint64(len(slots) - 1)
     key = (np.uint64(left) << np.uint64(32) | np.uint64(right)) * np.uint64(0x9E3779B97F4A7C15)
     slot = (key >> np.uint64(32)) & mask
@@ -261,7 +270,7 @@ def _free_slot(slots: Int32s, pairs: Int32s, left: Any, right: Any) -> Any:
 
 @kernel
 def _enter_lists(places: Int32s, pairs: Int32s, pool: Int32s) -> int:
-    """Lay the lists of the pairs into the pool; returns the length of the longest."""
+    """Write the lists of the pairs to the pool; return the length of the longest."""
     end, longest = 0, 0
     for p in range(len(pairs)):
         length = pairs[p, END]
