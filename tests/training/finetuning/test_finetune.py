@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.bert import torch, transformers, write_bert
 
 from wpprep.errors import CorpusError, MissingInputError, OptionError, OutputError, TrainingError
-from wpprep.storage.manifest import verify
+from wpprep.storage.manifest import find_damage
 from wpprep.tokenizer.vocabulary import Vocabulary
 from wpprep.training.finetuning import question_answering as answering
 from wpprep.training.finetuning import tagging
@@ -62,7 +62,7 @@ def test_every_task_runs_from_file_to_predictions(model, labelled, tmp_path, tas
     out = tmp_path / "out"
     data = labelled / FILES[task]
     done = finetune(model, data, out, task=task, test=data, seeds=2, **QUICK)
-    assert verify(out) == []
+    assert find_damage(out) == []
     assert len(done.seeds) == 2
     results = json.loads((out / "results.json").read_text())
     best = next(seed for seed in results["seeds"] if seed["seed"] == done.best_seed)

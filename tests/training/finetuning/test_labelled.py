@@ -82,19 +82,19 @@ def test_every_format_gives_its_examples(tmp_path, task, text, texts, gold):
 @pytest.mark.parametrize(
     ("task", "text", "message"),
     [
-        ("classify", "", "f: holds no examples; expected tsv with a classify example"),
+        ("classify", "", "f: holds no examples; expected tsv with at least one classify example"),
         ("classify", "text\tlabel\n", "f: holds no examples"),
-        ("classify", "text\tlabel\na\n", "f:2: 1 fields with tabs between, expected 2 (text, label)"),
+        ("classify", "text\tlabel\na\n", "f:2: 1 tab-separated fields, expected 2 (text, label)"),
         (
             "classify",
             "comment\tlabel\na\tb\n",
             "f:2: no field text or sentence or sentence1 or document for the text",
         ),
-        ("classify", "text\tstars\na\tb\n", "the first line names text, stars: name it with --label-field"),
+        ("classify", "text\tstars\na\tb\n", "the first line names text, stars; give its name with --label-field"),
         (
             "classify",
             '{"text": "a", "stars": 1}',
-            "it has text, stars: name it with --label",
+            "it has text, stars; give its name with --label",
         ),
         ("classify", "text,label\na,b\n", "f:1: no tab in 'text,label', expected TSV; convert CSV first"),
         ("classify", "text\tlabel\na\t \n", "f:2: label is ' ', expected a label"),
@@ -102,19 +102,19 @@ def test_every_format_gives_its_examples(tmp_path, task, text, texts, gold):
         ("classify", '{"text": "a", "label": 1}\n{"text": ', "f:2: not JSON"),
         ("classify", '{"text": "a", "label": 1}\n[1]', "f:2: a JSON list, expected an object"),
         ("classify", '{"text": 5, "label": 1}', "f:1: text is 5, expected text"),
-        ("classify", '{"text": "\\ud83d", "label": 1}', "f:1: half of a surrogate pair"),
+        ("classify", '{"text": "\\ud83d", "label": 1}', "f:1: a lone surrogate, expected valid Unicode"),
         ("pair", "sentence1\tlabel\na\tb\n", "for the second text; the first line names sentence1, label"),
         ("regress", "text\tscore\na\tmuch\n", "f:2: score is 'much', expected a number"),
         ("regress", "text\tscore\na\tnan\n", "f:2: score is 'nan', expected a number"),
         (
             "choice",
             '{"question": "q", "choices": ["x", "y"], "label": 2}',
-            "expected the number of a choice, 0 to 1",
+            "expected the index of a choice, 0 to 1",
         ),
         ("choice", '{"question": "q", "choices": ["x"], "label": 0}', "f:1: 1 choices, expected at least 2"),
         ("tag", "Sioux B-LOC\nFalls\n", "f:2: one column ('Falls'), expected a word and its tag"),
         ("tag", "Sioux\tB-LOC\n\tO\n", "f:2: a tag without a word"),
-        ("tag", '{"words": ["a", "b"], "tags": ["O"]}', "f:1: tags: 1 tags for 2 words"),
+        ("tag", '{"words": ["a", "b"], "tags": ["O"]}', "f:1: tags: 1 tags for 2 words, expected a tag for each word"),
         ("qa", "[]", "f: no list called data"),
         ("qa", '{"data": [{"title": "x"}]}', "f: article 0: no paragraphs"),
         (
@@ -123,7 +123,7 @@ def test_every_format_gives_its_examples(tmp_path, task, text, texts, gold):
             "question 'a': the answer 'a city' is not in the context at",
         ),
         ("qa", json.dumps(SQUAD).replace("15", "-7"), "is not in the context at character -7"),
-        ("qa", '{"question": "q", "context": "x y", "answers": ["y"]}', "answers are no objects with text"),
+        ("qa", '{"question": "q", "context": "x y", "answers": ["y"]}', "expected answers as objects with text and answer_start"),
     ],
 )
 def test_bad_input_is_named_with_its_place(tmp_path, task, text, message):
@@ -177,7 +177,7 @@ def test_a_folder_is_read_by_its_names(tmp_path):
         "dev": "xnli.dev.ko.tsv.gz",
     }
     (tmp_path / "train.tsv").touch()
-    with pytest.raises(MissingInputError, match="my-train.tsv and train.tsv are both for train"):
+    with pytest.raises(MissingInputError, match="my-train.tsv and train.tsv are both for train; remove or rename one"):
         find_splits(tmp_path)
 
 

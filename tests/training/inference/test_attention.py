@@ -74,12 +74,12 @@ def test_both_files_are_written(model, tmp_path):
     assert done.page.read_bytes() == again.page.read_bytes()
     with pytest.raises(OptionError, match="ends in '.pdf', expected .html"):
         draw_attention(model, "a", out=tmp_path / "a.pdf")
-    with pytest.raises(OptionError, match="tokens, the model takes 64"):
+    with pytest.raises(OptionError, match="tokens, the model takes at most 64"):
         draw_attention(model, "a " * 100, out=tmp_path / "c.html")
 
 
 def test_pages_stay_small(model, tmp_path, monkeypatch):
     """Where a page would be too large, the longest text that fits is named: 2 x 3 x 4 x 4 is 96."""
-    monkeypatch.setattr(room, "_MOST_WEIGHTS", 96)
-    with pytest.raises(OptionError, match="a page of 3 x 2 heads takes 4 at most"):
+    monkeypatch.setattr(room, "MAX_WEIGHTS", 96)
+    with pytest.raises(OptionError, match="a page of 3 x 2 heads holds at most 4"):
         draw_attention(model, "The lamp is lit.", out=tmp_path / "a.html")

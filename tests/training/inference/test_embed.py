@@ -50,7 +50,7 @@ def states(model: Path) -> list[np.ndarray]:
 @pytest.fixture(params=[8, 1 << 13])
 def _chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line or two at a time, and all at once."""
-    monkeypatch.setattr(room, "_CHUNK_TOKENS", request.param)
+    monkeypatch.setattr(room, "CHUNK_TOKENS", request.param)
 
 
 @pytest.mark.usefixtures("_chunks")
@@ -116,7 +116,7 @@ def test_lines_are_compared(model, text, tmp_path):
     (tmp_path / "other").write_text("a\nb\n")
     with pytest.raises(CorpusError, match=r"text:3: .*other has no such line"):
         list(similarity(model, text, tmp_path / "other"))
-    with pytest.raises(OptionError, match="one vector a line"):
+    with pytest.raises(OptionError, match="one vector per line"):
         list(similarity(model, text, text, layers="all"))
 
 

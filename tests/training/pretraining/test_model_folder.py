@@ -13,7 +13,7 @@ from support.training import CPU, QUICK, one_thread, torch
 
 from wpprep.errors import MissingInputError, OptionError, WpprepError
 from wpprep.shards.loader import Loader
-from wpprep.storage.manifest import read_manifest, verify
+from wpprep.storage.manifest import read_manifest, find_damage
 from wpprep.training.inference.fill import fill_mask
 from wpprep.training.model.model import to_inputs
 from wpprep.training.pretraining.pretrain import train
@@ -121,7 +121,7 @@ def test_the_folder_explains_itself(trained: Any) -> None:
     assert (
         json.loads((out / "training.json").read_text())["results"]["after"]["mlm_loss"] == result.after.mlm_loss
     )
-    assert verify(out) == []
+    assert find_damage(out) == []
     manifest = read_manifest(out, kind="model")
     assert manifest.statistics["after"]["mlm_loss"] == result.after.mlm_loss
     assert {path.name for path in out.iterdir()} == {file.name for file in manifest.files} | {"manifest.json"}
@@ -131,7 +131,7 @@ def test_the_folder_explains_itself(trained: Any) -> None:
 
 def test_blanks_are_checked(trained: Any) -> None:
     """A text without a blank, a text too long and a folder without a model each get a clear error."""
-    with pytest.raises(OptionError, match="no blank"):
+    with pytest.raises(OptionError, match="no mask token"):
         fill_mask(trained[0], "w1 w2")
     with pytest.raises(OptionError, match="at most 16"):
         fill_mask(trained[0], "[MASK] " + "w1 " * 40)

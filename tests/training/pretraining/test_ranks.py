@@ -16,7 +16,7 @@ from support.counting import make_folder
 from support.training import QUICK, interrupted, losses, one_thread
 
 from wpprep.errors import OptionError
-from wpprep.storage.manifest import verify
+from wpprep.storage.manifest import find_damage
 from wpprep.training.pretraining.pretrain import train
 
 __all__ = ["one_thread"]
@@ -85,7 +85,7 @@ def test_two_processes_train_as_one(shards: Path, alone: Path, tmp_path: Path) -
     assert len(losses(out)) == 12
     assert losses(out) == pytest.approx(losses(alone), rel=1e-4)
     assert losses(out, "held_out") == pytest.approx(losses(alone, "held_out"), rel=1e-4)
-    assert verify(out) == []
+    assert find_damage(out) == []
 
 
 @pytest.mark.slow

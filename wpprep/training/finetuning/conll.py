@@ -1,11 +1,11 @@
-"""CoNLL files: a word a line with its tag in the last column, an empty line behind each sentence.
+"""CoNLL files: one word per line with its tag in the last column, an empty line after each sentence.
 
-    EU      NNP  B-ORG          columns with tabs or blanks between; the first is the word
+    EU      NNP  B-ORG          columns separated by tabs or spaces; the first is the word
     rejects VBZ  O
 
-    en:Sioux  B-ORG             WikiANN: every word begins with its language, which it loses here
+    en:Sioux  B-ORG             WikiANN: each word begins with its language, which is removed
 
-Lines of tabs and blanks alone end a sentence too, and lines of ``-DOCSTART-`` are passed over.
+Lines of tabs and spaces alone end a sentence too; ``-DOCSTART-`` lines are skipped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,17 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z]+)*:")
 def read(
     path: Path, lines: Iterator[tuple[int, str]], prefix: str | None, *, labelled: bool
 ) -> Iterator[Example]:
-    """The sentences of a file; see `wpprep.training.finetuning.labelled.read_examples`."""
+    """Yield the sentences of a file; see `wpprep.training.finetuning.labelled.read_examples`.
+
+    Args:
+        path: the file, for messages.
+        lines: its lines with their numbers, from 1.
+        prefix: a prefix to remove from each word; None detects a language as in WikiANN.
+        labelled: whether each word must have a tag.
+
+    Raises:
+        CorpusError: a line has no word, or no tag where one is required.
+    """
     for first, sentence in _sentences(path, lines, labelled=labelled):
         words, tags = [word for word, _ in sentence], [tag for _, tag in sentence]
         prefix = _language_of(words) if prefix is None else prefix
@@ -35,7 +45,7 @@ def read(
 def _sentences(
     path: Path, lines: Iterator[tuple[int, str]], *, labelled: bool
 ) -> Iterator[tuple[int, list[tuple[str, str | None]]]]:
-    """The number of a sentence's first line, and its words, each with its tag, None where there is none."""
+    """Yield each sentence: the number of its first line, and its words with their tags (None if missing)."""
     sentence: list[tuple[str, str | None]] = []
     start = 1
     for number, line in lines:
@@ -60,7 +70,7 @@ def _word(line: str, place: str, *, labelled: bool) -> tuple[str, str | None]:
 
 
 def _language_of(words: list[str]) -> str:
-    """The language that all words of the file's first sentence begin with.
+    """Return the language prefix that all words of the first sentence share, or an empty string.
 
     >>> _language_of(["en:Sioux", "en:Falls"]), _language_of(["en:Sioux", "Falls"])
     ('en:', '')

@@ -1,11 +1,11 @@
-"""Entities spelled by tags, and how many of them were found: the measure of CoNLL-2000's conlleval.
+"""Entities encoded by tags, and their precision, recall and F1: the measure of CoNLL-2000's conlleval.
 
-A tag is O, or a letter and the entity's kind: B begins, I goes on, E ends and S is a whole entity (IOBES). Of
-tags that fit nobody's scheme conlleval takes what is meant, which reads IOB1 (B only between neighbours of one
-kind) and IOB2 (B always) alike, and so do we:
+A tag is O, or a letter and the entity's kind: B begins an entity, I continues it, E ends it and S is a whole
+entity (IOBES); U and L mean the same as S and E (BILOU). Malformed sequences are interpreted as by conlleval,
+so that IOB1 (B only between adjacent entities of one kind) and IOB2 (B always) give the same entities:
 
-- an entity begins at B and S, and at I and E where none of its kind is open;
-- it ends before B, S, O and before another kind, and behind E and S.
+- an entity begins at B and S, and at I and E if none of its kind is open;
+- it ends before B, S, O and before another kind, and after E and S.
 
 >>> entities_of(["B-PER", "I-PER", "O", "I-LOC", "B-LOC"])
 [('PER', 0, 2), ('LOC', 3, 4), ('LOC', 4, 5)]
@@ -20,18 +20,19 @@ Tags = Sequence[str]
 
 
 class Entity(NamedTuple):
-    """The words ``start`` to before ``stop`` of a sentence."""
+    """The words ``start`` to ``stop - 1`` of a sentence."""
 
     kind: str
     start: int
     stop: int
 
     def __repr__(self) -> str:
+        """Return the entity as a plain tuple."""
         return repr(tuple(self))
 
 
 def spells_entities(tags: Tags) -> bool:
-    """Whether tags (all of a data set) are O and prefixed kinds, and no parts of speech or the like.
+    """Return whether the tags of a data set encode entities, unlike parts of speech, for example.
 
     >>> spells_entities(["O", "B-ORG", "I-ORG"]), spells_entities(["NN", "O", "B-X"]), spells_entities(["O"])
     (True, False, False)
@@ -41,7 +42,7 @@ def spells_entities(tags: Tags) -> bool:
 
 
 def entities_of(tags: Tags) -> list[Entity]:
-    """The entities of a sentence, in its order."""
+    """Return the entities of a sentence, in order."""
     found: list[Entity] = []
     kind, start = "", 0
     for i, tag in enumerate([*tags, "O"]):
@@ -58,14 +59,17 @@ def entities_of(tags: Tags) -> list[Entity]:
 
 
 def entity_scores(gold: Sequence[Tags], found: Sequence[Tags]) -> tuple[float, float, float]:
-    """F1, precision and recall over the entities of all sentences: right are kind and both ends.
+    """Return F1, precision and recall over the entities of all sentences.
+
+    An entity is correct if its kind and both ends are.
 
     >>> entity_scores([["B-PER", "I-PER", "O", "B-LOC"]], [["B-PER", "I-PER", "B-LOC", "I-LOC"]])
     (0.5, 0.5, 0.5)
     """
-    hits = true = said = 0
+    hits = true = predicted = 0
     for g, f in zip(gold, found, strict=True):
         of_gold, of_found = set(entities_of(g)), set(entities_of(f))
-        hits, true, said = hits + len(of_gold & of_found), true + len(of_gold), said + len(of_found)
-    precision, recall = hits / said if said else 0.0, hits / true if true else 0.0
-    return 2 * hits / (true + said) if true + said else 0.0, precision, recall
+        hits += len(of_gold & of_found)
+        true, predicted = true + len(of_gold), predicted + len(of_found)
+    precision, recall = hits / predicted if predicted else 0.0, hits / true if true else 0.0
+    return 2 * hits / (true + predicted) if true + predicted else 0.0, precision, recall

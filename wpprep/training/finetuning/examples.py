@@ -1,12 +1,12 @@
-"""The record of this room, and how examples are shared out: some to learn from, some to judge by.
+"""The records of labelled examples and predictions, and the split into training and evaluation examples.
 
 | task | texts | gold |
 |---|---|---|
 | classify, regress | (text,) | label; number |
 | pair, pair-regress | (first, second) | label; number |
-| choice | (question, choice 0, choice 1, ...) | index of the right choice |
+| choice | (question, choice 0, choice 1, ...) | index of the correct choice |
 | tag | the words | a tag for each word |
-| qa | (question, context) | the accepted answers, each with its place; none where the context has none |
+| qa | (question, context) | the accepted answers with their positions; empty if the context has none |
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 from wpprep.errors import CorpusError
 
@@ -27,13 +27,13 @@ class Answer(NamedTuple):
 
 
 class Example(NamedTuple):
-    """One labelled example, or one that waits for its label.
+    """One example, with or without its label.
 
     Attributes:
-        texts, gold: see the table above; gold is None where it is not known.
+        texts, gold: see the table above; ``gold`` is None if the label is unknown.
         place: ``file:line``, for messages.
-        id: what the file calls it, if anything.
-        group: examples of one group (a text, an article) are never parted by `hold_out`.
+        id: the id in the file, if it has one.
+        group: examples of one group (a text, an article) are never separated by `hold_out`.
     """
 
     texts: tuple[str, ...]
@@ -43,19 +43,48 @@ class Example(NamedTuple):
     group: str
 
 
-def hold_out(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """Part examples into those to learn from and those to judge by, whole groups at a time.
+class Prediction(TypedDict, total=False):
+    """A prediction as it is written to a file; the task determines which fields it has.
 
-    The groups with the smallest keyed hashes judge, at least one of them: which these are depends on the
-    texts and the seed, not on the order of the file.
+    Attributes:
+        label: the label, the index of the choice, or the number.
+        probability: probability of the label or choice, 0 to 1.
+        words, tags: the words of a sentence and their tags.
+        answer: the answer, or an empty string if there is none.
+        start: position of the answer in the context, in characters.
+        score: logit of the answer's start plus that of its end.
+    """
+
+    label: str | int | float
+    probability: float
+    words: Sequence[str]
+    tags: Sequence[str]
+    answer: str
+    start: int | None
+    score: float
+
+
+def hold_out(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
+    """Split examples into training and evaluation examples, whole groups at a time.
+
+    The groups with the smallest keyed hashes are held out, at least one of them: which these are depends on
+    the texts and the seed, not on the order of the file.
+
+    Args:
+        examples: the examples of a file.
+        share: fraction of the groups to hold out, 0 to 1.
+        seed: key of the hashes.
+
+    Returns:
+        Training examples and evaluation examples, each in the order of the file.
 
     Raises:
-        CorpusError: there is but one group.
+        CorpusError: there is only one group.
     """
     hashes = {example.group: _hash(example.group, seed) for example in examples}
     if len(hashes) < 2:
         raise CorpusError(
-            f"{examples[0].place}: all examples have one text, so that none can judge; give --dev"
+            f"{examples[0].place}: all examples have one text, so none can be held out; give --dev"
         )
     ranked = sorted(hashes, key=lambda group: (hashes[group], group))
     judges = set(ranked[: min(len(ranked) - 1, max(1, round(share * len(ranked))))])
@@ -66,7 +95,7 @@ def hold_out(examples: Sequence[Example], share: float, seed: int) -> tuple[list
 
 
 def choose(examples: list[Example], count: int | None, seed: int) -> list[Example]:
-    """At most ``count`` examples, those of the smallest hashes, in the order of the file."""
+    """Return at most ``count`` examples, those with the smallest keyed hashes, in the order of the file."""
     if count is None or count >= len(examples):
         return examples
     ranked = sorted(range(len(examples)), key=lambda i: (_hash(json.dumps(examples[i].texts), seed), i))

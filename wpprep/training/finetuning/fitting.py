@@ -1,4 +1,7 @@
-"""One fine-tuning run: a model learns from rows until the passes are over or it no longer gets better."""
+"""One fine-tuning run: training with evaluations and early stopping, the best weights kept in memory.
+
+What this module does not do: several seeds, resuming, or writing files (`wpprep.training.finetuning.tuning`).
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ import torch
 from wpprep.config import FinetuneOptions, TrainOptions
 from wpprep.errors import TrainingError
 from wpprep.records import Ints
-from wpprep.training.finetuning.examples import Example
+from wpprep.training.finetuning.examples import Example, Prediction
 from wpprep.training.finetuning.heads import make_model
 from wpprep.training.finetuning.model_rows import Row, plan_batches
 from wpprep.training.finetuning.model_setup import Setup
 from wpprep.training.finetuning.predicting import inputs_of, run
-from wpprep.training.finetuning.tasks import TASKS, Measures, Prediction
+from wpprep.training.finetuning.tasks import TASKS, Measures
 from wpprep.training.model.optimizer import Updates
 from wpprep.training.model.ranks import Ranks
 
@@ -26,7 +29,15 @@ Weights = dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class Judged:
-    """How a run is doing: the mean loss since the last such line, and the measures on what judges it."""
+    """An evaluation during a run; as a string, one line of text.
+
+    Attributes:
+        seed: the seed of the run.
+        step, steps: number of steps done and in all.
+        loss: mean training loss since the last evaluation.
+        measures: the measures on the evaluation examples.
+        is_best: whether the first of them is the best so far.
+    """
 
     seed: int
     step: int
@@ -36,6 +47,7 @@ class Judged:
     is_best: bool
 
     def __str__(self) -> str:
+        """Return the evaluation as one line of text."""
         measures = " | ".join(f"{name} {value:.3f}" for name, value in self.measures.items())
         best = " (best so far)" if self.is_best else ""
         return f"seed {self.seed} | step {self.step:,}/{self.steps:,} | loss {self.loss:.3f} | {measures}{best}"
@@ -46,7 +58,14 @@ Report = Callable[[Judged], None]
 
 @dataclass(frozen=True)
 class Fitted:
-    """What came out of a run: its best weights, the step they are of, and their measures."""
+    """The result of a run.
+
+    Attributes:
+        weights: the weights with the best evaluation, on the CPU.
+        step: the step of these weights.
+        steps: number of steps planned.
+        measures: the evaluation of these weights.
+    """
 
     weights: Weights
     step: int
@@ -55,13 +74,14 @@ class Fitted:
 
 
 class Fit:
-    """A run: everything that changes while a model is fine-tuned.
+    """A fine-tuning run with one seed.
 
     Attributes:
-        model: drawn from the seed where it is not the checkpoint's.
-        rows: to learn from.
-        judges: examples to judge by.
-        steps: at most.
+        model: the model; its head, and its encoder with ``from_scratch``, are initialised from the seed.
+        rows: the training rows.
+        judges: the evaluation examples.
+        steps: maximum number of steps.
+        every: number of steps between evaluations.
     """
 
     def __init__(
@@ -73,11 +93,21 @@ class Fit:
         options: FinetuneOptions,
         seed: int,
     ) -> None:
+        """Load the model and plan the run.
+
+        Args:
+            start: folder of the pretrained model.
+            setup: task, vocabulary and lengths.
+            rows: the training rows.
+            judges: the evaluation examples.
+            options: the options of fine-tuning.
+            seed: seed of the head's weights, of dropout and of the order of the rows.
+        """
         self.setup, self.rows, self.judges, self.options, self.seed = setup, rows, judges, options, seed
         self.device = Ranks().device()
         torch.manual_seed(seed)
         self.model = make_model(start, setup, options).to(self.device)
-        # Rows of unequal numbers of choices make more batches in one epoch than in another.
+        # With different numbers of choices per row, epochs have different numbers of batches.
         batches = [len(self.plan(epoch)) for epoch in range(options.epochs)]
         self.steps = sum(batches)
         self.every = options.eval_steps or batches[0]
@@ -87,14 +117,17 @@ class Fit:
         self.best: Fitted | None = None
 
     def plan(self, epoch: int) -> list[Ints]:
-        """The rows of each batch of an epoch."""
+        """Return the indices of the rows of each batch of an epoch."""
         return plan_batches(self.rows, self.options.batch_size, self.options.bins, self.seed, epoch)
 
     def run(self, report: Report) -> Fitted:
-        """Learn; the weights that did best on the judges.
+        """Train and return the weights with the best evaluation.
+
+        Args:
+            report: called with each evaluation.
 
         Raises:
-            TrainingError: the loss is not finite; names the seed and the step.
+            TrainingError: the loss is not finite; the message has the seed and the step.
         """
         for epoch in range(self.options.epochs):
             for batch in self.plan(epoch):
@@ -105,11 +138,11 @@ class Fit:
                         break
             if self.waiting >= self.options.patience:
                 break
-        assert self.best is not None  # the last step is always judged
+        assert self.best is not None  # the last step is always evaluated
         return self.best
 
     def take_step(self, rows: Sequence[Row]) -> None:
-        """One update from one batch."""
+        """Update the weights once, from one batch."""
         self.model.train()
         inputs = inputs_of(rows, self.setup, self.device)
         targets = self.task.targets(rows, inputs["input_ids"].shape[-1])
@@ -122,7 +155,11 @@ class Fit:
         self.step += 1
 
     def judge(self, report: Report) -> None:
-        """Measure on the judges, and keep the weights if they were never better."""
+        """Evaluate the model, and keep its weights if they are the best so far.
+
+        Raises:
+            TrainingError: the loss since the last evaluation is not finite.
+        """
         since = (self.step - 1) % self.every + 1
         loss = float(self.losses) / since
         if not math.isfinite(loss):
@@ -143,19 +180,19 @@ class Fit:
 def judge(
     model: Any, setup: Setup, examples: Sequence[Example], batch_size: int
 ) -> tuple[Measures, list[Prediction]]:
-    """A model's measures on labelled examples, and its predictions."""
+    """Return a model's measures on labelled examples, and its predictions in their order."""
     model.eval()
     predictions = [prediction for _, prediction, _ in run(model, setup, examples, 2 * batch_size)]
     return TASKS[setup.task].measure(examples, predictions, setup), predictions
 
 
 def _first(measures: Measures) -> float:
-    """The measure that says which model is the best."""
+    """Return the first measure, by which models are compared."""
     return next(iter(measures.values()))
 
 
 def _schedule(options: FinetuneOptions, steps: int) -> TrainOptions:
-    """The trainer's options for the same optimizer."""
+    """Return the pretraining options that give the same optimizer and schedule."""
     return TrainOptions(
         steps=steps,
         warmup_steps=round(options.warmup_share * steps),

@@ -1,28 +1,48 @@
-"""Models with a head for a task: made from any BERT's folder, written, and read back.
+"""Models with a head for a task, built from any BERT's folder or read from a fine-tuned model's folder.
 
-A fine-tuned folder is a model of transformers with its tokenizer and the names of its labels; beside it,
-results.json says how it was made and how well it does. Nothing is fetched from anywhere.
+A fine-tuned model's folder holds a model of transformers with its tokenizer and the names of its labels, and
+results.json with its setup and its measures.
+
+What this module does not do: download.
 """
 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from wpprep.config import FinetuneOptions
 from wpprep.errors import MissingInputError
 from wpprep.storage.files import write_text
 from wpprep.training.finetuning.model_setup import Setup
 from wpprep.training.finetuning.tasks import TASKS
-from wpprep.training.model.loading import load, read_config, read_vocabulary
+from wpprep.training.model.loading import load, open_model, read_config, read_vocabulary
 
 RESULTS = "results.json"
-_STORED = ("task", "max_seq_length", "stride", "max_answer_tokens", "may_be_unanswerable")
+
+
+class SetupValues(TypedDict):
+    """A `Setup` as results.json holds it; the vocabulary is the folder's."""
+
+    task: str
+    max_seq_length: int
+    stride: int
+    max_answer_tokens: int
+    may_be_unanswerable: bool
+    labels: list[str]
 
 
 def make_model(folder: Path, setup: Setup, options: FinetuneOptions) -> Any:
-    """A model to fine-tune: the encoder of a folder, or a random one, and a random head (torch's generator)."""
+    """Return a model to fine-tune, with a random head (torch's global generator).
+
+    Args:
+        folder: folder of the pretrained model.
+        setup: the task and its labels.
+        options: dropout, and whether the encoder is random too.
+    """
     config = read_config(folder)
     config.architectures = None
     config.problem_type = None
@@ -36,30 +56,42 @@ def make_model(folder: Path, setup: Setup, options: FinetuneOptions) -> Any:
     return head(config) if options.from_scratch else load(head, folder, config)
 
 
-def describe_setup(setup: Setup) -> dict[str, Any]:
-    """A setup as results.json holds it."""
-    return {name: getattr(setup, name) for name in _STORED} | {"labels": list(setup.labels)}
+def describe_setup(setup: Setup) -> SetupValues:
+    """Return a setup as results.json holds it."""
+    return {
+        "task": setup.task,
+        "max_seq_length": setup.max_seq_length,
+        "stride": setup.stride,
+        "max_answer_tokens": setup.max_answer_tokens,
+        "may_be_unanswerable": setup.may_be_unanswerable,
+        "labels": list(setup.labels),
+    }
 
 
-def read_tuned(folder: Path) -> tuple[Any, Setup]:
-    """A fine-tuned model, dropout off, and its setup.
+def read_tuned(model: str | os.PathLike[str]) -> tuple[Any, Setup]:
+    """Load a fine-tuned model, dropout off, and its setup.
 
     Raises:
-        MissingInputError: there is none, or it is not finished.
+        MissingInputError: the folder holds no finished fine-tuned model.
     """
+    folder = open_model(model)
     results = folder / RESULTS
     if not results.is_file():
-        raise MissingInputError(f"{folder}: no {RESULTS}; expected the folder of wpprep finetune, finished")
-    found = json.loads(results.read_bytes())["setup"]
+        raise MissingInputError(f"{model}: no {RESULTS}; expected a finished folder of wpprep finetune")
+    found: SetupValues = json.loads(results.read_bytes())["setup"]
     config = read_config(folder)
     setup = Setup(
-        **{name: found[name] for name in _STORED},
+        task=found["task"],
+        max_seq_length=found["max_seq_length"],
+        stride=found["stride"],
+        max_answer_tokens=found["max_answer_tokens"],
+        may_be_unanswerable=found["may_be_unanswerable"],
         labels=tuple(found["labels"]),
         vocabulary=read_vocabulary(folder, config),
     )
     return load(TASKS[setup.task].head, folder, config, whole=True).eval(), setup
 
 
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write an object as JSON that people read, whole or not at all."""
+def write_json(path: Path, values: Mapping[str, object]) -> None:
+    """Write an object as indented JSON, atomically."""
     write_text(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")

@@ -1,11 +1,11 @@
-"""Labelled files: TSV, JSON lines, CoNLL and SQuAD, each told by its content, read one example at a time.
+"""Labelled files: TSV, JSON lines, CoNLL and SQuAD, detected by their content, read one example at a time.
 
-    tsv     a line with the names of the fields, then a line an example; tabs between, quotes are text
-    jsonl   a JSON object a line
-    conll   a word and its tag a line, an empty line behind each sentence (`conll`)
+    tsv     a line with the names of the fields, then one line per example; tab-separated, quotes are plain text
+    jsonl   one JSON object per line
+    conll   one word per line with its tag, an empty line after each sentence (`conll`)
     squad   SQuAD's JSON (`squad`)
 
-What this module does not do: know what a label means to a model (tasks).
+What this module does not do: turn labels into targets of a model (`tasks`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 from wpprep.config import LabelledOptions
 from wpprep.corpus.text_lines import decode, read_lines
 from wpprep.errors import CorpusError, MissingInputError, OptionError
+from wpprep.storage.place import Place
+from wpprep.storage.remote import list_remote
 from wpprep.storage.files import open_bytes, read_block
 from wpprep.training.finetuning import conll, squad
 from wpprep.training.finetuning.examples import Example
@@ -28,7 +30,7 @@ from wpprep.training.finetuning.examples import Example
 _FIRST = ("text", "sentence", "sentence1", "document", "review", "premise", "question1", "first")
 _SECOND = ("second", "sentence2", "hypothesis", "question2", "text_b")
 _LABEL = ("label", "gold_label", "class", "score", "similarity")
-# The usual names of text, second text and label, in the order in which they are looked for.
+# The usual names of text, second text and label, in the order in which they are tried.
 _USUAL: dict[str, tuple[tuple[str, ...], ...]] = {
     "classify": (_FIRST, (), _LABEL),
     "regress": (_FIRST, (), ("score", "similarity", "label")),
@@ -48,7 +50,7 @@ _SPLITS = {
 
 
 class _Record(NamedTuple):
-    """A line's fields by name, where it stands, and how to say which names there are."""
+    """A line's fields by name, its ``file:line``, and for messages, the words before the list of names."""
 
     fields: dict[str, Any]
     place: str
@@ -56,23 +58,24 @@ class _Record(NamedTuple):
 
 
 def find_splits(data: str | os.PathLike[str]) -> dict[str, Path]:
-    """The files of a data set: one file is for training; in a folder, names say it: train, dev, test.
+    """Return the files of a data set by split: train, dev, test.
+
+    A single file is for training. In a folder, a file's name contains that of its split between dots, hyphens
+    or underscores; ``valid`` and ``validation`` mean dev.
 
     Raises:
-        MissingInputError: nothing is there, or no file, or more than one, is for training.
+        MissingInputError: nothing exists there, no file is for training, or several are for one split.
     """
-    path = Path(data)
-    if path.is_file():
-        return {"train": path}
-    if not path.is_dir():
-        raise MissingInputError(f"{path}: no such file or folder; expected labelled examples")
-    names = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    path = Place(data)
+    names = _files_of(path)
+    if names is None:
+        return {"train": path.file()}
     splits = {}
     for split, pattern in _SPLITS.items():
         found = [file for file in names if pattern.search(file.name.lower())]
         if len(found) > 1:
             raise MissingInputError(
-                f"{path}: {found[0].name} and {found[1].name} are both for {split}; give one"
+                f"{path}: {found[0].name} and {found[1].name} are both for {split}; remove or rename one"
             )
         if found:
             splits[split] = found[0]
@@ -82,17 +85,37 @@ def find_splits(data: str | os.PathLike[str]) -> dict[str, Path]:
     return splits
 
 
-def read_examples(path: Path, task: str, options: LabelledOptions, *, labelled: bool) -> Iterator[Example]:
-    """The examples of a file, in its order.
-
-    Args:
-        path: plain or compressed.
-        task: one of `wpprep.config.USES`.
-        options: fields and format.
-        labelled: whether every example must have its label; otherwise it is taken where it is there.
+def _files_of(data: Place) -> list[Path] | None:
+    """Return the files in a folder, local copies of remote ones; None if it is a file.
 
     Raises:
-        CorpusError: a line is not what the format says, lacks a field, or there is none; names file and line.
+        MissingInputError: nothing exists there.
+    """
+    if data.is_remote:
+        inside = list_remote(f"{data}/")
+        return [Place(url).file() for url in sorted(inside)] if inside else None
+    path = data.file()
+    if path.is_file():
+        return None
+    if not path.is_dir():
+        raise MissingInputError(f"{path}: no such file or folder; expected labelled examples")
+    return sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+
+
+def read_examples(path: Path, task: str, options: LabelledOptions, *, labelled: bool) -> Iterator[Example]:
+    """Yield the examples of a file, in order.
+
+    Args:
+        path: the file, plain or compressed.
+        task: one of `wpprep.config.USES`.
+        options: names of the fields, and the format.
+        labelled: whether every example must have its label; otherwise labels are optional.
+
+    Raises:
+        CorpusError: a line violates the format or lacks a field, or there are no lines; the message has file
+            and line.
+        OptionError: the task does not take the format.
+        TextDecodeError: the file is not UTF-8.
     """
     format_ = _format_of(path, task, options.format)
     if format_ == "conll":
@@ -110,16 +133,16 @@ def read_examples(path: Path, task: str, options: LabelledOptions, *, labelled: 
         _refuse_surrogates(example)
         yield example
     if empty:
-        raise CorpusError(f"{path}: holds no examples; expected {format_} with a {task} example")
+        raise CorpusError(f"{path}: holds no examples; expected {format_} with at least one {task} example")
 
 
 def _refuse_surrogates(example: Example) -> None:
-    """JSON can spell half a character; no encoding can write it."""
+    """Raise if a text has a lone surrogate, which JSON can express and UTF-8 cannot."""
     gold = example.gold if isinstance(example.gold, str) else ""
     try:
         "".join((*example.texts, gold)).encode()
     except UnicodeEncodeError as error:
-        raise CorpusError(f"{example.place}: half of a surrogate pair, which is no character") from error
+        raise CorpusError(f"{example.place}: a lone surrogate, expected valid Unicode") from error
 
 
 def _format_of(path: Path, task: str, format_: str) -> str:
@@ -134,7 +157,7 @@ def _format_of(path: Path, task: str, format_: str) -> str:
 
 
 def _guess(path: Path, possible: tuple[str, ...]) -> str:
-    """JSON lines where the first line is a JSON object on its own, but not SQuAD's."""
+    """Return ``jsonl`` if the first line is a JSON object and not SQuAD's, else the first of ``possible``."""
     first = next((line for _, line in read_lines(path) if line.strip()), "")
     try:
         found = json.loads(first)
@@ -154,7 +177,7 @@ def _tsv(path: Path) -> Iterator[_Record]:
         elif line:
             if len(fields) != len(names):
                 wanted = f"{len(names)} ({', '.join(names)})"
-                raise CorpusError(f"{path}:{number}: {len(fields)} fields with tabs between, expected {wanted}")
+                raise CorpusError(f"{path}:{number}: {len(fields)} tab-separated fields, expected {wanted}")
             yield _Record(dict(zip(names, fields, strict=True)), f"{path}:{number}", "the first line names")
 
 
@@ -202,7 +225,7 @@ def _lacks(record: _Record, what: str, given: str | None, usual: tuple[str, ...]
     there = ", ".join(map(str, record.fields))
     option = {"text": "--text-field", "second text": "--second-field", "label": "--label-field"}[what]
     return CorpusError(
-        f"{record.place}: no field {wanted} for the {what}; {record.says} {there}: name it with {option}"
+        f"{record.place}: no field {wanted} for the {what}; {record.says} {there}; give its name with {option}"
     )
 
 
@@ -225,7 +248,7 @@ def _texts(
 
 
 def _choices(record: _Record, second: str | None, options: LabelledOptions) -> tuple[str, ...]:
-    """The choices: a list in one field, or fields of their own, numbered or named with commas between."""
+    """Return the choices: a list in one field, or several fields, numbered or given separated by commas."""
     fields, place = record.fields, record.place
     if second is not None and second in fields:
         choices = _strings(fields[second], f"{place}: {second}")
@@ -247,7 +270,7 @@ def _string(value: Any, place: str) -> str:
 
 def _strings(value: Any, place: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise CorpusError(f"{place} is no list of texts")
+        raise CorpusError(f"{place} is {value!r}, expected a list of texts")
     return tuple(value)
 
 
@@ -257,12 +280,12 @@ def _gold(found: Any, task: str, texts: tuple[str, ...], place: str) -> Any:
     if task == "choice":
         index = str(found)
         if not (index.isascii() and index.isdigit() and int(index) < len(texts) - 1):
-            raise CorpusError(f"{place} is {found!r}, expected the number of a choice, 0 to {len(texts) - 2}")
+            raise CorpusError(f"{place} is {found!r}, expected the index of a choice, 0 to {len(texts) - 2}")
         return int(index)
     if task == "tag":
         tags = tuple(map(str, found)) if isinstance(found, list) else ()
         if len(tags) != len(texts):
-            raise CorpusError(f"{place}: {len(tags)} tags for {len(texts)} words")
+            raise CorpusError(f"{place}: {len(tags)} tags for {len(texts)} words, expected a tag for each word")
         return tags
     if task == "qa":
         return squad.check_answers(squad.plain_answers(found, place), texts[1], place)
@@ -283,7 +306,7 @@ def _number(found: Any, place: str) -> float:
 
 
 def _group(task: str, texts: tuple[str, ...]) -> str:
-    """What keeps examples together: the context of qa, the words of tag, else the first text."""
+    """Return the group of an example: the context of qa, the words of tag, else the first text."""
     if task == "tag":
         return " ".join(texts)
     return texts[1] if task == "qa" else texts[0]

@@ -1,4 +1,4 @@
-"""Measures of labels and numbers, written out. Where one is undefined (nothing varies), it is 0.
+"""Evaluation measures of labels, numbers and answers, without dependencies. An undefined measure is 0.
 
 >>> gold, found = ["a", "a", "b", "b"], ["a", "b", "b", "b"]
 >>> accuracy(gold, found), round(f1(gold, found, "b"), 3), round(matthews(gold, found), 3)
@@ -20,27 +20,27 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def accuracy(gold: Sequence[Hashable], found: Sequence[Hashable]) -> float:
-    """The share that is right."""
+    """Return the fraction of correct labels."""
     return sum(g == f for g, f in zip(gold, found, strict=True)) / max(1, len(gold))
 
 
 def f1(gold: Sequence[Hashable], found: Sequence[Hashable], label: Hashable) -> float:
-    """The harmonic mean of precision and recall of one label."""
+    """Return the F1 of one label, the harmonic mean of its precision and recall."""
     hits = sum(g == f == label for g, f in zip(gold, found, strict=True))
     together = sum(g == label for g in gold) + sum(f == label for f in found)
     return 2 * hits / together if together else 0.0
 
 
 def macro_f1(gold: Sequence[Hashable], found: Sequence[Hashable]) -> float:
-    """The mean F1 over all labels that occur."""
+    """Return the mean F1 over all labels that occur in either sequence."""
     labels = {*gold, *found}
     return math.fsum(f1(gold, found, label) for label in labels) / max(1, len(labels))
 
 
 def matthews(gold: Sequence[Hashable], found: Sequence[Hashable]) -> float:
-    """Matthews' correlation for any number of labels (Gorodkin, 2004), -1 to 1; 0 is chance.
+    """Return Matthews' correlation for any number of labels (Gorodkin, 2004), -1 to 1; 0 is chance.
 
-    With s examples, c right ones, and t_k and p_k how often label k is true and is predicted:
+    With s examples, c of them correct, and t_k and p_k the number of times label k is true and is predicted:
     (c s - sum t_k p_k) / sqrt((s^2 - sum p_k^2) (s^2 - sum t_k^2)).
     """
     s, c = len(gold), sum(g == f for g, f in zip(gold, found, strict=True))
@@ -51,7 +51,7 @@ def matthews(gold: Sequence[Hashable], found: Sequence[Hashable]) -> float:
 
 
 def pearson(gold: Sequence[float], found: Sequence[float]) -> float:
-    """Pearson's correlation."""
+    """Return Pearson's correlation, -1 to 1; 0 if either side is constant."""
     a, b = np.asarray(gold, np.float64), np.asarray(found, np.float64)
     if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
@@ -61,12 +61,12 @@ def pearson(gold: Sequence[float], found: Sequence[float]) -> float:
 
 
 def spearman(gold: Sequence[float], found: Sequence[float]) -> float:
-    """Spearman's correlation: Pearson's of the ranks, equal values sharing the mean of theirs."""
+    """Return Spearman's correlation: Pearson's of the ranks, equal values with their mean rank."""
     return pearson(list(_ranks(gold)), list(_ranks(found)))
 
 
 def _ranks(values: Sequence[float]) -> Floats:
-    """Ranks from 1, the mean rank where values are equal.
+    """Return ranks from 1, ``float64[n]``; equal values get their mean rank.
 
     >>> _ranks([10, 30, 20, 30]).tolist()
     [1.0, 3.5, 2.0, 3.5]
@@ -77,7 +77,7 @@ def _ranks(values: Sequence[float]) -> Floats:
 
 
 def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
-    """The mean, and the sample standard deviation (0 of one value).
+    """Return the mean and the sample standard deviation (0 for a single value).
 
     >>> mean_and_deviation([1.0, 3.0])
     (2.0, 1.4142135623730951)
@@ -89,10 +89,10 @@ def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
 
 
 def words_of(answer: str) -> list[str]:
-    """The words of an answer as SQuAD's evaluation compares them: lower case, no punctuation, no articles.
+    """Return the words of an answer as in SQuAD's evaluation: lower case, without punctuation and articles.
 
-    A character of a script that puts no blanks between words, or that glues particles to them (Han, kana,
-    Hangul), is a word of its own, so that of Korean, Chinese and Japanese, characters are compared.
+    Each character of Han, kana and Hangul is a word, because these scripts do not separate words by spaces or
+    attach particles to them: Korean, Chinese and Japanese answers are compared by character.
 
     >>> words_of("The Sioux Falls, S.D."), words_of("서울에 2번")
     (['sioux', 'falls', 'sd'], ['서', '울', '에', '2', '번'])
@@ -107,7 +107,9 @@ def _stands_alone(char: str) -> bool:
 
 
 def exact_match(found: str, accepted: Sequence[str]) -> float:
-    """1 where an answer equals an accepted one but for case, punctuation and articles; none accepted means "".
+    """Return 1 if an answer equals an accepted one except for case, punctuation and articles, else 0.
+
+    Without accepted answers, the empty string is accepted.
 
     >>> exact_match("the Falls", ["Falls!", "Sioux Falls"])
     1.0
@@ -116,7 +118,9 @@ def exact_match(found: str, accepted: Sequence[str]) -> float:
 
 
 def span_f1(found: str, accepted: Sequence[str]) -> float:
-    """The best F1 of words shared with an accepted answer; without words on one side, 1 where both have none.
+    """Return the best F1 of the words shared with an accepted answer, 0 to 1.
+
+    If either side has no words, the result is 1 if both have none, else 0.
 
     >>> span_f1("in Sioux Falls", ["Sioux Falls"])  # 2 shared: precision 2/3, recall 2/2
     0.8

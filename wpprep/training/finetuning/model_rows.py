@@ -1,4 +1,4 @@
-"""Rows that a model takes, and batches of them: similar lengths together, padded to a multiple of 8.
+"""Input rows of a model, and batches of rows of similar length, padded to a multiple of 8.
 
 [CLS] A [SEP]              segment 0
 [CLS] A [SEP] B [SEP]      segment 0 up to the first [SEP], then 1
@@ -15,24 +15,24 @@ import torch
 from wpprep.records import Ints, TokenRoles
 from wpprep.rng import BATCH_ORDER, key, permutation
 
-_MULTIPLE = 8  # lengths that matrix products like
+_MULTIPLE = 8  # lengths that matrix products on a GPU handle fast
 
 
 class Part(NamedTuple):
-    """One sequence: its ids, specials included, and where B starts (its length where there is no B)."""
+    """One sequence: its ids, special tokens included, and the start of B (its length without B)."""
 
     ids: list[int]
     b_start: int
 
 
 class Row(NamedTuple):
-    """What is forwarded together: one sequence, or one for each choice.
+    """An input of the model: one sequence, or one for each choice.
 
     Attributes:
         parts: the sequences.
-        target: what the loss compares with; None where it is not known.
-        marks: what leads from tokens back to the text, as the task wants it.
-        cut: how many tokens of the text were left out.
+        target: the target of the loss, which depends on the task; None if it is unknown.
+        marks: positions of the tokens in the text, which depend on the task.
+        cut: number of tokens that were truncated.
     """
 
     parts: tuple[Part, ...]
@@ -42,7 +42,14 @@ class Row(NamedTuple):
 
 
 def join(roles: TokenRoles, first: list[int], second: list[int] | None, longest: int) -> tuple[Part, int]:
-    """A sequence of one or two texts, cut to ``longest`` from the longer end, and how many tokens were cut."""
+    """Return the sequence of one or two texts, and the number of tokens truncated.
+
+    Args:
+        roles: the ids of special tokens.
+        first: ids of the first text.
+        second: ids of the second text, if there is one.
+        longest: maximum number of tokens, special tokens included.
+    """
     if second is None:
         kept = first[: longest - 2]
         return Part([roles.cls, *kept, roles.sep], len(kept) + 2), len(first) - len(kept)
@@ -52,7 +59,7 @@ def join(roles: TokenRoles, first: list[int], second: list[int] | None, longest:
 
 
 def fit(first: int, second: int, room: int) -> tuple[int, int]:
-    """Lengths that fit together, the longer one losing tokens first (as in BERT's run_classifier.py).
+    """Return two lengths that fit in the room; the longer text is truncated first (BERT's run_classifier.py).
 
     >>> fit(10, 4, 9), fit(3, 4, 9), fit(10, 10, 9)
     ((5, 4), (3, 4), (4, 5))
@@ -68,12 +75,23 @@ def fit(first: int, second: int, room: int) -> tuple[int, int]:
 
 
 def length_of(row: Row) -> int:
-    """The longest sequence of a row, in tokens."""
+    """Return the length of a row's longest sequence, in tokens."""
     return max(len(part.ids) for part in row.parts)
 
 
 def plan_batches(rows: Sequence[Row], batch_size: int, bins: int, seed: int, epoch: int) -> list[Ints]:
-    """Rows of each batch of an epoch: shuffled, sorted by length within so many batches, shuffled again."""
+    """Return the batches of an epoch: rows are shuffled, sorted by length within windows, batches shuffled.
+
+    Args:
+        rows: the rows.
+        batch_size: maximum number of rows in a batch.
+        bins: number of batches in a window within which rows are sorted by length.
+        seed: seed of the order.
+        epoch: number of the epoch; each has its own order.
+
+    Returns:
+        Indices of the rows of each batch, ``int64[n]``.
+    """
     order = permutation(len(rows), np.uint64(key(seed, BATCH_ORDER, epoch, 0)))
     size = batch_size * bins
     batches = [
@@ -85,7 +103,7 @@ def plan_batches(rows: Sequence[Row], batch_size: int, bins: int, seed: int, epo
 
 
 def sorted_batches(rows: Sequence[Row], chosen: Ints, batch_size: int) -> Iterator[Ints]:
-    """The chosen rows in batches of similar length; all rows of a batch have equally many parts."""
+    """Yield the chosen rows in batches of similar length; all rows of a batch have the same number of parts."""
     lengths = np.array([length_of(rows[i]) for i in chosen])
     parts = np.array([len(rows[i].parts) for i in chosen])
     ranked = chosen[np.lexsort((lengths, parts))]
@@ -96,7 +114,7 @@ def sorted_batches(rows: Sequence[Row], chosen: Ints, batch_size: int) -> Iterat
 
 
 def collate(rows: Sequence[Row], pad: int, device: torch.device) -> dict[str, torch.Tensor]:
-    """The arguments of a model's forward pass: ``int64[rows * parts, length]`` each."""
+    """Return the arguments of a model's forward pass: ``int64[rows * parts, length]`` each."""
     parts = [part for row in rows for part in row.parts]
     longest = max(len(part.ids) for part in parts)
     length = -(-longest // _MULTIPLE) * _MULTIPLE

@@ -1,4 +1,4 @@
-"""What a fine-tuned model must know to read a text as it did when it learned: stored in its results.json."""
+"""The settings of a fine-tuned model that must be the same in training and in prediction."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from wpprep.tokenizer.vocabulary import Vocabulary
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """A task as a model does it.
+    """The settings of a fine-tuned model; results.json holds all but the vocabulary.
 
     Attributes:
         task: one of `wpprep.config.USES`.
-        vocabulary: of the model.
-        labels: names of the outputs in their order, of tasks that have labels.
-        max_seq_length: longest row in tokens.
-        stride: tokens that neighbouring windows of a context share.
-        max_answer_tokens: longest answer.
-        may_be_unanswerable: whether "no answer" is an answer.
+        vocabulary: the vocabulary of the model.
+        labels: names of the outputs, in order; empty for tasks without labels.
+        max_seq_length: maximum number of tokens in a row.
+        stride: number of tokens that consecutive windows of a context share.
+        max_answer_tokens: maximum number of tokens in an answer.
+        may_be_unanswerable: whether a question may have no answer.
     """
 
     task: str
@@ -32,5 +32,5 @@ class Setup:
     may_be_unanswerable: bool = False
 
     def encode(self, text: str) -> Encoding:
-        """Ids and places of a text, without specials; what spells a special token in it is text."""
+        """Encode a text without special tokens; the names of special tokens in it are plain text."""
         return self.vocabulary.tokenizer.encode(text, add_special_tokens=False)

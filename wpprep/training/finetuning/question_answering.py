@@ -1,22 +1,23 @@
-"""Answering questions: the likeliest stretch of a context, looked for in overlapping windows of it.
+"""Extractive question answering: the best-scoring span of a context, in overlapping windows.
 
     [CLS] question [SEP] tokens 0..n of the context [SEP]
     [CLS] question [SEP] tokens n-stride.. of the context [SEP]     and so on to its end
 
-An answer's score is its start's plus its end's; the best over all windows is taken. In windows without the
-answer the target is [CLS]; where questions may have no answer, [CLS] also competes in predictions (SQuAD 2).
+The method is BERT's (Devlin et al., 2019, sections 4.2 and 4.3; run_squad.py). An answer's score is the logit
+of its start plus that of its end; the best over all windows is predicted. In windows without the answer the
+target is [CLS]; if questions may have no answer (SQuAD 2), [CLS] also competes in predictions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from wpprep.training.finetuning.examples import Answer, Example
+from wpprep.training.finetuning.examples import Answer, Example, Prediction
 from wpprep.training.finetuning.measures import exact_match, span_f1
 from wpprep.training.finetuning.model_rows import Part, Row
 from wpprep.training.finetuning.model_setup import Setup
@@ -28,14 +29,14 @@ Scores = npt.NDArray[np.float32]
 
 
 class Window(NamedTuple):
-    """A window's place: its first token of the context in the row, and these tokens' places in the text."""
+    """A window: the position in the row of its first context token, and the tokens' positions in the text."""
 
     first: int
     offsets: Offsets
 
 
 class Span(NamedTuple):
-    """A stretch of tokens, both ends included, and its score."""
+    """A span of tokens, both ends included, and its score."""
 
     score: float
     start: int
@@ -43,7 +44,7 @@ class Span(NamedTuple):
 
 
 def encode(example: Example, setup: Setup) -> list[Row]:
-    """A row for each window of the context; targets are the tokens where the first answer starts and ends."""
+    """Return a row for each window of the context; targets are the first answer's start and end tokens."""
     question, context = setup.encode(example.texts[0]), setup.encode(example.texts[1])
     asked = question.ids[: min(_LONGEST_QUESTION, (setup.max_seq_length - 3) // 2)]
     room = setup.max_seq_length - 3 - len(asked)
@@ -61,7 +62,7 @@ def encode(example: Example, setup: Setup) -> list[Row]:
 
 
 def windows(tokens: int, room: int, stride: int) -> Iterator[tuple[int, int]]:
-    """Overlapping stretches that cover all tokens; the overlap is at most half of the room.
+    """Yield overlapping windows that cover all tokens; the overlap is at most half of the room.
 
     >>> list(windows(10, 6, 2)), list(windows(5, 6, 2))
     ([(0, 6), (4, 10)], [(0, 5)])
@@ -76,7 +77,7 @@ def windows(tokens: int, room: int, stride: int) -> Iterator[tuple[int, int]]:
 
 
 def tokens_of(answer: Answer, offsets: Offsets) -> tuple[int, int] | None:
-    """The tokens that an answer's text begins and ends in; None where they are not all in this window.
+    """Return the first and last token of an answer; None if the window does not contain all of it.
 
     >>> tokens_of(Answer("Falls", 6), [(0, 5), (6, 9), (9, 11), (12, 14)])
     (1, 2)
@@ -89,13 +90,20 @@ def tokens_of(answer: Answer, offsets: Offsets) -> tuple[int, int] | None:
 
 
 def targets(rows: Sequence[Row], length: int) -> dict[str, torch.Tensor]:
-    """Tokens at which answers start and end."""
+    """Return the start and end tokens of the answers, ``int64[rows]`` each."""
     starts, ends = zip(*(row.target for row in rows), strict=True)
     return {"start_positions": torch.tensor(starts), "end_positions": torch.tensor(ends)}
 
 
-def decode(example: Example, rows: Sequence[Row], outputs: Sequence[Scores], setup: Setup) -> dict[str, Any]:
-    """The best answer, its place in the context (characters) and its score; "" where there is none."""
+def decode(example: Example, rows: Sequence[Row], outputs: Sequence[Scores], setup: Setup) -> Prediction:
+    """Return the best answer, its start in the context (in characters) and its score; "" for no answer.
+
+    Args:
+        example: the question and its context.
+        rows: its windows.
+        outputs: start and end logits of each window, ``float32[length, 2]``.
+        setup: maximum length of an answer, and whether there may be none.
+    """
     best: tuple[Span, Offsets] | None = None
     nothing = np.inf
     for row, output in zip(rows, outputs, strict=True):
@@ -112,12 +120,14 @@ def decode(example: Example, rows: Sequence[Row], outputs: Sequence[Scores], set
     (score, start, end), offsets = best
     a, b = offsets[start][0], offsets[end][1]
     text = example.texts[1][a:b]
-    a += len(text) - len(text.lstrip())  # byte-level pieces begin with the blank before them
+    a += len(text) - len(text.lstrip())  # byte-level pieces begin with the space before them
     return {"answer": text.strip(), "start": a, "score": float(score)}
 
 
 def best_span(starts: Scores, ends: Scores, longest: int) -> Span:
-    """The stretch of at most ``longest`` tokens with the highest sum of scores, the first of equals.
+    """Return the span of at most ``longest`` tokens with the highest sum of logits.
+
+    Of equal sums the shortest span is returned, and of these the first.
 
     >>> best_span(np.array([1, 5, 0], np.float32), np.array([9, 1, 2], np.float32), 2)
     Span(score=10.0, start=0, end=0)
@@ -132,10 +142,8 @@ def best_span(starts: Scores, ends: Scores, longest: int) -> Span:
     return best
 
 
-def measure(
-    examples: Sequence[Example], predictions: Sequence[dict[str, Any]], setup: Setup
-) -> dict[str, float]:
-    """SQuAD's two measures: the mean F1 of words, and the share of exact matches."""
+def measure(examples: Sequence[Example], predictions: Sequence[Prediction], setup: Setup) -> dict[str, float]:
+    """Return SQuAD's two measures: the mean F1 of words, and the fraction of exact matches."""
     pairs = [
         (line["answer"], [answer.text for answer in example.gold])
         for example, line in zip(examples, predictions, strict=True)

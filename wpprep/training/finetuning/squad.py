@@ -3,7 +3,7 @@
     {"data": [{"title": ..., "paragraphs": [{"context": ..., "qas": [
         {"id": ..., "question": ..., "answers": [{"text": ..., "answer_start": 0}]}]}]}]}
 
-Places are counted in characters (code points). A question without answers has none in its context.
+Positions are counted in characters (code points). An empty list of answers means that the context has none.
 """
 
 from __future__ import annotations
@@ -18,7 +18,16 @@ from wpprep.training.finetuning.examples import Answer, Example
 
 
 def read(path: Path, text: str, *, labelled: bool) -> Iterator[Example]:
-    """The questions of a file; those of one article form a group."""
+    """Yield the questions of a file; those of one article form a group.
+
+    Args:
+        path: the file, for messages.
+        text: its content.
+        labelled: whether each question must have a list of answers.
+
+    Raises:
+        CorpusError: the content is not SQuAD's JSON, or an answer is not at its position.
+    """
     try:
         data = json.loads(text)
     except ValueError as error:
@@ -57,7 +66,11 @@ def _field(record: Any, name: str, kind: type, place: str) -> Any:
 
 
 def plain_answers(found: Any, place: str) -> tuple[Answer, ...]:
-    """Answers as SQuAD's list of objects, or as the two lists that `datasets` makes of them."""
+    """Return the answers of SQuAD's list of objects, or of the two lists that `datasets` converts it to.
+
+    Raises:
+        CorpusError: the answers have another structure.
+    """
     try:
         if isinstance(found, dict) and isinstance(found["text"], list):
             return tuple(
@@ -67,20 +80,20 @@ def plain_answers(found: Any, place: str) -> tuple[Answer, ...]:
         listed = [found] if isinstance(found, dict) else found
         return tuple(Answer(str(each["text"]), int(each["answer_start"])) for each in listed)
     except (KeyError, TypeError, ValueError) as error:
-        raise CorpusError(f"{place}: answers are no objects with text and answer_start") from error
+        raise CorpusError(f"{place}: expected answers as objects with text and answer_start") from error
 
 
 def check_answers(answers: tuple[Answer, ...], context: str, place: str) -> tuple[Answer, ...]:
-    """The same answers.
+    """Return the answers unchanged.
 
     Raises:
-        CorpusError: one does not stand where it says.
+        CorpusError: an answer is not at its position in the context, or is empty.
     """
     for answer in answers:
         there = context[answer.start : answer.start + len(answer.text)] if answer.start >= 0 else ""
         if there != answer.text or not answer.text:
             raise CorpusError(
                 f"{place}: the answer {answer.text!r} is not in the context at character {answer.start}, "
-                f"where {there[:40]!r} stands; mend answer_start (it counts characters, not bytes)"
+                f"found {there[:40]!r}; fix answer_start (it counts characters, not bytes)"
             )
     return answers

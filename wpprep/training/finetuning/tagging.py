@@ -1,8 +1,9 @@
-"""Tagging words: a word has the tag that the model gives to its first piece, as in the paper on BERT.
+"""Tagging of words: the tag of a word is that of its first piece (Devlin et al., 2019, section 5.3).
 
-A sentence is encoded as a text of words with blanks between; places in the text say which piece is a word's
-first, in any vocabulary. What is longer than a row is cut between words into windows, so that every word is
-tagged. A word of which the vocabulary leaves nothing (a control character) is tagged as the first label.
+A sentence is encoded as its words joined by spaces; the character positions of the pieces determine the first
+piece of each word, for any vocabulary. A sentence longer than a row is split between words into windows, so
+that every word is tagged. A word without pieces (a control character that the vocabulary removes) gets the
+first label.
 """
 
 from __future__ import annotations
@@ -14,23 +15,23 @@ import numpy as np
 import torch
 
 from wpprep.training.finetuning.entities import entity_scores, spells_entities
-from wpprep.training.finetuning.examples import Example
+from wpprep.training.finetuning.examples import Example, Prediction
 from wpprep.training.finetuning.measures import accuracy, macro_f1
 from wpprep.training.finetuning.model_rows import Part, Row
 from wpprep.training.finetuning.model_setup import Setup
 
-_IGNORED = -100  # what transformers' losses pass over
+_IGNORED = -100  # the label that transformers' losses ignore
 
 
 class First(NamedTuple):
-    """The first piece of a word: number of the word, and the piece's place in its row."""
+    """The first piece of a word: the index of the word, and the position of the piece in the text or row."""
 
     word: int
     place: int
 
 
 def encode(example: Example, setup: Setup) -> list[Row]:
-    """A row for each window; targets are the labels of the words in it, if the model has them all."""
+    """Return a row for each window; targets are the labels of its words, if the model has all of them."""
     encoding = setup.encode(" ".join(example.texts))
     firsts = first_pieces(example.texts, encoding.offsets)
     roles, rows = setup.vocabulary.roles, []
@@ -45,9 +46,9 @@ def encode(example: Example, setup: Setup) -> list[Row]:
 
 
 def first_pieces(words: Sequence[str], offsets: Sequence[tuple[int, int]]) -> list[First]:
-    """For each word, the first piece that lies in it; words without a piece are left out.
+    """Return the first piece of each word; words without a piece are omitted.
 
-    >>> first_pieces(["Sioux", "Falls"], [(0, 2), (2, 5), (5, 11)])  # of GPT-2 a piece may begin with the blank
+    >>> first_pieces(["Sioux", "Falls"], [(0, 2), (2, 5), (5, 11)])  # GPT-2's pieces may begin with the space
     [First(word=0, place=0), First(word=1, place=2)]
     """
     found, piece, start = [], 0, 0
@@ -62,7 +63,7 @@ def first_pieces(words: Sequence[str], offsets: Sequence[tuple[int, int]]) -> li
 
 
 def windows(firsts: Sequence[First], pieces: int, room: int) -> Iterator[tuple[int, int]]:
-    """Stretches of pieces, cut before words, each at most ``room`` long unless one word alone is longer.
+    """Yield windows of pieces, split before words, of at most ``room`` pieces unless a single word is longer.
 
     >>> list(windows([First(0, 0), First(1, 3), First(2, 5), First(3, 6)], 8, 5))
     [(0, 5), (5, 8)]
@@ -77,7 +78,7 @@ def windows(firsts: Sequence[First], pieces: int, room: int) -> Iterator[tuple[i
 
 
 def targets(rows: Sequence[Row], length: int) -> dict[str, torch.Tensor]:
-    """Labels where a word's first piece is, ignored elsewhere."""
+    """Return the labels at the first piece of each word, ``int64[rows, length]``; -100 elsewhere."""
     labels = torch.full((len(rows), length), _IGNORED)
     for i, row in enumerate(rows):
         for mark, label in zip(row.marks, row.target, strict=True):
@@ -85,8 +86,8 @@ def targets(rows: Sequence[Row], length: int) -> dict[str, torch.Tensor]:
     return {"labels": labels}
 
 
-def decode(example: Example, rows: Sequence[Row], outputs: Sequence[Any], setup: Setup) -> dict[str, Any]:
-    """A tag for each word."""
+def decode(example: Example, rows: Sequence[Row], outputs: Sequence[Any], setup: Setup) -> Prediction:
+    """Return a tag for each word, from the logits of each window, ``float32[length, labels]``."""
     tags = [setup.labels[0]] * len(example.texts)
     for row, output in zip(rows, outputs, strict=True):
         best = np.asarray(output).argmax(-1)
@@ -95,15 +96,13 @@ def decode(example: Example, rows: Sequence[Row], outputs: Sequence[Any], setup:
     return {"words": list(example.texts), "tags": tags}
 
 
-def measure(
-    examples: Sequence[Example], predictions: Sequence[dict[str, Any]], setup: Setup
-) -> dict[str, float]:
-    """F1, precision and recall of entities where tags spell them, else macro F1 of tags; accuracy of tags."""
+def measure(examples: Sequence[Example], predictions: Sequence[Prediction], setup: Setup) -> dict[str, float]:
+    """Return F1, precision and recall of entities if the tags encode them, else macro F1; always accuracy."""
     gold, found = [example.gold for example in examples], [line["tags"] for line in predictions]
     flat = [tag for tags in gold for tag in tags]
-    said = [tag for tags in found for tag in tags]
-    right = {"accuracy": accuracy(flat, said)}
+    predicted = [tag for tags in found for tag in tags]
+    right = {"accuracy": accuracy(flat, predicted)}
     if not spells_entities(setup.labels):
-        return {**right, "macro_f1": macro_f1(flat, said)}
+        return {**right, "macro_f1": macro_f1(flat, predicted)}
     f1, precision, recall = entity_scores(gold, found)
     return {"entity_f1": f1, "precision": precision, "recall": recall, **right}

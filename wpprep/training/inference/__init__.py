@@ -1,6 +1,6 @@
-"""A trained model in use: vectors, masked words, attention.
+"""Inference with a trained model: vectors, masked words, attention.
 
-embed       vectors of text
+embed       vectors of texts and of tokens, and the similarity of lines
 fill        predictions for masked words
-attention   a page that draws every head
+attention   a page and a picture with the attention of every head
 """

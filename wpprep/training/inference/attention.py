@@ -1,10 +1,11 @@
-"""Attention to look at: every layer and head over one text or two, as a page and as a picture.
+"""Attention weights of every layer and head over one text or two, as an HTML page and as a picture.
 
-The page holds everything it needs and loads nothing: the weights as one byte each (the square root of the
-weight times 255, so that small ones keep two digits too), the tokens, a style and a script. Text is written
-into it escaped, or as JSON; its content security policy lets no script run but its own.
+The page is self-contained and loads nothing: it holds the weights as one byte each (the square root of the
+weight times 255, so that small weights keep two digits too), the tokens, a style and a script. Text is escaped
+or written as JSON; the content security policy allows the page's own script only.
 
-What this module does not do: say what a head means. Weights say where it looks, not what the model makes of it.
+What this module does not do: interpret a head. Weights show which tokens a head attends to, not how the model
+uses them (Jain and Wallace, 2019).
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ from wpprep.storage.files import write_text
 from wpprep.training.model.loading import load, read_config, read_vocabulary
 
 Weights = npt.NDArray[np.float32]  # [layers, heads, from tokens, to tokens]; each row sums to 1
-_MOST_WEIGHTS = 2_000_000  # on a page, so that it stays below 3 MB
+MAX_WEIGHTS = 2_000_000  # on a page, so that it stays below 3 MB
 
 
 @dataclass(frozen=True)
 class Attention:
-    """What every head of a model looks at: ``weights[layer, head, token]`` over the ``tokens``."""
+    """The attention of every head of a model: ``weights[layer, head, i, j]`` of token i to token j."""
 
     tokens: list[str]
     weights: Weights
@@ -43,7 +44,7 @@ class Attention:
 
 @dataclass(frozen=True)
 class Drawn:
-    """The files that `draw_attention` wrote, and what is in them."""
+    """The result of `draw_attention`: the files, and the numbers of layers, heads and tokens in them."""
 
     page: Path
     picture: Path
@@ -53,11 +54,16 @@ class Drawn:
 
 
 def read_attention(model: str | os.PathLike[str], text: str, second: str | None = None) -> Attention:
-    """The attention of every layer and head of a model over a text, or over two as a pair.
+    """Return the attention of every layer and head of a model over a text, or over a pair of texts.
+
+    Args:
+        model: any BERT's folder with its vocabulary.
+        text: the text.
+        second: the second text of a pair.
 
     Raises:
         MissingInputError: there is no model.
-        OptionError: the text is longer than the model takes.
+        OptionError: the text is too long for the model, or not Unicode.
     """
     texts = [text] if second is None else [text, second]
     try:
@@ -73,7 +79,9 @@ def read_attention(model: str | os.PathLike[str], text: str, second: str | None 
         found = [*vocabulary.tokenizer.encode(each, add_special_tokens=False).ids, roles.sep]
         ids, segments = ids + found, segments + [segment] * len(found)
     if len(ids) > config.max_position_embeddings:
-        raise OptionError(f"the text has {len(ids)} tokens, the model takes {config.max_position_embeddings}")
+        raise OptionError(
+            f"the text has {len(ids)} tokens, the model takes at most {config.max_position_embeddings}"
+        )
     bert = load(BertModel, folder, config, add_pooling_layer=False, attn_implementation="eager").eval()
     with torch.inference_mode():
         outputs = bert(torch.tensor([ids]), token_type_ids=torch.tensor([segments]), output_attentions=True)
@@ -87,11 +95,17 @@ def draw_attention(
     *,
     out: str | os.PathLike[str] = "attention.html",
 ) -> Drawn:
-    """Write a page on which every head can be opened, and a picture of all of them beside it (.png).
+    """Write a page with the attention of every head, and a picture of all heads next to it (.png).
+
+    Args:
+        model: any BERT's folder with its vocabulary.
+        text: the text.
+        second: the second text of a pair.
+        out: the page, a file that ends in ``.html``.
 
     Raises:
         MissingInputError: there is no model.
-        OptionError: the text is too long for the model or the page.
+        OptionError: the text is too long for the model or the page, or ``out`` has another suffix.
         MissingExtraError: matplotlib is not installed.
     """
     path = Path(out)
@@ -99,10 +113,10 @@ def draw_attention(
         raise OptionError(f"{path}: ends in {path.suffix!r}, expected .html")
     found = read_attention(model, text, second)
     layers, heads, tokens, _ = found.weights.shape
-    if found.weights.size > _MOST_WEIGHTS:
-        most = int((_MOST_WEIGHTS / (layers * heads)) ** 0.5)
+    if found.weights.size > MAX_WEIGHTS:
+        most = int((MAX_WEIGHTS / (layers * heads)) ** 0.5)
         raise OptionError(
-            f"the text has {tokens} tokens; a page of {layers} x {heads} heads takes {most} at most"
+            f"the text has {tokens} tokens; a page of {layers} x {heads} heads holds at most {most}"
         )
     picture = save(
         panels(
@@ -119,7 +133,7 @@ def draw_attention(
 
 
 def page(attention: Attention) -> str:
-    """The page, as one HTML file that loads nothing."""
+    """Return the page, one HTML file that loads nothing."""
     layers, heads, tokens, _ = attention.weights.shape
     data = {
         "tokens": attention.tokens,
@@ -142,12 +156,12 @@ def page(attention: Attention) -> str:
 
 
 def _as_bytes(weights: Weights) -> bytes:
-    """Weights as bytes: the root of 0.01 is 0.1, which is 26 of 255, and 26 stands for 0.0104."""
+    """Return weights as bytes: the root of 0.01 is 0.1, stored as 26 of 255, which represents 0.0104."""
     return np.round(255 * np.sqrt(weights)).astype(np.uint8).tobytes()
 
 
 def shorten(text: str, most: int) -> str:
-    """A text of at most so many characters.
+    """Return a text, truncated to at most ``most`` characters.
 
     >>> shorten("lighthouse", 6)
     'light…'

@@ -1,13 +1,13 @@
-"""Vectors of text: what a model's layers make of it, for other programs to use.
+"""Vectors of texts: the hidden states of a model's layers, in files.
 
-    x.parquet   line, layer_12: [0.1, ...]                     a row a line of text (pooling cls, mean)
-                line, position, piece, layer_12: [0.1, ...]    a row a token (pooling tokens)
-    x.npy       float32[lines, hidden], of several layers float32[lines, layers, hidden]
-                float32[tokens, ...] for tokens; x.offsets.npy, int64[lines + 1], says where each line's begin
+    x.parquet   line, layer_12: [0.1, ...]                     one row per line of text (pooling cls, mean)
+                line, position, piece, layer_12: [0.1, ...]    one row per token (pooling tokens)
+    x.npy       float32[lines, hidden], with several layers float32[lines, layers, hidden]
+                float32[tokens, ...] for tokens; x.offsets.npy, int64[lines + 1], has the start of each line
 
-Layer 0 is the embeddings, layer n what the n-th layer gives: transformers' ``hidden_states``. The vector of
-[CLS] is its hidden state, without the pooler behind it; the mean is over all tokens of a text, [CLS] and [SEP]
-included and padding not, as sentence-transformers takes it. Text streams, in memory for a chunk of it.
+Layer 0 is the embeddings, layer n the output of the n-th layer: transformers' ``hidden_states``. The vector of
+[CLS] is its hidden state, without the pooler; the mean is over all tokens of a text, including [CLS] and [SEP]
+and excluding padding, as in sentence-transformers. Text is streamed, with one chunk of it in memory.
 """
 
 from __future__ import annotations
@@ -36,40 +36,59 @@ from wpprep.training.model.loading import load, read_config, read_vocabulary
 from wpprep.training.model.ranks import Ranks
 
 Vectors = npt.NDArray[np.float32]
-_CHUNK_TOKENS = 1 << 13  # texts of so many tokens are sorted by length together and held in memory
+CHUNK_TOKENS = 1 << 13  # number of tokens whose texts are sorted by length together and held in memory
 
 
-@dataclass(frozen=True)
-class Embedded:
-    """What `embed` wrote: how many texts, vectors a layer, and how many texts were too long and were cut."""
+@dataclass(frozen=True, kw_only=True, repr=False)
+class EmbedSummary(Summary):
+    """The result of `embed`.
 
-    path: Path
+    Attributes:
+        path: the file.
+        texts: number of lines.
+        vectors: number of vectors per layer.
+        cut: number of texts that were truncated.
+        layers: the layers, from 0.
+    """
+
+    path: Location
     texts: int
     vectors: int
     cut: int
     layers: list[int]
 
+    @property
+    def place(self) -> Location:
+        """The file of vectors."""
+        return self.path
+
+    @property
+    def headline(self) -> str:
+        """The number of texts."""
+        return f"{self.texts:,} texts"
+
 
 class Text(NamedTuple):
-    """A text as the model takes it: ids with [CLS] and [SEP], and how many tokens were cut."""
+    """An encoded text: ids with [CLS] and [SEP], and the number of tokens truncated."""
 
     ids: list[int]
     cut: int
 
 
 class Reader:
-    """A model that reads texts.
-
-    Args:
-        folder: any BERT's folder with its vocabulary; a head is left aside.
-        options: which vectors.
-
-    Raises:
-        MissingInputError: there is no model.
-        OptionError: a layer that the model has not, or texts longer than it takes.
-    """
+    """An encoder of texts: a model without its head, its vocabulary, and the layers to return."""
 
     def __init__(self, folder: str | os.PathLike[str], options: EmbedOptions) -> None:
+        """Load a model.
+
+        Args:
+            folder: any BERT's folder with its vocabulary; weights of a head are ignored.
+            options: layers, pooling, batch size and maximum length.
+
+        Raises:
+            MissingInputError: there is no model.
+            OptionError: the model does not have a layer, or has fewer positions than ``max_seq_length``.
+        """
         path = Path(folder)
         config = read_config(path)
         self.options, self.vocabulary = options, read_vocabulary(path, config)
@@ -84,13 +103,16 @@ class Reader:
         self.model = model.to(Ranks().device()).eval()
 
     def encode(self, text: str) -> Text:
-        """The ids of a text; what spells a special token in it is text."""
+        """Encode a text, truncated to the maximum length; names of special tokens in it are plain text."""
         ids = self.vocabulary.tokenizer.encode(text, add_special_tokens=False).ids
         roles, room = self.vocabulary.roles, self.longest - 2
         return Text([roles.cls, *ids[:room], roles.sep], max(0, len(ids) - room))
 
     def vectors(self, texts: Sequence[Text]) -> list[Vectors]:
-        """Vectors of each text: ``float32[layers, hidden]``, of tokens ``float32[tokens, layers, hidden]``."""
+        """Return the vectors of each text, in order.
+
+        Each is ``float32[layers, hidden]``; with pooling ``tokens``, ``float32[tokens, layers, hidden]``.
+        """
         found: list[Vectors] = [np.empty(0, np.float32)] * len(texts)
         order = sorted(range(len(texts)), key=lambda i: len(texts[i].ids))
         for start in range(0, len(order), self.options.batch_size):
@@ -119,58 +141,90 @@ class Reader:
 
 
 def embed(
-    model: str | os.PathLike[str], text: str | os.PathLike[str], out: str | os.PathLike[str], **options: Any
-) -> Embedded:
+    model: str | os.PathLike[str],
+    text: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    **options: Unpack[EmbedKeywords],
+) -> EmbedSummary:
     """Write the vectors of every line of a text file.
 
     Args:
-        model: any BERT's folder, ours or one of transformers, fine-tuned or not.
-        text: a text a line, plain or compressed; an empty line is a text without words.
+        model: any BERT's folder, of wpprep or of transformers, fine-tuned or not.
+        text: a file with one text per line, plain or compressed; an empty line is a text without words.
         out: a file that ends in ``.parquet`` or ``.npy``.
         **options: see `wpprep.config.EmbedOptions`.
 
     Raises:
-        MissingInputError: there is no model or no text.
-        OptionError: options that cannot work, another ending of ``out``.
+        MissingInputError: the model or the text does not exist.
+        CorpusError: the text has no lines.
+        TextDecodeError: a line is not UTF-8; the message has file and line.
+        OptionError: an option is unknown, out of range or does not fit the model; ``out`` has a wrong suffix.
     """
+    started = time.perf_counter()
     refuse_unknown(options, EmbedOptions)
-    path = Path(out)
-    if path.suffix not in (".parquet", ".npy"):
-        raise OptionError(f"{path}: ends in {path.suffix!r}, expected .parquet or .npy")
-    reader = Reader(model, build(EmbedOptions, options))
-    write = _write_parquet if path.suffix == ".parquet" else _write_npy
+    wanted, ending = build(EmbedOptions, options), Path(str(out)).suffix
+    if ending not in (".parquet", ".npy"):
+        raise OptionError(f"{out}: ends in {ending!r}, expected .parquet or .npy")
+    offsets_out = f"{str(out).removesuffix('.npy')}.offsets.npy" if _has_offsets(wanted, ending) else None
+    for name in (out, offsets_out):
+        if name is not None:
+            refuse_output(name, inputs=[text], overwrite=overwrite)
+    reader = Reader(model, wanted)
     texts = cut = 0
     counts: list[int] = []
-    with write(path, reader) as add:
+    write = _write_parquet if ending == ".parquet" else _write_npy
+    with output_file(out, inputs=[text], overwrite=overwrite) as file, write(file, reader) as add:
         for chunk in chunks(reader.encode(line) for _, line in read_lines(text)):
             vectors = reader.vectors(chunk)
             add(texts, chunk, vectors)
             texts, cut = texts + len(chunk), cut + sum(each.cut > 0 for each in chunk)
-            counts += [len(each.ids) if reader.options.pooling == "tokens" else 1 for each in chunk]
+            counts += [len(each.ids) if wanted.pooling == "tokens" else 1 for each in chunk]
         if not texts:
             raise CorpusError(f"{text}: holds no text; expected a text a line")
-    if path.suffix == ".npy" and reader.options.pooling == "tokens":
-        with atomic_write(path.with_suffix(".offsets.npy")) as file:
+    if offsets_out is not None:
+        with output_file(offsets_out, inputs=[text], overwrite=overwrite) as file:
             np.save(file, offsets_of(np.array(counts)))
-    return Embedded(path, texts, sum(counts), cut, reader.layers)
+    return EmbedSummary(
+        command="embed",
+        seconds=time.perf_counter() - started,
+        path=Place(out).location,
+        texts=texts,
+        vectors=sum(counts),
+        cut=cut,
+        layers=reader.layers,
+    )
+
+
+def _has_offsets(options: EmbedOptions, ending: str) -> bool:
+    """Return whether the first vector of each text is written to a second file."""
+    return ending == ".npy" and options.pooling == "tokens"
 
 
 def similarity(
     model: str | os.PathLike[str],
     first: str | os.PathLike[str],
     second: str | os.PathLike[str],
-    **options: Any,
+    **options: Unpack[EmbedKeywords],
 ) -> Iterator[float]:
-    """The cosine of the vectors of each line of one file and the same line of another, -1 to 1.
+    """Yield the cosine of the vectors of each line of one file and the same line of another, -1 to 1.
+
+    Args:
+        model: any BERT's folder, of wpprep or of transformers.
+        first: a file with one text per line, plain or compressed.
+        second: the other file.
+        **options: see `wpprep.config.EmbedOptions`.
 
     Raises:
-        CorpusError: one file has more lines.
-        OptionError: a vector for each token, or several layers: there must be one vector a line.
+        MissingInputError: the model or a file does not exist.
+        CorpusError: one file has more lines than the other.
+        OptionError: options give more than one vector per line (pooling ``tokens``, or several layers).
     """
     refuse_unknown(options, EmbedOptions)
     reader = Reader(model, build(EmbedOptions, options))
     if reader.options.pooling == "tokens" or len(reader.layers) > 1:
-        raise OptionError("similarity needs one vector a line: pooling mean or cls, and one layer")
+        raise OptionError("similarity needs one vector per line: pooling mean or cls, and one layer")
     left, right = ((line for _, line in read_lines(path)) for path in (first, second))
     pairs = itertools.zip_longest(left, right)
     number = 0
@@ -179,14 +233,16 @@ def similarity(
             number += 1
             if a is None or b is None:
                 longer, shorter = (second, first) if a is None else (first, second)
-                raise CorpusError(f"{longer}:{number}: {shorter} has no such line; expected as many in both")
+                raise CorpusError(
+                    f"{longer}:{number}: {shorter} has no such line; expected the same number of lines in both"
+                )
         found = [reader.vectors([reader.encode(line[side]) for line in lines]) for side in (0, 1)]
         for a, b in zip(*found, strict=True):
             yield cosine(a[0], b[0])
 
 
 def cosine(a: Vectors, b: Vectors) -> float:
-    """The cosine of two vectors; 0 where one has no length.
+    """Return the cosine of two vectors, -1 to 1; 0 if either is zero.
 
     >>> cosine(np.array([3, 4], np.float32), np.array([4, 3], np.float32))  # 24 / 25
     0.96
@@ -197,12 +253,12 @@ def cosine(a: Vectors, b: Vectors) -> float:
 
 
 def chunks(texts: Iterable[Text]) -> Iterator[list[Text]]:
-    """Texts in their order, so many that their tokens fill a chunk."""
-    return in_batches(texts, lambda text: len(text.ids), _CHUNK_TOKENS)
+    """Yield texts in order, in chunks of about ``CHUNK_TOKENS`` tokens."""
+    return in_batches(texts, lambda text: len(text.ids), CHUNK_TOKENS)
 
 
 def _layers(wanted: str, layers: int) -> list[int]:
-    """The layers that an option names, of a model of so many.
+    """Return the layers that an option names, for a model with a number of layers.
 
     >>> _layers("last", 4), _layers("all", 2), _layers("0,-2", 4)
     ([4], [0, 1, 2], [0, 3])
@@ -219,8 +275,8 @@ def _layers(wanted: str, layers: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def _write_parquet(path: Path, reader: Reader) -> Iterator[Any]:
-    """A function that adds the vectors of a chunk to a Parquet file."""
+def _write_parquet(file: IO[bytes], reader: Reader) -> Iterator[Any]:
+    """Yield a function that appends the vectors of a chunk to a Parquet file."""
     is_tokens = reader.options.pooling == "tokens"
     vector = pa.list_(pa.float32(), reader.hidden)
     fields = [("line", pa.int64())] + ([("position", pa.int32()), ("piece", pa.string())] if is_tokens else [])
@@ -248,8 +304,8 @@ def _write_parquet(path: Path, reader: Reader) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _write_npy(path: Path, reader: Reader) -> Iterator[Any]:
-    """A function that adds the vectors of a chunk to a .npy file, whose header is written last."""
+def _write_npy(file: IO[bytes], reader: Reader) -> Iterator[Any]:
+    """Yield a function that appends the vectors of a chunk to a .npy file; the header is completed last."""
     rows = 0
     several = (len(reader.layers),) if len(reader.layers) > 1 else ()
     with atomic_write(path) as file:
@@ -263,9 +319,8 @@ def _write_npy(path: Path, reader: Reader) -> Iterator[Any]:
 
         yield add
         file.seek(0)
-        assert (
-            _npy_header(file, (rows, *several, reader.hidden)) == size
-        )  # NumPy leaves room for the rows to grow
+        final = _npy_header(file, (rows, *several, reader.hidden))
+        assert final == size  # NumPy pads the header so that the number of rows can grow
 
 
 def _npy_header(file: IO[bytes], shape: tuple[int, ...]) -> int:

@@ -9,6 +9,7 @@ What this module does not do: download, or run code that comes with a checkpoint
 from __future__ import annotations
 
 import contextlib
+import os
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +21,32 @@ from transformers import BertConfig, BertForMaskedLM, BertForPreTraining
 from transformers.utils import logging
 
 from wpprep.errors import MissingInputError, OptionError
+from wpprep.storage.place import Place
 from wpprep.tokenizer.vocabulary import Vocabulary
 from wpprep.training.model.model import no_progress_bar
+
+
+MODEL_FILES = (
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "training.json",
+    "results.json",
+)
+
+
+def open_model(model: str | os.PathLike[str]) -> Path:
+    """Return the local folder of a model, ours or one of transformers; of a URL, a copy in the cache.
+
+    Raises:
+        MissingInputError: there is no model.
+    """
+    return Place(model).folder(*MODEL_FILES)
 
 
 def read_config(folder: Path) -> BertConfig:
@@ -73,8 +98,9 @@ def continue_model(folder: str, vocabulary: Vocabulary, max_seq_length: int, dro
         MissingInputError: there is no model, or weights of its encoder are missing.
         OptionError: the model is not a BERT, has another vocabulary, or has too few positions.
     """
-    config = read_config(Path(folder))
-    theirs = read_vocabulary(Path(folder), config)
+    start = open_model(folder)
+    config = read_config(start)
+    theirs = read_vocabulary(start, config)
     if theirs.pieces != vocabulary.pieces:
         raise OptionError(
             f"init_from {folder}: its vocabulary is not that of the shards; make shards with --vocab {folder}"
@@ -85,7 +111,7 @@ def continue_model(folder: str, vocabulary: Vocabulary, max_seq_length: int, dro
             f"init_from {folder}: the model takes at most {longest} tokens, the shards have {max_seq_length}"
         )
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
-    return load(BertForPreTraining, Path(folder), config)
+    return load(BertForPreTraining, start, config)
 
 
 def load_masked_lm(folder: Path) -> Any:
