@@ -41,15 +41,15 @@ BAD: list[tuple[str, Callable[[], bytes], str]] = [
     ("a.jsonl.gz", lambda: gzip.compress(LINES)[:-20], "damaged compressed data: .*end-of-stream"),
     ("a.jsonl.bz2", lambda: bz2.compress(LINES)[:-20], "damaged compressed data: .*end-of-stream"),
     ("a.jsonl.zst", lambda: pa.Codec("zstd").compress(LINES, asbytes=True)[:-20], "damaged compressed data"),
-    ("a.parquet", lambda: parquet()[:-20], "damaged Parquet, or cut short"),
-    ("no.parquet", lambda: b"PAR1" + bytes(100) + b"PAR1", "damaged Parquet, or cut short: .*thrift"),
+    ("a.parquet", lambda: parquet()[:-20], "damaged or truncated Parquet file"),
+    ("no.parquet", lambda: b"PAR1" + bytes(100) + b"PAR1", "damaged or truncated Parquet file: .*thrift"),
     ("a.xml", BROKEN.encode, "broken XML in the page at byte 101, line 1: mismatched tag"),
     (
         "b.xml",
         LAUGHS.encode,
-        "a document type at byte 12, expected <mediawiki>: no entities",
+        "a document type at byte 12, expected <mediawiki>; entities are not expanded",
     ),
-    ("a.jsonl", lambda: LINES + b"not\n", "line 3001: not JSON .*found 'not.*, expected one object a line"),
+    ("a.jsonl", lambda: LINES + b"not\n", "line 3001: not JSON .*found 'not.*, expected one JSON object per line"),
     ("b.jsonl", lambda: LINES + b'{"body": "x"}\n', r"line 3001: no field text \(found body\); .*--text-field"),
     (
         "a.txt",
@@ -129,7 +129,7 @@ def test_links_that_lead_nowhere_stop_or_are_skipped(
     words = ("extract", tmp_path / "corpus", "--workers", 1, "--out", tmp_path / "out")
     code, said = command(*words)
     assert code == 1
-    assert said == f"wpprep: {tmp_path}/corpus/loop: a loop of symbolic links: it leads to a folder around it\n"
+    assert said == f"wpprep: {tmp_path}/corpus/loop: a loop of symbolic links: it points to a folder that contains it\n"
     assert command(*words, "--skip-bad", "--quiet")[0] == 0
     assert read_manifest(tmp_path / "out").corpus["left_out"] == {
         "count": 2,

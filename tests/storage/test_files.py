@@ -27,7 +27,7 @@ def test_missing_inputs_are_named(tmp_path):
     """A path that is not there, and a folder without files, are errors."""
     with pytest.raises(MissingInputError, match="nowhere: no such file"):
         expand_inputs([tmp_path / "nowhere"])
-    with pytest.raises(MissingInputError, match="holds no files"):
+    with pytest.raises(MissingInputError, match="contains no files"):
         expand_inputs([tmp_path])
 
 

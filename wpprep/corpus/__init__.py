@@ -1,13 +1,14 @@
-"""Text to documents and sentences.
+"""Text files to documents and sentences.
 
-    inputs          which files a path, pattern, list or folder names
-    readers         files to documents, a module for each format (readers/mediawiki: dumps)
-    filters         which documents are used, one at a time
-    dedup_and_mix   which documents are used, over the whole corpus: duplicates, samples, weights
-    sentences       a document's text to sentences
-    tasks           a corpus cut into tasks, and its identity
-    facts           what a manifest records about a corpus
-    text_lines      lines of a text file or of standard input
+    inputs          the files that a path, URL, pattern, list or folder names
+    readers         files to documents, one module per format (readers/mediawiki: Wikipedia dumps)
+    filters         filters on single documents: length, number of sentences, sample
+    dedup_and_mix   filters over the whole corpus: duplicates, proportions, maximum number of documents
+    sentences       the text of a document to sentences
+    tasks           the corpus as tasks of about equal size, and its identity
+    facts           the corpus statistics recorded in a manifest
+    text_lines      the lines of a UTF-8 text file, numbered
 
-Not here: tokens (`tokenizer`), and the order of a whole job (`pipeline`).
+Other wings may import every public name of these modules; of `readers` and its modules, only the names in
+``readers.__all__``. Not here: tokenization (`wpprep.tokenizer`) and whole jobs (`wpprep.pipeline`).
 """

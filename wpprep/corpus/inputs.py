@@ -1,8 +1,8 @@
-"""Inputs: the files that the arguments of a command name, in an order that is the same everywhere.
+"""Input files of a command: folders, patterns, lists and URLs expanded, in the same order on every machine.
 
     expand_inputs(["wiki/", "books/*.txt", "@files.txt", "s3://bucket/wiki/"])
 
-What this module does not do: open files (files), or tell their formats (readers).
+This module does not open files (`wpprep.storage.files`) or detect their formats (`wpprep.corpus.readers`).
 """
 
 from __future__ import annotations
@@ -16,42 +16,47 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wpprep.errors import MissingInputError
-from wpprep.storage.files import MANIFEST, Place, read_bytes
+from wpprep.storage.files import MANIFEST, read_bytes
+from wpprep.storage.place import Location
 from wpprep.storage.remote import forget, glob_remote, info_of, is_url, list_remote, read_remote
 
 _log = logging.getLogger(__name__)
 
-_NOT_UTF8 = re.compile("[\ud800-\udfff]")  # how Python stands for bytes of a name that are none
+_NOT_UTF8 = re.compile("[\ud800-\udfff]")  # surrogateescape: bytes of a file name that are not UTF-8
 _OF_DATASETS = ("dataset_info.json", "dataset_dict.json", "state.json")
 
 
-def expand_inputs(inputs: Sequence[str | os.PathLike[str]], *, skip_bad: bool = False) -> list[Place]:
-    """The files that the inputs name, each once: files, folders (all files in them), patterns, lists of files.
+def expand_inputs(inputs: Sequence[str | os.PathLike[str]], *, skip_bad: bool = False) -> list[Location]:
+    """Return the files that the inputs name, without repetitions.
 
-        wiki/            every file in the folder and below it, links followed, in path order
+        wiki/            all files in the folder and its subfolders, symbolic links followed, in path order
         "wiki/*.bz2"     the files and folders that match, in path order (** matches any depth)
-        @files.txt       the paths in a list, one a line
+        @files.txt       the paths listed in a file, one per line
 
-    Each may be a URL ("s3://bucket/wiki/*.bz2"), whose files come in the order that local ones would have. Of
-    folders, hidden files, README files, our manifests, and what `datasets` keeps beside its Arrow files are
-    left out. With ``skip_bad``, what in a folder cannot be followed stands among its files: reading it will
-    fail, and say so.
+    An input may be a URL ("s3://bucket/wiki/*.bz2"); remote files come in the order of local ones. Hidden
+    files, README files, manifests of wpprep, and the metadata that `datasets` saves with its Arrow files are
+    omitted from folders.
+
+    Args:
+        inputs: paths, URLs, patterns and ``@`` lists.
+        skip_bad: return broken links, link loops and unreadable subfolders like files, and log a warning;
+            reading them fails later, which ``--skip-bad`` counts.
 
     Raises:
-        MissingInputError: an input does not exist or cannot be read, a folder holds no file or holds itself,
-            or a name is not UTF-8.
+        MissingInputError: an input does not exist or cannot be read, a folder contains no files or a loop of
+            links, or a name is not UTF-8.
     """
     forget()
     files = list(dict.fromkeys(file for entry in inputs for file in _expand(os.fspath(entry), skip_bad)))
     for file in files:
         if _NOT_UTF8.search(str(file)):
             raise MissingInputError(
-                f"{os.fsencode(file)!r}: the name is not UTF-8, and so can be in no id or manifest; rename it"
+                f"{os.fsencode(file)!r}: the name is not UTF-8, so no id or manifest can contain it; rename it"
             )
     return files
 
 
-def _expand(entry: str, skip_bad: bool) -> Sequence[Place]:
+def _expand(entry: str, skip_bad: bool) -> Sequence[Location]:
     if is_url(entry) and not entry.startswith("@"):
         return _expand_url(entry)
     path = Path(entry)
@@ -59,7 +64,7 @@ def _expand(entry: str, skip_bad: bool) -> Sequence[Place]:
         bad: list[Path] = []
         found = sorted([*_files_below(path, bad if skip_bad else None), *bad])
         if not found:
-            raise MissingInputError(f"{path}: the folder holds no files; expected a corpus")
+            raise MissingInputError(f"{path}: the folder contains no files; expected a corpus")
         return found
     if path.is_file():
         return [path]
@@ -74,7 +79,7 @@ def _expand(entry: str, skip_bad: bool) -> Sequence[Place]:
 
 
 def _expand_url(url: str) -> list[str]:
-    """As `_expand`; what has no name of its own in the store but stands before other names is a folder."""
+    """Return the files that a URL names; a prefix of other names is a folder, as object stores have none."""
     if "*" in url or "[" in url:
         if matches := glob_remote(url):
             return [file for match in matches for file in _expand_url(match)]
@@ -87,7 +92,9 @@ def _expand_url(url: str) -> list[str]:
     listed = {parent: _named_by(read_remote(folder + f"{parent}/state.json".lstrip("/"))) for parent in saved}
     kept = [name for name in names if not _is_left_out_below(name, listed)]
     if not kept:
-        raise MissingInputError(f"{url}: no such file or folder, or it holds no files; expected a corpus")
+        raise MissingInputError(
+            f"{url}: no such file or folder, or the folder contains no files; expected a corpus"
+        )
     return [folder + name for name in kept]
 
 
@@ -98,13 +105,12 @@ def _is_left_out_below(name: str, listed: dict[str, set[str] | None]) -> bool:
 
 
 def _files_below(folder: Path, bad: list[Path] | None) -> list[Path]:
-    """The files of a folder, links followed, but for what is left out.
+    """Return the files of a folder and its subfolders, links followed, except those that are omitted.
 
-    What cannot be followed goes to the list ``bad``, and a warning says why.
+    Unreadable subfolders, broken links and link loops are appended to ``bad``, with a warning.
 
     Raises:
-        MissingInputError: there is no such list, and a folder cannot be read, or a link leads nowhere or to a
-            folder around it.
+        MissingInputError: ``bad`` is None, and there is one of these.
     """
 
     def refuse(path: Path, problem: str) -> None:
@@ -121,19 +127,19 @@ def _files_below(folder: Path, bad: list[Path] | None) -> list[Path]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         for path in [Path(parent, name) for name in folders]:
             if _holds_itself(path, folder):
-                refuse(path, "a loop of symbolic links: it leads to a folder around it")
+                refuse(path, "a loop of symbolic links: it points to a folder that contains it")
                 folders.remove(path.name)
         listed = _data_files(Path(parent))
         for path in [Path(parent, name) for name in names if not _is_left_out(name, listed)]:
             if path.is_file():
                 files.append(path)
             elif path.is_symlink():
-                refuse(path, "a symbolic link that leads to no file; remove or mend it")
+                refuse(path, "a broken symbolic link; remove or fix it")
     return files
 
 
 def _holds_itself(link: Path, top: Path) -> bool:
-    """Whether a path is a link to a folder that it lies in, below ``top``."""
+    """Return whether a path is a link to a folder that contains it, within ``top``."""
     if not link.is_symlink():
         return False
     target = link.resolve()
@@ -141,7 +147,7 @@ def _holds_itself(link: Path, top: Path) -> bool:
 
 
 def _data_files(folder: Path) -> set[str] | None:
-    """Names of the files of a folder that `datasets` saved; None if it is no such folder."""
+    """Return the names of the data files in a folder saved by `datasets`; None for any other folder."""
     try:
         return _named_by((folder / "state.json").read_bytes())
     except OSError:
@@ -149,7 +155,7 @@ def _data_files(folder: Path) -> set[str] | None:
 
 
 def _named_by(state: bytes) -> set[str] | None:
-    """The data files that a ``state.json`` names; None if it is another's file of that name."""
+    """Return the data files listed in a ``state.json``; None if `datasets` did not write it."""
     try:
         return {file["filename"] for file in json.loads(state)["_data_files"]}
     except (ValueError, KeyError, TypeError):

@@ -1,15 +1,17 @@
-"""Sentences: where a document's text is cut, as a function from text to sentences.
+"""Sentence splitting, as functions from a text to its sentences.
 
     >>> split = sentence_splitter("sentencex", "en", "prose")
     >>> split("Mr. Smith came. He sat.\\nA new paragraph.")
     ['Mr. Smith came.', ' He sat.', '\\nA new paragraph.']
 
-Sentences joined are the text again: blanks between two of them lead the second, which is what
-byte-level BPE needs, and no sentence is only blanks. A line end always ends a sentence.
+The sentences joined are the text. White space between two sentences begins the second one, as byte-level BPE
+requires, and no sentence is only white space. A line end always ends a sentence.
 
-The rules inside a line are sentencex's (https://github.com/wikimedia/sentencex, about 300 languages,
-made for Wikipedia): when in doubt it does not cut. It is called a line at a time, which is several
-times faster than a book at a time. Sentences of any length are kept.
+Within a line, sentencex splits (https://github.com/wikimedia/sentencex, about 300 languages, made for
+Wikipedia); in doubtful cases it does not split. It is called line by line, which is several times faster than
+on a whole book.
+
+This module does not drop or split sentences by length.
 """
 
 from __future__ import annotations
@@ -30,17 +32,17 @@ _LANGUAGE_CODE = re.compile(r"[a-z]{2,3}(-[a-z]+)*")
 
 
 def sentence_splitter(rule: str, language: str, format: str) -> Splitter:
-    """The function that cuts a document's text into sentences.
+    """Return the function that splits a document's text into sentences.
 
     Args:
-        rule: ``sentencex``; ``lines`` or ``paragraphs``, which both make every line a sentence and
-            differ in name only; or ``auto``: ``lines`` for the format ``lines``, else ``sentencex``.
-        language: code of the text's language. One that sentencex does not know has the rules of the
-            languages Wikipedia falls back to, at last those of English.
+        rule: ``sentencex``; ``lines`` or ``paragraphs``, two names for making every line a sentence; or
+            ``auto``: ``lines`` for the format ``lines``, else ``sentencex``.
+        language: language code of the text. For a language without rules in sentencex, the rules of
+            Wikipedia's fallback languages apply, in the end those of English.
         format: format of the corpus file, as in its slice.
 
     Raises:
-        OptionError: the rule is unknown or the language is no code.
+        OptionError: the rule is unknown, or the language is not a code.
     """
     if rule == "auto":
         rule = "lines" if format == "lines" else "sentencex"
@@ -54,7 +56,7 @@ def sentence_splitter(rule: str, language: str, format: str) -> Splitter:
 
 
 def split_lines(text: str) -> list[str]:
-    """Every line a sentence.
+    """Return the lines of a text as sentences.
 
     >>> split_lines("One.\\nTwo. Three.")
     ['One.', '\\nTwo. Three.']
@@ -63,7 +65,11 @@ def split_lines(text: str) -> list[str]:
 
 
 def split_sentences(language: str, text: str) -> list[str]:
-    """The sentences of every line by sentencex's rules for a language."""
+    """Return the sentences of all lines of a text by the rules of sentencex for a language.
+
+    >>> split_sentences("de", "Er kam am 5. Mai. Gut.")
+    ['Er kam am 5. Mai.', ' Gut.']
+    """
     pieces = []
     for line in text.split("\n"):
         if line:
@@ -74,12 +80,12 @@ def split_sentences(language: str, text: str) -> list[str]:
 
 
 def _segment(language: str, line: str) -> list[str]:
-    """The pieces sentencex cuts a line into; the whole line where it fails to give the line back."""
+    """Return the pieces that sentencex splits a line into; the whole line if sentencex fails or alters it."""
     try:
         pieces: list[str] = segment(language, line)
     except BaseException as error:
-        # sentencex 1.0.32 panics on a letter, a non-ASCII blank and a full stop ("A\u00a0."), and
-        # PyO3 keeps its PanicException out of reach of both `except Exception` and imports.
+        # sentencex 1.0.32 panics on a letter, a non-ASCII space and a full stop ("A\u00a0."). PyO3's
+        # PanicException is no subclass of Exception and cannot be imported.
         if type(error).__name__ != "PanicException":
             raise
         return [line]
@@ -87,7 +93,7 @@ def _segment(language: str, line: str) -> list[str]:
 
 
 def _lead_with_blanks(text: str, pieces: list[str]) -> list[str]:
-    """Sentences from the pieces of a text: what is blank at the end of one goes to the start of the next."""
+    """Return the pieces of a text with the white space at the end of each moved to the start of the next."""
     starts = accumulate(map(len, pieces), initial=0)
     ends = [
         start + kept for start, kept in zip(starts, map(len, map(str.rstrip, pieces)), strict=False) if kept

@@ -1,4 +1,7 @@
-"""Text files line by line, with the numbers of the lines, for messages."""
+"""The lines of a UTF-8 text file with their numbers, which error messages refer to.
+
+Labelled examples and texts to embed are read with it. It does not read corpora (`wpprep.corpus.readers`).
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,13 @@ from wpprep.storage.files import open_bytes
 
 
 def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
-    """The lines of a UTF-8 file, plain or compressed, ended by ``\\n`` alone, each with its number from 1.
+    """Yield the lines of a UTF-8 file, plain or compressed, each with its number, counted from 1.
+
+    Lines end at ``\\n`` or ``\\r\\n``, which are removed, as is a byte order mark.
 
     Raises:
-        MissingInputError: there is no such file.
-        TextDecodeError: a line is not UTF-8; names file and line.
+        MissingInputError: the file does not exist.
+        TextDecodeError: a line is not UTF-8; the message has the file and line.
         CorpusError: the compressed data is damaged.
     """
     if not Path(path).is_file():
@@ -31,7 +36,11 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
 
 
 def decode(data: bytes, place: str) -> str:
-    """Bytes as text."""
+    """Return UTF-8 bytes as text; ``place`` is where they come from, for the error message.
+
+    Raises:
+        TextDecodeError: the bytes are not UTF-8.
+    """
     try:
         return data.decode()
     except UnicodeDecodeError as error:

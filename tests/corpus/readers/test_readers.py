@@ -315,13 +315,13 @@ def test_folder_is_read_in_path_order_and_says_what_it_leaves_out(
     with caplog.at_level(logging.WARNING):
         slices = plan_slices([tmp_path], CorpusOptions(), 1000)
     assert [(Path(s.path).name, s.format) for s in slices] == [("a.txt", "lines"), ("b.txt", "prose")]
-    assert caplog.messages == [f"left out 1 of 3 files, of no known format: {tmp_path / 'c.bin'}"]
+    assert caplog.messages == [f"left out 1 of 3 files of unknown format: {tmp_path / 'c.bin'}"]
 
 
 def test_file_of_no_known_format_is_an_error_where_it_is_named(tmp_path: Path) -> None:
     """A file that the user names must have a format, and a folder at least one file that has."""
     path = file_of(tmp_path, b"\0\1\2", "c.bin")
-    with pytest.raises(CorpusError, match=r"c\.bin: no known format \(found .*expected arrow, jsonl, lines"):
+    with pytest.raises(CorpusError, match=r"c\.bin: unknown format \(found .*expected arrow, jsonl, lines"):
         plan_slices([path], CorpusOptions(), 1000)
     with pytest.raises(MissingInputError, match="no file of a known format"):
         plan_slices([tmp_path], CorpusOptions(), 1000)

@@ -1,9 +1,10 @@
-"""The format ``arrow``: Arrow IPC files and streams, as `datasets` saves them, a document a row.
+"""The format ``arrow``: Arrow IPC files and streams, as `datasets` saves them, one document per row.
 
-An IPC file is an IPC stream between a magic word and an index, so both are walked as streams, batch after
-batch, mapped into memory: the pages of a batch that is passed over are never touched. (A remote file is first
-copied into the cache.) Slices are runs of
-record batches, and ``start`` and ``stop`` are their true places in the file.
+An IPC file is an IPC stream between a magic number and an index, so both are read as streams, batch by batch,
+mapped into memory: skipping a batch does not read its pages. A remote file is first copied to the cache. A
+slice is a run of record batches, and its ``start`` and ``stop`` are byte offsets in the file.
+
+This module does not read Feather version 1 or tables compressed as a whole.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ from wpprep.corpus.readers.columns import (
 )
 from wpprep.errors import CorpusError, MissingInputError
 from wpprep.records import Slice
-from wpprep.storage.files import local_copy, size_of
+from wpprep.storage.files import size_of
+from wpprep.storage.place import Place
 
 _MAGIC = b"ARROW1"
 _END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 
 
 class _Batch(NamedTuple):
-    """A record batch and where it starts: its place in the file, and its first row."""
+    """A record batch, the byte offset where it starts, and the index of its first row in the file."""
 
     start: int
     row: int
@@ -40,17 +42,22 @@ class _Batch(NamedTuple):
 
 
 def split(path: str, target_bytes: int, options: CorpusOptions) -> list[Slice]:
-    """Slices of a file, cut between record batches."""
+    """Return the slices of a file, cut between record batches.
+
+    Raises:
+        CorpusError: the file is damaged, or compressed as a whole.
+        MissingInputError: it does not exist.
+    """
     refuse_compressed(path, "arrow")
     starts = [batch.start for batch in _batches(path)]
     return pack(path, "arrow", [*starts, size_of(path)], target_bytes)
 
 
 def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
-    """The documents of a slice, one paragraph a line.
+    """Yield the documents of a slice, one paragraph per line.
 
     Raises:
-        CorpusError: the file is damaged, or a column is not as it should be.
+        CorpusError: the file is damaged, or a column is missing or has the wrong type.
     """
     rows = 0
     for batch in _batches(slice_.path):
@@ -65,7 +72,7 @@ def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
 def _batches(path: str) -> Iterator[_Batch]:
     row = 0
     try:
-        with pa.memory_map(local_copy(path)) as source:
+        with pa.memory_map(str(Place(path).file())) as source:
             _check_end(source, path)
             with pa.ipc.open_stream(source) as stream:
                 while True:
@@ -84,17 +91,21 @@ def _batches(path: str) -> Iterator[_Batch]:
 
 
 def _check_end(source: Any, path: str) -> None:
-    """Leave an open file at the start of its stream, after seeing that it ends as it should."""
+    """Raise if the end of the file is missing; else seek to the start of its stream."""
     size = source.size()
     is_file = source.read(len(_MAGIC)) == _MAGIC
     end = _MAGIC if is_file else _END_OF_STREAM
     source.seek(max(0, size - len(end)))
     if source.read(len(end)) != end:
-        raise CorpusError(f"{path}: Arrow data without its end (byte {size}); the file is cut short")
+        raise CorpusError(f"{path}: no end of the Arrow data at byte {size}; the file is truncated")
     source.seek(8 if is_file else 0)
 
 
 def recognises(head: bytes) -> bool:
-    """Whether the file begins with the magic of an IPC file, or as an IPC stream does."""
+    """Return whether the file begins like an Arrow IPC file or stream.
+
+    >>> recognises(b"ARROW1\\0\\0"), recognises(b"\\xff\\xff\\xff\\xff\\x10\\0\\0\\0"), recognises(b"PAR1")
+    (True, True, False)
+    """
     length = int.from_bytes(head[4:8], "little")
     return head.startswith(_MAGIC) or (head.startswith(b"\xff\xff\xff\xff") and 0 < length < 1 << 24)

@@ -1,26 +1,26 @@
-"""What comes of reading: documents, and with ``--skip-bad`` the errors of those that could not be read.
+"""Results of reading: documents, and the errors of documents that cannot be read.
 
-A reader goes on after a bad document and hands out its error in its place; `wpprep.corpus.readers.read_slice` raises
-the error, or with ``--skip-bad`` counts it and goes on. Where nothing can be read after the damage (compressed
-data, above all), the reader raises, and the rest of the slice is left out.
+A reader yields the error of a bad document in its place and continues with the next one;
+`wpprep.corpus.readers.read_slice` raises the error or, with ``--skip-bad``, counts it. Where nothing after the
+damage can be read (mostly compressed data), the reader raises, and the rest of the slice is left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypedDict, TypeVar
 
 from wpprep.errors import CorpusError
 from wpprep.records import Document
 
 Piece = TypeVar("Piece")
 
-MOST_LISTED = 100
+MOST_LISTED = 100  # errors listed in a manifest
 
 
 class Unreadable(NamedTuple):
-    """The error that stands for a document."""
+    """The error of a document, yielded in its place."""
 
     error: CorpusError
 
@@ -29,7 +29,7 @@ Outcomes = Iterator[Document | Unreadable]
 
 
 def attempt(make: Callable[[Piece], Document | None], pieces: Iterable[Piece]) -> Outcomes:
-    """Each piece's document, or its error; None is a piece without text."""
+    """Yield the document made of each piece, or the CorpusError it raises; skip None (a piece without text)."""
     for piece in pieces:
         try:
             document = make(piece)
@@ -40,9 +40,16 @@ def attempt(make: Callable[[Piece], Document | None], pieces: Iterable[Piece]) -
                 yield document
 
 
+class LeftOutValues(TypedDict):
+    """The values of a `LeftOut` in a receipt or manifest."""
+
+    count: int
+    first: list[str]
+
+
 @dataclass
 class LeftOut:
-    """What ``--skip-bad`` left out: how much, and the first errors in the order of the corpus.
+    """What ``--skip-bad`` left out: the number of errors, and the first of them in corpus order.
 
     >>> total = LeftOut(1, ["a.jsonl: line 3: not JSON"])
     >>> total.add(LeftOut(2, ["b.jsonl: line 1: not JSON", "b.jsonl: line 2: not JSON"]))
@@ -54,6 +61,6 @@ class LeftOut:
     first: list[str] = field(default_factory=list)
 
     def add(self, other: LeftOut) -> None:
-        """Add what was left out later in the corpus."""
+        """Add what was left out in a later part of the corpus."""
         self.count += other.count
         self.first = (self.first + other.first)[:MOST_LISTED]

@@ -1,15 +1,16 @@
-"""Tables of documents: what the readers of Parquet and Arrow share.
+"""Tables of documents: the common part of the readers of Parquet and Arrow.
 
-A row is a document. Its text is in the column ``text`` or what ``--text-field`` says; its name is in the
-column ``id`` (or what ``--id-field`` says), or, where there is none, file and row; its title is in the column
-``title``, if there is one. Other columns are not read. Tables are cut between row groups or record batches;
-slices count their sizes one after another.
+A row is a document. Its text is in the column ``text`` (option ``--text-field``); its id is in the column
+``id`` (option ``--id-field``), else file and row; its title is in the column ``title``, if there is one. Other
+columns are not read. Tables are cut between row groups or record batches, and slices are offsets in the sum of
+their sizes.
 
-A table that has nothing but text, a sentence a row, is BookCorpus as the hub has it: books one after another,
-with nothing to tell where one ends. There 1,000 rows in a row are a document (``--rows-per-document`` says how
-many otherwise), counted anew in every row group or record batch, so that slices change nothing.
+A table with a text column only and one sentence per row is BookCorpus as published on the Hugging Face Hub:
+books one after another, without marks between them. There 1,000 consecutive rows are a document (option
+``--rows-per-document``), counted from the start of every row group or record batch, so that slices do not
+matter.
 
-What this module does not do: open files.
+This module does not open files.
 """
 
 from __future__ import annotations
@@ -30,16 +31,16 @@ from wpprep.errors import CorpusError
 from wpprep.records import Document, Slice
 from wpprep.storage.files import compression
 
-BATCH_BYTES = 1 << 22
+BATCH_BYTES = 1 << 22  # approximate size of the batches that a row group is read in
 
 
 def one_line(error: Exception) -> str:
-    """What Arrow says of an error, whose messages may have several lines."""
+    """Return the message of an Arrow error, which may have several lines, as one line."""
     return " ".join(str(error).split())
 
 
 def pack(path: str, format: str, offsets: Sequence[int], target_bytes: int) -> list[Slice]:
-    """Slices of at least ``target_bytes``, from where each piece of a table starts and the last one ends.
+    """Return slices of at least ``target_bytes``, given where each piece of a table starts and the last ends.
 
     >>> [(slice_.start, slice_.stop) for slice_ in pack("a.parquet", "parquet", [0, 6, 10, 13], 8)]
     [(0, 10), (10, 13)]
@@ -53,13 +54,13 @@ def pack(path: str, format: str, offsets: Sequence[int], target_bytes: int) -> l
 
 
 def refuse_compressed(path: str, format: str) -> None:
-    """Raise CorpusError for a table inside a compressed file, where nothing can be found by its place."""
+    """Raise CorpusError if the file is compressed as a whole, since tables are read by offset."""
     if found := compression(path):
         raise CorpusError(f"{path}: {format} compressed as a whole with {found}; decompress it first")
 
 
 class Columns(NamedTuple):
-    """The names of a table's columns that are read; None where there is none."""
+    """Names of the columns that are read; None for a column that the table does not have."""
 
     text: str
     id: str | None = None
@@ -67,10 +68,10 @@ class Columns(NamedTuple):
 
 
 def columns_of(schema: Any, path: str, options: CorpusOptions) -> Columns:
-    """The names of the text's column and, if there are any, of the id's and the title's.
+    """Return the names of the text column and, if there are any, the id and title columns of an Arrow schema.
 
     Raises:
-        CorpusError: a column that was asked for is not there, or the text's holds no text.
+        CorpusError: a required column is missing, or the text column does not have a string type.
     """
     names, wanted = schema.names, Columns(options.text_field)
     if options.id_field or "id" in names:
@@ -87,14 +88,14 @@ def columns_of(schema: Any, path: str, options: CorpusOptions) -> Columns:
 
 
 def rows_of_a_document(first: Any, names: Sequence[str], columns: Columns, options: CorpusOptions) -> int:
-    """How many rows make a document; ``first`` is a record batch from the beginning of the table."""
+    """Return the number of rows per document; ``first`` is the first record batch of the table."""
     if options.rows_per_document is not None or list(names) != [columns.text]:
         return options.rows_per_document or 1
     return rows_of_text_alone(_texts(first.column(columns.text).slice(0, SENTENCES)))
 
 
 def is_text_type(kind: Any) -> bool:
-    """Whether a column of this Arrow type holds strings."""
+    """Return whether an Arrow type, or the value type of a dictionary type, is a string type."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
@@ -103,9 +104,18 @@ def is_text_type(kind: Any) -> bool:
 def documents_of(
     batch: Any, columns: Columns, first_row: int, path: str, options: CorpusOptions, rows: int = 1
 ) -> Outcomes:
-    """The documents, of ``rows`` rows each, of a record batch whose first row is row ``first_row`` of the file.
+    """Yield the documents of a record batch, or their errors.
 
-    A row that has no text, or too much, or no id, is unreadable; of several in a document some may be null.
+    A row without text or id, or with more than `cutting.LONGEST` characters, is an error; of several rows per
+    document, some may be null.
+
+    Args:
+        batch: record batch with the columns that ``columns`` names.
+        columns: names of the columns to read.
+        first_row: index in the file of the batch's first row.
+        path: path of the file, for messages and ids.
+        options: options of the corpus.
+        rows: number of rows per document; the last document of the batch may have fewer.
     """
     name, texts = Path(path).name, _texts(batch.column(columns.text))
     ids = batch.column(columns.id).to_pylist() if columns.id else None
@@ -129,7 +139,7 @@ def documents_of(
 def _joined(
     texts: list[Any], chosen: Sequence[int], first_row: int, path: str, options: CorpusOptions
 ) -> tuple[str, int]:
-    """The text of several rows, one after another, and how much in it was replaced."""
+    """Return the texts of several rows, one after another, and the number of replacements in them."""
     found = [
         _checked(texts[i], f"{path}: row {first_row + i}", options) for i in chosen if texts[i] is not None
     ]
@@ -142,7 +152,7 @@ def _title(titles: list[Any] | None, i: int) -> str:
 
 
 def _texts(column: Any) -> list[Any]:
-    """The values of a column: strings and None, or, where one is not UTF-8, bytes and None."""
+    """Return the values of a string column: str and None or, if any value is not UTF-8, bytes and None."""
     try:
         texts: list[Any] = column.to_pylist()
     except UnicodeDecodeError:
@@ -152,7 +162,7 @@ def _texts(column: Any) -> list[Any]:
 
 
 def _checked(text: Any, place: str, options: CorpusOptions) -> tuple[str, int]:
-    """The text of a row and how much in it was replaced."""
+    """Return the text of a row and the number of replacements in it."""
     if text is None or len(text) > cutting.LONGEST:
         found = "is null" if text is None else f"has {len(text)} characters"
         expected = "a string" if text is None else f"at most {cutting.LONGEST}"

@@ -1,16 +1,15 @@
-"""Cutting files where documents end: what all readers of text share.
+"""Cutting of text files between documents: the common part of the readers of text.
 
-A reader says where documents end with a function that finds boundaries in bytes. A boundary belongs
-to the document before it, and ends at the same byte wherever in the file the search for it began. So
-a file may be cut at any boundary, and its documents and their offsets are the same for every slice
-size.
+A reader passes a function that finds boundaries in bytes. A boundary belongs to the document before it, and
+ends at the same byte wherever in the file the search begins. A file can therefore be cut at any boundary, and
+its documents and their offsets are the same for every slice size.
 
     b"One.\\n\\nTwo.\\n\\nThree."      with boundaries rb"\\n\\s*\\n":
       ^0      ^6      ^12           three documents; slices may start at 6 and 12
 
-Memory stays near the size of a block or of the longest document, whichever is larger.
+Memory is about the size of a block or of the longest document, whichever is larger.
 
-What this module does not do: know formats, or make lines into paragraphs (the readers).
+This module does not depend on formats or turn lines into paragraphs; readers do.
 """
 
 from __future__ import annotations
@@ -29,19 +28,22 @@ from wpprep.storage.files import open_bytes, read_block
 
 Boundaries = Callable[[bytes], Iterator[re.Match[bytes]]]
 
-LONGEST = 1 << 27  # bytes of a document: no book has them, and a file that is not cut where we think soon does
-_BLOCK = 1 << 20  # larger blocks leave the processor's cache and are no faster
+LONGEST = 1 << 27  # maximum bytes of a document: more than any book; a file read in the wrong format exceeds it
+_BLOCK = 1 << 20  # larger blocks exceed the processor's cache and are not faster
 _WINDOW = 1 << 16
-_OVERLAP = 64  # bytes of a boundary that may lie in two blocks
+_OVERLAP = 64  # maximum bytes of a boundary that is split between two blocks
 _NOT_PLAIN_TEXT = re.compile(rb'\s*(?:<[A-Za-z!?]|\{\s*"|\[\s*[{"]|%PDF|\{\\rtf|PAR1|ARROW1)')
 
 
 def cut(
     path: str, format: str, target_bytes: int, boundaries: Boundaries, options: CorpusOptions
 ) -> list[Slice]:
-    """Slices of at least ``target_bytes`` that end at boundaries.
+    """Return slices of at least ``target_bytes`` that end at boundaries.
 
     A file that is compressed or not UTF-8 is one slice.
+
+    Raises:
+        MissingInputError: the file cannot be opened.
     """
     if is_one_piece(path, options):
         return [Slice(path, format, 0, -1)]
@@ -57,23 +59,23 @@ def cut(
 
 
 def _next_boundary(file: IO[bytes], position: int, boundaries: Boundaries) -> int | None:
-    """Where the first boundary that begins at or after a position ends; None if the file ends first."""
+    """Return the end of the first boundary that begins at or after a position; None if there is none."""
     file.seek(position)
     window = b""
     while len(window) < LONGEST and (more := file.read(max(_WINDOW, len(window)))):
-        window += more  # twice as much each time: linear in all
+        window += more  # doubling keeps the total time linear
         if found := next(boundaries(window), None):
             return position + found.end()
     return None
 
 
 def raw_documents(slice_: Slice, boundaries: Boundaries, options: CorpusOptions) -> Iterator[RawDocument]:
-    """The documents of a slice that are not blank, undecoded, each with the boundary that ends it.
+    """Yield the documents of a slice that are not blank, undecoded, each with the boundary that ends it.
 
-    One that is longer than `LONGEST` is not held in memory, and has a problem instead of bytes.
+    A document longer than `LONGEST` is not held in memory; it has a problem instead of bytes.
 
     Raises:
-        CorpusError: the compressed data is damaged or cut short, or the file has become shorter.
+        CorpusError: the compressed data is damaged or truncated, or the file is shorter than when it was cut.
     """
     stop = slice_.stop if slice_.stop >= 0 else sys.maxsize
     position, tail, too_long = slice_.start, b"", False
@@ -92,7 +94,7 @@ def raw_documents(slice_: Slice, boundaries: Boundaries, options: CorpusOptions)
             if len(tail) > LONGEST and not too_long:
                 too_long = True
                 yield _too_long(slice_, position)
-            if too_long:  # the rest of the document passes by; a boundary may have begun
+            if too_long:  # skip the rest of the document; a boundary may begin in the overlap
                 position, tail = position + len(tail[:-_OVERLAP]), tail[-_OVERLAP:]
     if position + len(tail) < stop < sys.maxsize:
         raise CorpusError(
@@ -103,7 +105,7 @@ def raw_documents(slice_: Slice, boundaries: Boundaries, options: CorpusOptions)
 
 
 def _step(held: int) -> int:
-    """How much to read onto a beginning of a document: twice as much each time, but little past `LONGEST`."""
+    """Return how many bytes to append to ``held`` bytes of a document: as many again, up to `LONGEST` + 1."""
     return max(_BLOCK, min(held, LONGEST + 1 - held))
 
 
@@ -119,15 +121,15 @@ def _unless_blank(slice_: Slice, start: int, data: bytes) -> Iterator[RawDocumen
 def _too_long(slice_: Slice, start: int) -> RawDocument:
     problem = (
         f"no document ends in the {LONGEST >> 20} MiB from byte {start} on, read as {slice_.format}; "
-        "expected shorter documents, or name another --format"
+        "expected shorter documents; choose another --format"
     )
     return RawDocument(start, b"", problem)
 
 
 def tidy_lines(text: str) -> str:
-    """The text without blank lines and without blanks around its lines.
+    """Return the text without blank lines and without white space around its lines.
 
-    Lines end at ``\\n`` alone: str.splitlines() would also cut at U+2028, U+0085 and more.
+    Lines end only at ``\\n``; str.splitlines() would also cut at U+2028, U+0085 and others.
 
         >>> tidy_lines(" One.\\r\\n\\r\\n Two.\\u2028Still two. ")
         'One.\\nTwo.\\u2028Still two.'
@@ -136,7 +138,7 @@ def tidy_lines(text: str) -> str:
 
 
 def is_text(head: bytes) -> bool:
-    """Whether a file that begins so is plain text: not binary, in another encoding, markup or JSON.
+    """Return whether a file that begins so is plain text: not binary, another encoding, markup or JSON.
 
     >>> is_text("Café.".encode()), is_text("Café.".encode("utf-16")), is_text(b'{"id": 1}')
     (True, False, False)

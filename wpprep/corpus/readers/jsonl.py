@@ -1,17 +1,17 @@
-r"""The format ``jsonl``: one JSON object a line, the text in one of its fields.
+r"""The format ``jsonl``: one JSON object per line, with the text in one of its fields.
 
     {"id": "12", "url": "https://...", "title": "Anarchism", "text": "The first paragraph.\n\nThe second."}
 
-The field of the text is ``text`` or what ``--text-field`` says. A document is named by its field ``id``
-(or what ``--id-field`` says), or, where there is none, by file and byte; its title is in the field ``title``,
-if there is one. Other fields are not read.
+The text is in the field ``text`` (option ``--text-field``). The id is in the field ``id`` (option
+``--id-field``), else file and byte offset; the title is in the field ``title``, if there is one. Other fields
+are not read.
 
-A file that has nothing but text, a sentence a line, is BookCorpus: there 1,000 lines are a document, as rows
-are in tables (`lines.rows_of_text_alone`; ``--rows-per-document`` says how many otherwise), named as the first
-of them. Lines are counted from the beginning of the file, so that slices change nothing; a bad one spoils its
-document.
+A file whose objects have a text field only, with one sentence each, is BookCorpus. There 1,000 consecutive
+lines are a document, as in tables (`lines.rows_of_text_alone`; option ``--rows-per-document``), with the id of
+the first line. Lines are counted from the start of the file, so that slices do not matter. A bad line makes its
+whole document unreadable.
 
-What this module does not do: read one JSON array or object that spans several lines.
+This module does not read a JSON array or object that spans several lines.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _BLOCK = 1 << 20
 
 
 def split(path: str, target_bytes: int, options: CorpusOptions) -> list[Slice]:
-    """Slices of a file, cut at line ends; where several lines are a document, between documents."""
+    """Return the slices of a file, cut at line ends; between documents where these have several lines."""
     rows = _rows(path, options)
     if rows == 1 or is_one_piece(path, options):
         return cut(path, "jsonl", target_bytes, boundaries, options)
@@ -50,10 +50,12 @@ def split(path: str, target_bytes: int, options: CorpusOptions) -> list[Slice]:
 
 
 def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
-    """The documents of a slice, one paragraph a line.
+    """Yield the documents of a slice, one paragraph per line.
+
+    A line that is not a JSON object, or has no text or no required id, is an `Unreadable` with file and line.
 
     Raises:
-        CorpusError: a line is no JSON object, or has no text or no id; names the line.
+        CorpusError: the compressed data is damaged or truncated.
     """
     name, rows = Path(slice_.path).name, _rows(slice_.path, options)
     make, ends = (_document_of, boundaries) if rows == 1 else (_joined, _every(rows))
@@ -61,14 +63,14 @@ def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
 
 
 def _rows(path: str, options: CorpusOptions) -> int:
-    """How many lines make a document: what the option says, else what the first of them show."""
+    """Return the number of lines per document: the option, else detected from the first lines."""
     if options.rows_per_document is not None:
         return options.rows_per_document
     texts = []
     for line in filter(bytes.strip, read_head(path, options).split(b"\n", SENTENCES)[:SENTENCES]):
         try:
             record = json.loads(line)
-        except (ValueError, RecursionError):  # reading will say so
+        except (ValueError, RecursionError):  # reading the line raises the error
             return 1
         if not isinstance(record, dict) or list(record) != [options.text_field]:
             return 1
@@ -77,7 +79,7 @@ def _rows(path: str, options: CorpusOptions) -> int:
 
 
 def _every(rows: int) -> Boundaries:
-    """Finds where so many lines end, from the beginning of a document on; looks at every byte once."""
+    """Return a function that finds the ends of groups of ``rows`` lines, in one pass over the bytes."""
 
     def ends(block: bytes) -> Iterator[re.Match[bytes]]:
         return itertools.islice(boundaries(block), rows - 1, None, rows)
@@ -86,7 +88,7 @@ def _every(rows: int) -> Boundaries:
 
 
 def _cut_between(path: str, rows: int, target_bytes: int) -> list[Slice]:
-    """Slices of at least ``target_bytes``, of so many lines or a multiple of that each."""
+    """Return slices of at least ``target_bytes``, each of a multiple of ``rows`` lines."""
     slices, start, lines, position = [], 0, 0, 0
     with open_bytes(path) as file:
         while block := read_block(file, path, _BLOCK):
@@ -101,7 +103,7 @@ def _cut_between(path: str, rows: int, target_bytes: int) -> list[Slice]:
 
 
 def _joined(raw: RawDocument, path: str, name: str, options: CorpusOptions) -> Document | None:
-    """The document of several lines; of these some may have null for a text."""
+    """Return the document of several lines, in which a text may be null; None if there is no text."""
     if raw.problem:
         raise CorpusError(f"{path}: {raw.problem}")
     found = [_document_of(line, path, name, options, may_be_null=True) for line in _lines(raw)]
@@ -113,7 +115,7 @@ def _joined(raw: RawDocument, path: str, name: str, options: CorpusOptions) -> D
 
 
 def _lines(raw: RawDocument) -> Iterator[RawDocument]:
-    """The lines of several that are not blank, each with its place."""
+    """Yield the lines of a document that are not blank, each with its byte offset."""
     start = raw.start
     for line in raw.data.split(b"\n"):
         if line.strip():
@@ -131,7 +133,7 @@ def _document_of(
         return None
     if not isinstance(text, str):
         raise CorpusError(_no_text(record, text, _place(raw, path, options), options))
-    title, may_be_unfit = record.get("title"), "\\u" in line  # the only way in for NULs and lone surrogates
+    title, may_be_unfit = record.get("title"), "\\u" in line  # only escapes can encode NUL and lone surrogates
     if may_be_unfit:
         text, more = clean(text, f"{path}: byte {raw.start}", options.errors)
         replaced += more
@@ -151,7 +153,8 @@ def _parse(line: str, raw: RawDocument, path: str, options: CorpusOptions) -> di
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise CorpusError(
-            f"{_place(raw, path, options)}: not JSON ({error}); found {line[:40]!r}, expected one object a line"
+            f"{_place(raw, path, options)}: not JSON ({error}); found {line[:40]!r}, "
+            "expected one JSON object per line"
         ) from error
     if not isinstance(record, dict):
         raise CorpusError(f"{_place(raw, path, options)}: found {line[:40]!r}, expected a JSON object")
@@ -171,13 +174,12 @@ def _identity(
 def _no_text(record: dict[str, Any], text: Any, place: str, options: CorpusOptions) -> str:
     if options.text_field in record:
         return f"{place}: field {options.text_field} is {repr(text)[:40]}, expected a string"
-    return (
-        f"{place}: no field {options.text_field} (found {', '.join(record)}); name the text's with --text-field"
-    )
+    fields = ", ".join(record)
+    return f"{place}: no field {options.text_field} (found {fields}); name the text field with --text-field"
 
 
 def _place(raw: RawDocument, path: str, options: CorpusOptions) -> str:
-    """File and line of a document; the lines before it are counted only when there is an error to tell."""
+    """Return file and line of a document; the lines before it are counted only for an error message."""
     line, left = 1, raw.start
     with open_text(path, options) as file:
         while left and (block := file.read(min(_BLOCK, left))):
@@ -187,7 +189,7 @@ def _place(raw: RawDocument, path: str, options: CorpusOptions) -> str:
 
 
 def recognises(head: bytes) -> bool:
-    """Whether the file begins with a JSON object whose first key is on the first line.
+    """Return whether the file begins with a JSON object whose first key is on the first line.
 
     >>> recognises(b'{"text": "One."}'), recognises(b'{\\n  "text": "One."\\n}')
     (True, False)

@@ -1,11 +1,14 @@
-"""The format ``lines``: one sentence a line, a blank line between documents, as BERT's own tools read it.
+"""The format ``lines``: one sentence per line and a blank line between documents, the input format of BERT.
 
     The first sentence of a document.
     The second.
 
     Another document.
 
-A new file starts a new document.
+A new file starts a new document. Source: ``create_pretraining_data.py`` of
+https://github.com/google-research/bert
+
+This module does not split lines that contain several sentences; option ``--sentences`` does.
 """
 
 from __future__ import annotations
@@ -20,12 +23,12 @@ from wpprep.corpus.readers.cutting import cut, is_text, raw_documents, tidy_line
 from wpprep.corpus.readers.decoding import RawDocument, decode
 from wpprep.records import Document, Slice
 
-SENTENCES = 1000  # rows of BookCorpus that are taken as a document: some ten pages of a novel
-_LONGEST = 1000  # characters that a sentence may have
+SENTENCES = 1000  # rows of BookCorpus per document: about ten pages of a novel
+_LONGEST = 1000  # maximum number of characters of a sentence
 
 boundaries = re.compile(rb"\n\s*\n").finditer
 
-# A line that ends as a sentence does and in which no other sentence ends. (Possessive: no way back.)
+# A line that ends like a sentence and in which no other sentence ends. Possessive quantifiers: linear time.
 _WIDE_STOPS = "。！？"  # noqa: RUF001 (full-width marks are meant)
 _CLOSERS = "\"'”’»)\\]」』"  # noqa: RUF001 (curly quotes are meant)
 _ONE_SENTENCE = re.compile(
@@ -35,12 +38,16 @@ _ONE_SENTENCE = re.compile(
 
 
 def split(path: str, target_bytes: int, options: CorpusOptions) -> list[Slice]:
-    """Slices of a file, cut after blank lines."""
+    """Return the slices of a file, cut after blank lines."""
     return cut(path, "lines", target_bytes, boundaries, options)
 
 
 def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
-    """The documents of a slice, one sentence a line."""
+    """Yield the documents of a slice, one sentence per line, or their errors.
+
+    Raises:
+        CorpusError: the compressed data is damaged or truncated.
+    """
     name = Path(slice_.path).name
 
     def make(raw: RawDocument) -> Document | None:
@@ -52,7 +59,7 @@ def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
 
 
 def is_one_sentence(line: str) -> bool:
-    """Whether a line ends as a sentence does, and no other sentence ends in it.
+    """Return whether a line ends like a sentence and no other sentence ends in it.
 
     >>> is_one_sentence("He was late ."), is_one_sentence("He was. She was not."), is_one_sentence("He was")
     (True, False, False)
@@ -61,10 +68,10 @@ def is_one_sentence(line: str) -> bool:
 
 
 def rows_of_text_alone(first: Iterable[object]) -> int:
-    """How many rows make a document where rows hold nothing but text, told by the first of them.
+    """Return the number of rows per document of a table with a text column only, given its first rows.
 
-    It is `SENTENCES` where two rows of three are exactly one sentence, of no more than 1,000 characters, as in
-    BookCorpus on the hub: books one after another, with nothing to tell where one ends.
+    It is `SENTENCES` if at least two thirds of the rows are exactly one sentence of at most 1,000 characters,
+    as in BookCorpus on the Hugging Face Hub: books one after another, without marks between them. Else it is 1.
 
         >>> rows_of_text_alone(["he was late .", "she was not ."]), rows_of_text_alone(["He was. She was not."])
         (1000, 1)
@@ -75,11 +82,11 @@ def rows_of_text_alone(first: Iterable[object]) -> int:
 
 
 def recognises(head: bytes) -> bool:
-    """Whether blocks have two lines or more on average, and two lines of three are exactly one sentence.
+    """Return whether blocks average at least two lines, and two thirds of the lines are exactly one sentence.
 
-    Prose fails: its paragraphs hold several sentences if they are a line each, and their lines end
-    anywhere if they are hard-wrapped. (Of 43 novels, the one nearest to passing has 34 % of such
-    lines; of Wikipedia in five languages as lines and BERT's sample, the furthest has 74 %.)
+    Prose has fewer such lines: a paragraph on one line has several sentences, and hard-wrapped lines end
+    anywhere. Of 43 novels, the closest has 34 % of such lines; of Wikipedia in five languages as lines and the
+    sample text of BERT, the lowest has 74 %.
 
         >>> recognises(b"One is a sentence.\\nTwo is too.\\n\\nThree is another document.\\nFour.\\n")
         True

@@ -1,7 +1,9 @@
-"""The format ``parquet``: a table of documents, as the hub stores the Wikipedia and BookCorpus data sets.
+"""The format ``parquet``: tables of documents, such as Wikipedia and BookCorpus on the Hugging Face Hub.
 
-Slices are runs of row groups, which ``start`` and ``stop`` count in uncompressed bytes. A row group is read
-in pieces of a few MB, page by page, so that memory does not follow its size.
+A slice is a run of row groups; its ``start`` and ``stop`` are offsets in the uncompressed bytes of all row
+groups. A row group is read in batches of about 4 MiB, page by page, so that memory does not grow with its size.
+
+This module does not read nested columns: the text is a top-level string column.
 """
 
 from __future__ import annotations
@@ -32,17 +34,22 @@ from wpprep.storage.remote import is_url
 
 
 def split(path: str, target_bytes: int, options: CorpusOptions) -> list[Slice]:
-    """Slices of a file, cut between row groups."""
+    """Return the slices of a file, cut between row groups.
+
+    Raises:
+        CorpusError: the file is damaged, or compressed as a whole.
+        MissingInputError: it does not exist.
+    """
     refuse_compressed(path, "parquet")
     with _open(path) as file:
         return pack(path, "parquet", _offsets(file.metadata), target_bytes)
 
 
 def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
-    """The documents of a slice, one paragraph a line.
+    """Yield the documents of a slice, one paragraph per line, or their errors.
 
     Raises:
-        CorpusError: the file is damaged, or a column is not as it should be.
+        CorpusError: the file is damaged, or a column is missing or has the wrong type.
     """
     row = 0
     with _open(slice_.path) as file:
@@ -67,7 +74,7 @@ def _read_group(
             place = f"{path}: damaged Parquet in row group {group}, near row {row}"
             damage = CorpusError(f"{place}: {one_line(error)}")
             damage.__cause__ = error
-            yield Unreadable(damage)  # other row groups may be sound
+            yield Unreadable(damage)  # other row groups may be readable
             return
         if batch is None:
             return
@@ -76,9 +83,9 @@ def _read_group(
 
 
 def _rows(file: Any, columns: Columns, options: CorpusOptions) -> int:
-    """How many rows make a document of a file; of one that is damaged at its beginning, one."""
+    """Return the number of rows per document of a file; 1 if the first row group is damaged."""
     if options.rows_per_document is not None or file.schema_arrow.names != [columns.text]:
-        return options.rows_per_document or 1  # without a look at the rows
+        return options.rows_per_document or 1  # without reading rows
     try:
         first = next(file.iter_batches(SENTENCES, [0], [columns.text], use_threads=False), None)
     except (pa.ArrowException, OSError, IndexError):
@@ -87,21 +94,25 @@ def _rows(file: Any, columns: Columns, options: CorpusOptions) -> int:
 
 
 def _offsets(metadata: Any) -> list[int]:
-    """Where each row group starts and the last one ends, in uncompressed bytes."""
+    """Return the offsets where each row group starts and the last one ends, in uncompressed bytes."""
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     return [0, *np.cumsum([max(1, group.total_byte_size) for group in groups], dtype=np.int64).tolist()]
 
 
 def _open(path: str) -> Any:
-    source = open_raw(path) if is_url(path) else path  # Arrow's own files are faster than ours
+    source = open_raw(path) if is_url(path) else path  # Arrow's own files are faster than Python's
     try:
         return pq.ParquetFile(source, pre_buffer=False, buffer_size=1 << 20)
     except FileNotFoundError as error:
         raise MissingInputError(f"{path}: cannot be opened: {error}") from error
     except (pa.ArrowException, OSError) as error:
-        raise CorpusError(f"{path}: damaged Parquet, or cut short: {one_line(error)}") from error
+        raise CorpusError(f"{path}: damaged or truncated Parquet file: {one_line(error)}") from error
 
 
 def recognises(head: bytes) -> bool:
-    """Whether the file begins with Parquet's magic."""
+    """Return whether the file begins with the magic number of Parquet.
+
+    >>> recognises(b"PAR1\\x15"), recognises(b"PAR")
+    (True, False)
+    """
     return head.startswith(b"PAR1")

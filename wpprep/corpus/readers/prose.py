@@ -1,18 +1,17 @@
-"""The format ``prose``: one document a file; a form feed or three blank lines also end one.
+"""The format ``prose``: one document per file; a form feed or three blank lines also end a document.
 
-What is a paragraph depends on the file, and is told from its first 64 KB:
+The layout of paragraphs is detected from the first 64 KiB of a file:
 
-- *A paragraph a line* (most text): every line is a paragraph, with or without blank lines between.
-- *Hard-wrapped* (Project Gutenberg): the longer lines end at much the same width, between 50 and 100
-  characters. Their lines are joined with a blank. A paragraph ends at a blank line, or, since some
-  such files have none, where a short line closes a sentence.
+- *One paragraph per line* (most text): every line is a paragraph, with or without blank lines between them.
+- *Hard-wrapped* (Project Gutenberg): most lines end near the same width, between 50 and 100 characters. Such
+  lines are joined with a space. A paragraph ends at a blank line or, since some of these files have none, at a
+  short line that ends a sentence.
 
-Of a book from Project Gutenberg the header and the licence are left out: what comes before its START mark
-and after its END mark.
+The header and the licence of a Project Gutenberg book are removed: all text before its START line and after its
+END line.
 
-What this module does not do: put words together again that a hyphen divides at a line's end, or join
-wrapped Chinese and Japanese without a blank (such files are taken as a paragraph a line: their lines
-are shorter than 50 characters).
+This module does not rejoin words hyphenated at a line end, and does not join wrapped Chinese or Japanese, whose
+lines are shorter than 50 characters: there every line is a paragraph.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ recognises = is_text
 _BLANK_LINES = re.compile(rb"\n(?:[ \t\r]*\n){3,}")
 _BLANK_LINES_OR_FORM_FEED = re.compile(rb"\f|\n(?:[ \t\r]*\n){3,}")
 _LICENCE = 1 << 16  # bytes; the licence has about 19,000
-_MARK = 200
+_MARK = 200  # bytes kept from the block before, where an END line may begin
 _GUTENBERG_START = re.compile(
     rb"^(?:\*\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG EBOOK[^*]{0,400}\*\*\*|\*END\*? ?THE SMALL PRINT!)"
     rb"[^\n]*\n"
@@ -49,17 +48,21 @@ _CLOSES_SENTENCE = ".!?:…\"'”’»"  # noqa: RUF001 (curly quotes are meant)
 
 
 def boundaries(data: bytes) -> Iterator[re.Match[bytes]]:
-    """Where documents end. (The pattern without form feeds begins with a fixed byte and is 6 times faster.)"""
+    """Yield the ends of documents. (The pattern without form feeds starts with a fixed byte: 6 x faster.)"""
     return (_BLANK_LINES_OR_FORM_FEED if b"\f" in data else _BLANK_LINES).finditer(data)
 
 
 def split(path: str, target_bytes: int, options: CorpusOptions) -> list[Slice]:
-    """Slices of a file, cut at form feeds and after three blank lines; a plain book is one slice."""
+    """Return the slices of a file, cut at form feeds and after three blank lines; most books are one slice."""
     return cut(path, "prose", target_bytes, boundaries, options)
 
 
 def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
-    """The documents of a slice, one paragraph a line."""
+    """Yield the documents of a slice, one paragraph per line, or their errors.
+
+    Raises:
+        CorpusError: the compressed data is damaged or truncated.
+    """
     name = Path(slice_.path).name
     head = read_head(slice_.path, options)
     wraps = find_wraps(head.decode(errors="replace"))
@@ -76,7 +79,13 @@ def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
 
 
 def find_book(path: str, head: bytes, options: CorpusOptions) -> tuple[int, int]:
-    """The bytes between which a file is a book: all of them, or what is between Project Gutenberg's marks."""
+    """Return the start and stop offsets of the text between Project Gutenberg's marks, else of the whole file.
+
+    Args:
+        path: file to search for the END line.
+        head: first lines of the file, with the START line if there is one.
+        options: options of the corpus.
+    """
     start = _GUTENBERG_START.search(head)
     if not start:
         return 0, sys.maxsize
@@ -94,11 +103,11 @@ def find_book(path: str, head: bytes, options: CorpusOptions) -> tuple[int, int]
 
 
 def find_wraps(head: str) -> re.Pattern[str] | None:
-    """What matches the line ends inside paragraphs, or None if every line is a paragraph.
+    """Return the pattern of line ends inside paragraphs; None if every line is a paragraph.
 
-    A file is hard-wrapped if nine lines of ten are at most ``width`` long, 50 to 100 characters,
-    and half of them are three quarters of that or longer. A line end is a wrap if the line closes
-    no sentence or is long: nearly as long as half of them are. (Blank lines stay line ends.)
+    A file is hard-wrapped if the 90th percentile of its line lengths is a width of 50 to 100 characters and the
+    median is at least three quarters of it. A line end is a wrap unless it follows a blank line, or a line that
+    ends a sentence and is shorter than 7/8 of the median.
     """
     lengths = sorted(len(line) for line in tidy_lines(head).split("\n"))
     median, width = lengths[len(lengths) // 2], lengths[len(lengths) * 9 // 10]
@@ -110,6 +119,6 @@ def find_wraps(head: str) -> re.Pattern[str] | None:
 
 
 def unwrap(text: str, wraps: re.Pattern[str]) -> str:
-    """The text with wrapped lines joined, one paragraph a line."""
+    """Return the text with wrapped lines joined, one paragraph per line."""
     stripped = "\n".join(map(str.strip, text.split("\n")))
     return tidy_lines(wraps.sub(" ", stripped))

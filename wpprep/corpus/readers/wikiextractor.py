@@ -1,4 +1,4 @@
-"""The format ``wikiextractor``: what WikiExtractor writes, ``<doc>`` elements one after another.
+"""The format ``wikiextractor``: the output of WikiExtractor, a sequence of ``<doc>`` elements.
 
     <doc id="12" url="https://en.wikipedia.org/wiki?curid=12" title="Anarchism">
     Anarchism
@@ -8,8 +8,9 @@
     The second.
     </doc>
 
-The title's line is part of the text. Entities such as ``&lt;``, which some versions of WikiExtractor
-leave in the text, are not touched. Source: https://github.com/attardi/wikiextractor
+The title line is part of the text. Source: https://github.com/attardi/wikiextractor
+
+This module does not decode entities such as ``&lt;``, which some versions of WikiExtractor leave in the text.
 """
 
 from __future__ import annotations
@@ -32,15 +33,17 @@ _SECOND = re.compile(rb"\n<doc ")  # re finds it twice as fast as bytes.find
 
 
 def split(path: str, target_bytes: int, options: CorpusOptions) -> list[Slice]:
-    """Slices of a file, cut after ``</doc>``."""
+    """Return the slices of a file, cut after ``</doc>``."""
     return cut(path, "wikiextractor", target_bytes, boundaries, options)
 
 
 def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
-    """The documents of a slice, title first, one paragraph a line, named by their ``id`` attribute.
+    """Yield the documents of a slice: the title, then one paragraph per line; the id is the attribute ``id``.
+
+    Text outside of the elements, or an element without end or id, is an `Unreadable` with file and byte.
 
     Raises:
-        CorpusError: there is text outside of the elements, or one of them has no end or no id.
+        CorpusError: the compressed data is damaged or truncated.
     """
     return attempt(
         lambda raw: _document_of(raw, slice_.path, options), raw_documents(slice_, boundaries, options)
@@ -69,7 +72,7 @@ def _check_element(raw: RawDocument, path: str) -> None:
         raise CorpusError(
             f"{path}: text outside of <doc> at byte {start} (found {data[:30]!r}); expected <doc id=..."
         )
-    if data.rfind(b"\n</doc>") < 0:  # found at once, at the end, where there is one
+    if data.rfind(b"\n</doc>") < 0:  # fast: searched from the end
         raise CorpusError(f"{path}: the <doc> at byte {start} has no line </doc>; the file is cut short")
     if second := _SECOND.search(data):
         raise CorpusError(
@@ -79,5 +82,9 @@ def _check_element(raw: RawDocument, path: str) -> None:
 
 
 def recognises(head: bytes) -> bool:
-    """Whether the file begins with a ``<doc`` tag."""
+    """Return whether the file begins with a ``<doc`` tag.
+
+    >>> recognises(b'\\n<doc id="1">'), recognises(b"<docs>")
+    (True, False)
+    """
     return head.lstrip().startswith(b"<doc ")

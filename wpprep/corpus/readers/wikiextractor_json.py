@@ -1,9 +1,10 @@
-r"""The format ``wikiextractor-json``: what WikiExtractor writes with ``--json``, one object a line.
+r"""The format ``wikiextractor-json``: the output of WikiExtractor with ``--json``, one object per line.
 
     {"id": "12", "revid": "701", "url": "https://...?curid=12", "title": "Anarchism", "text": "The ...\n..."}
 
-It is ``jsonl`` with fixed fields, and a line is a document: the text is in ``text`` and the document's name in
-``id``, whatever ``--text-field``, ``--id-field`` and ``--rows-per-document`` say of other files in the corpus.
+It is ``jsonl`` with the text in ``text``, the id in ``id`` and one document per line; ``--text-field``,
+``--id-field`` and ``--rows-per-document`` apply only to the other files of a corpus.
+Source: https://github.com/attardi/wikiextractor
 """
 
 from __future__ import annotations
@@ -23,22 +24,24 @@ _BEGINS = re.compile(rb'\s*\{"id": ?"[^"\n]*", ?(?:"revid": ?"[^"\n]*", ?)?"url"
 
 
 def split(path: str, target_bytes: int, options: CorpusOptions) -> list[Slice]:
-    """Slices of a file, cut at line ends."""
+    """Return the slices of a file, cut at line ends."""
     return cut(path, "wikiextractor-json", target_bytes, boundaries, options)
 
 
 def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
-    """The documents of a slice, one paragraph a line.
+    """Yield the documents of a slice, one paragraph per line.
+
+    A line that is not a JSON object, or has no ``text`` or no ``id``, is an `Unreadable` with file and line.
 
     Raises:
-        CorpusError: a line is no JSON object, or has no ``text`` or no ``id``; names the line.
+        CorpusError: the compressed data is damaged or truncated.
     """
     fixed = dataclasses.replace(options, text_field="text", id_field="id", rows_per_document=1)
     return jsonl.read(slice_, fixed)
 
 
 def recognises(head: bytes) -> bool:
-    """Whether the file begins with an object of WikiExtractor's keys, in its order.
+    """Return whether the file begins with an object with the keys of WikiExtractor, in its order.
 
     >>> recognises(b'{"id": "1", "url": "https://en.wikipedia.org/wiki?curid=1", "title": "A", "text": "B"}')
     True

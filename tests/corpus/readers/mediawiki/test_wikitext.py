@@ -162,7 +162,7 @@ LAUGHS = '<?xml version="1.0"?>\n<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;
     [
         (
             LAUGHS + dump(page(1, "x").replace("x</text>", "&b;</text>")),
-            "a document type at byte 22, expected <medi",
+            "found a document type at byte 22, expected <medi",
         ),
         (
             dump(page(1).replace(">It", ">&b;It")),
@@ -236,7 +236,7 @@ def test_missing_parser_is_told_at_once() -> None:
     """Without mwparserfromhell a dump stops before any work, with the command that installs it."""
     with (
         mock.patch.object(wikitext, "mwparserfromhell", None),
-        pytest.raises(MissingExtraError, match=r"takes mwparserfromhell.*pip install 'wpprep\[wiki\]'"),
+        pytest.raises(MissingExtraError, match=r"requires mwparserfromhell.*pip install 'wpprep\[wiki\]'"),
     ):
         plan_slices([SAMPLE], CorpusOptions(), 1000)
 

@@ -1,10 +1,13 @@
 """MediaWiki dumps: XML to pages, wikitext to prose.
 
-dump        the XML of a dump, cut into slices; its pages as documents
-streams     compressed streams of a multistream dump
-markup      wikitext to text: links, tables, references
-templates   templates that print text
-formulas    <math> and its kind
-lines       headings, lists and paragraphs
-wikitext    the passes in order
+    dump        the format wiki-dump: slices of the XML, and its pages as documents
+    streams     the compressed streams of a multistream dump
+    wikitext    wikitext to prose, in passes that the modules below implement
+    markup      removal of comments, references, tables and unclosed markup
+    templates   templates that print text
+    formulas    TeX formulas as text
+    lines       headings, lists and paragraphs
+
+Other modules use `dump` only, as the reader of its format. This package does not expand templates from their
+own pages.
 """

@@ -4,14 +4,16 @@
       <page> <title>Tide</title> <ns>0</ns> <id>12</id> <revision>...<text>wikitext</text></revision> </page>
       ...
 
-A page is a document, named by its id: the title, then the prose, a paragraph a line. Redirects, other
-namespaces than those of ``--namespaces``, and pages that are no wikitext are left out; of several revisions
-the last one counts. A page belongs to the slice in which its ``<page>`` begins, so that plain files may be cut
-anywhere, and bzip2 of many streams (MediaWiki's multistream, pbzip2) between any two of them; there ``start``
-and ``stop`` are places in the compressed file.
+A page is a document with the page's id: the title, then the prose, one paragraph per line. Redirects,
+namespaces that are not in ``--namespaces``, and pages whose content is not wikitext are left out; of several
+revisions the last is used. A page belongs to the slice in which its ``<page>`` begins, so a plain file can be
+cut anywhere, and a bzip2 file of many streams (MediaWiki's multistream, pbzip2) between any two streams;
+``start`` and ``stop`` are then offsets in the compressed file.
 
-Each page is parsed on its own (expat), from ``<page>`` on: nothing a document type declares can reach it, and
-a file that has one is refused. What this module does not do: turn wikitext to prose (`wikitext`).
+Each ``<page>`` element is parsed separately with expat, so declarations of a document type cannot affect it; a
+file that has one is rejected. Schema: https://www.mediawiki.org/wiki/Help:Export
+
+This module does not convert wikitext to prose (`wikitext`).
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from wpprep.storage.files import compression, read_block, size_of
 boundaries = re.compile(rb"</page>\s*").finditer
 
 _BLOCK = 1 << 20
-_COMPRESSION = 4  # bytes of text in a byte of bzip2
+_COMPRESSION = 4  # estimated bytes of text per byte of bzip2
 _BEGINS = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<mediawiki[\s>]")
 _DECLARATION = re.compile(rb"<!(?:DOCTYPE|ENTITY)")
 _LANGUAGE = re.compile(r'<mediawiki[^>]*\bxml:lang="([a-z]+)')
@@ -45,7 +47,16 @@ _REDIRECT = re.compile(r"\s*#\s*redirect\b", re.IGNORECASE)
 
 
 class Page(NamedTuple):
-    """What a dump says of a page; ``text`` is the wikitext of its last revision."""
+    """A page of a dump.
+
+    Attributes:
+        id: page id, a decimal number.
+        title: title with the namespace prefix.
+        namespace: number of the namespace; ``0`` for articles.
+        is_redirect: whether the page redirects to another page.
+        model: content model; ``wikitext`` for articles.
+        text: wikitext of the last revision.
+    """
 
     id: str
     title: str
@@ -56,7 +67,7 @@ class Page(NamedTuple):
 
 
 def split(path: str, target_bytes: int, options: CorpusOptions) -> list[Slice]:
-    """Slices of a file, cut between pages, or between the streams of a bzip2 file.
+    """Return the slices of a file, cut between pages, or between the streams of a bzip2 file.
 
     Raises:
         MissingExtraError: mwparserfromhell is not installed.
@@ -70,10 +81,10 @@ def split(path: str, target_bytes: int, options: CorpusOptions) -> list[Slice]:
 
 
 def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
-    """The documents of a slice.
+    """Yield the documents of a slice, or the errors of single pages and streams.
 
     Raises:
-        CorpusError: the XML or the compressed data is damaged, or declares a document type.
+        CorpusError: the compressed data is damaged, the file is truncated, or it declares a document type.
         MissingExtraError: mwparserfromhell is not installed.
     """
     site = _site(read_head(slice_.path, options).decode(errors="replace"))
@@ -95,10 +106,16 @@ def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
 
 
 def parse_page(raw: RawDocument, path: str, errors: str) -> tuple[Page, int]:
-    """A page from its element, and how many of its bytes were invalid and replaced.
+    """Return the page in a ``<page>`` element, and the number of invalid byte sequences that were replaced.
+
+    Args:
+        raw: the element.
+        path: path of the file, for messages.
+        errors: ``strict`` or ``replace``.
 
     Raises:
-        CorpusError: the element is not well-formed, or has no id.
+        CorpusError: the element is not well-formed XML, or has no id.
+        TextDecodeError: the bytes are not UTF-8 and ``errors`` is ``strict``.
     """
     text, replaced = decode(raw, path, errors)
     fields: dict[str, str] = {}
@@ -127,7 +144,7 @@ def parse_page(raw: RawDocument, path: str, errors: str) -> tuple[Page, int]:
             f"{path}: broken XML in the page at byte {raw.start}, line {error.lineno}: {what}"
         ) from error
     if not fields.get("id"):
-        raise CorpusError(f"{path}: the page at byte {raw.start} has no <id>; expected MediaWiki's export")
+        raise CorpusError(f"{path}: the page at byte {raw.start} has no <id>; expected a MediaWiki export")
     wikitext = fields.get("text", "")
     is_redirect = "redirect" in fields or bool(_REDIRECT.match(wikitext))
     title, namespace = fields.get("title", ""), fields.get("ns", "0")
@@ -137,23 +154,23 @@ def parse_page(raw: RawDocument, path: str, errors: str) -> tuple[Page, int]:
 
 
 def _site(head: str) -> Site:
-    """Language and namespaces from the beginning of a dump."""
+    """Return the language and namespaces given at the start of a dump."""
     names = {html.unescape(name).lower() for name in _HIDDEN_NAMESPACE.findall(head)}
     language = _LANGUAGE.search(head)
     return Site(language[1] if language else "en", Site().hidden | names)
 
 
 def _raw_pages(slice_: Slice, options: CorpusOptions) -> Iterator[RawDocument]:
-    """The elements <page> that begin in a slice, undecoded; damaged streams among them as problems.
+    """Yield the ``<page>`` elements that begin in a slice, undecoded, and damaged streams as problems.
 
     Raises:
-        CorpusError: the data is damaged, a page has no end or is too long, or there is a document type.
+        CorpusError: the data is damaged, a page has no end or is too long, or the file has a document type.
     """
     data, own, offset = b"", 0, slice_.start if _is_plain(slice_, options) else 0
     for block, is_own, problem in _blocks(slice_, options):
         if problem:
             if not is_own:
-                return  # a page that goes on into the next slice is lost with that slice's stream
+                return  # a page that continues into a damaged stream of the next slice is lost
             data, own = b"", 0
             yield RawDocument(offset, b"", problem)
         data += block
@@ -164,7 +181,7 @@ def _raw_pages(slice_: Slice, options: CorpusOptions) -> Iterator[RawDocument]:
                 _refuse_declarations(data[:start], slice_.path)
             end = stop + len(b"</page>")
             yield RawDocument(offset + start, data[start:end])
-        if not 0 <= start < own:  # no page is open: only a part of a tag may be left
+        if not 0 <= start < own:  # no page is open: keep only a possible part of a tag
             end = max(end, len(data) - len(b"<page"))
             if not is_own and end >= own:
                 return
@@ -180,7 +197,8 @@ def _raw_pages(slice_: Slice, options: CorpusOptions) -> Iterator[RawDocument]:
 def _refuse_declarations(head: bytes, path: str) -> None:
     if found := _DECLARATION.search(head):
         raise CorpusError(
-            f"{path}: a document type at byte {found.start()}, expected <mediawiki>: no entities are expanded"
+            f"{path}: found a document type at byte {found.start()}, expected <mediawiki>; "
+            "entities are not expanded"
         )
 
 
@@ -189,7 +207,13 @@ def _is_plain(slice_: Slice, options: CorpusOptions) -> bool:
 
 
 class _Block(NamedTuple):
-    """Some text, whether the slice has it or another one behind it, and what is wrong with it."""
+    """A block of text.
+
+    Attributes:
+        data: UTF-8 bytes.
+        is_own: whether the block is in the slice; False after its end.
+        problem: error message of a damaged stream; empty otherwise.
+    """
 
     data: bytes
     is_own: bool
@@ -197,7 +221,7 @@ class _Block(NamedTuple):
 
 
 def _blocks(slice_: Slice, options: CorpusOptions) -> Iterator[_Block]:
-    """The text from the start of a slice to the end of the file."""
+    """Yield the text from the start of a slice to the end of the file, in blocks."""
     if slice_.stop >= 0 and not _is_plain(slice_, options):
         for begin, data, problem in read_streams(slice_.path, slice_.start, slice_.stop):
             yield _Block(data, begin < slice_.stop, problem)
@@ -212,5 +236,9 @@ def _blocks(slice_: Slice, options: CorpusOptions) -> Iterator[_Block]:
 
 
 def recognises(head: bytes) -> bool:
-    """Whether the file begins with the element <mediawiki>."""
+    """Return whether the file begins with the element ``<mediawiki>``.
+
+    >>> recognises(b'<mediawiki xml:lang="en">'), recognises(b"<html>")
+    (True, False)
+    """
     return bool(_BEGINS.match(head))

@@ -1,9 +1,9 @@
-# ruff: noqa: RUF001, RUF002 (signs that look like others are meant)
-"""Formulas in TeX as text, where they are simple.
+# ruff: noqa: RUF001, RUF002 (ambiguous characters are intended)
+"""Simple TeX formulas as plain text.
 
     \\alpha \\le 10^{-6}   ->   α ≤ 10⁻⁶
 
-What this module does not do: fractions of fractions, sums, matrices; such formulas become nothing.
+This module does not convert nested fractions, sums or matrices; such formulas are removed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TEX = (
 
 
 def formula(tex: str) -> str:
-    """A formula in TeX as text where it is simple, else nothing.
+    """Return a TeX formula as text; an empty string if it is not simple.
 
     >>> formula(r"E = mc^2"), formula(r"\\alpha \\le 10^{-6}"), formula(r"\\sum_{i=0}^n i")
     ('E = mc²', 'α ≤ 10⁻⁶', '')

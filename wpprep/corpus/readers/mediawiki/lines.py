@@ -1,10 +1,10 @@
-# ruff: noqa: RUF001 (signs that look like others are meant)
-"""Lines of a page that has lost its other markup: quotes, headings, list items and empty brackets.
+# ruff: noqa: RUF001 (ambiguous characters are intended)
+"""Line-level markup, after all other markup is removed: quotes, headings, list items and empty brackets.
 
     * '''It''' is l'''Odissea''. ( ; )   ->   It is l'Odissea.
 
-Quotes of bold and italics go as MediaWiki reads them, headings go, list items stay where they are
-sentences, and so do brackets that still have something in them.
+Removed are headings, the quotes of bold and italics, brackets without content, and list items that do not end
+like a sentence.
 """
 
 from __future__ import annotations
@@ -30,14 +30,18 @@ _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff\ue000]")
 
 
 def prose_lines(text: str) -> Iterator[str]:
-    """Those lines of a text that are prose, each as it should be read."""
+    """Yield the lines of a text that are prose, without their markup.
+
+    >>> list(prose_lines("== Size ==\\n* A link\\n* It is ''small'' ( ).\\n"))
+    ['It is small.']
+    """
     for line in text.split("\n"):
         if prose := _prose_of(line.strip()):
             yield prose
 
 
 def _prose_of(line: str) -> str:
-    """A line as prose; nothing if it is none."""
+    """Return a line without its markup; an empty string if it is not prose."""
     if not line or _HEADING.fullmatch(line.rstrip()) or _LEFTOVER.match(line):
         return ""
     line = _strip_quotes(line) if "''" in line else line
@@ -56,10 +60,10 @@ def _prose_of(line: str) -> str:
 
 
 def _strip_quotes(line: str) -> str:
-    """The line without the quotes that mean bold and italics, read as MediaWiki does (Parser::doQuotes).
+    """Return the line without the quotes of bold and italics, parsed like MediaWiki (Parser::doQuotes).
 
-    Of four quotes one is text. Where both kinds are unbalanced, one ''' was
-    an apostrophe and italics: one after a single letter, else after a longer word, else after a blank.
+    The first of four quotes is text. If bold and italics are both unbalanced, one ''' is an apostrophe and
+    italics: the first one after a word of one letter, else after a longer word, else after a space.
 
         >>> _strip_quotes("l'''Odissea'', '''so''' and ''so''")
         "l'Odissea, so and so"

@@ -1,10 +1,11 @@
-"""Wikitext made ready for its parser: what is no prose goes, what would mislead or delay the parser is hidden.
+"""Preparation of wikitext for its parser: removing what is not prose, masking what slows the parser down.
 
     a<!-- b --> <nowiki>[[c]]</nowiki> {{d   ->   a &#91;&#91;c&#93;&#93; \\ue002\\ue002d
 
-mwparserfromhell reads on to the end of the page for every bracket and tag that is never closed; each function
-here is linear in the text, whatever is in it. What this module does not do: know which templates and links
-are printed (`wikitext` says so).
+For every bracket and tag that is never closed, mwparserfromhell scans to the end of the page: quadratic time on
+hostile pages. Each function here takes linear time on any text.
+
+This module does not decide which templates and links are printed (`wikitext` does).
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from collections.abc import Callable
 
 from wpprep.corpus.readers.mediawiki.formulas import formula
 
-EMPTY_NOWIKI, APOSTROPHE = "\ue000", "\ue001"  # private characters that stand for what has been protected
-_MASKED = str.maketrans("{[<", "\ue002\ue003\ue004")  # signs that begin nothing, and must not seem to
+EMPTY_NOWIKI, APOSTROPHE = "\ue000", "\ue001"  # private-use characters that replace protected text
+_MASKED = str.maketrans("{[<", "\ue002\ue003\ue004")  # opening characters that open nothing
 _MARKUP = re.compile(r"[\[\]{}|<>*:=_~-]")
 DROPPED = (
     "gallery|timeline|score|syntaxhighlight|source|pre|imagemap|graph|mapframe|maplink|templatedata|hiero|"
@@ -27,7 +28,7 @@ _PROTECTING = re.compile(
     rf"<!--|<(?P<name>nowiki|math|ref|{DROPPED})(?![\w-])(?P<attributes>[^<>]*)>", re.IGNORECASE
 )
 _CLOSING = re.compile(r"</(?P<name>[a-z][\w-]*)\s*>", re.IGNORECASE)
-_NEVER_ENDING = re.compile(  # a tag without its end, a link to the web without its own
+_NEVER_ENDING = re.compile(  # a tag without >, an external link without ]
     r"""<(?=/?[a-z])(?![^<>]*>)
     | \[(?=(?:https?|ftp):|//|mailto:)(?!(?:[^][\n]|\[\[[^][\n]*\]\])*\])""",
     re.VERBOSE | re.IGNORECASE,
@@ -38,10 +39,13 @@ _REFERENCE = re.compile(r"<ref[\s>/]", re.IGNORECASE)
 
 
 def protect(text: str) -> str:
-    """The text without comments and elements that are no prose, with what <nowiki> protects hidden.
+    """Return the text without comments and elements that are not prose, and with <nowiki> content escaped.
 
-    An element that is never closed stays. Ends are looked up in lists of them, so that time is linear
-    in the text however many elements have none.
+    Simple formulas become text. An element that is never closed stays. End tags are found by bisection in a
+    list, so time does not grow with the number of unclosed elements.
+
+    >>> protect("a<!-- b --> <nowiki>[[c]]</nowiki> <math>x^2</math>")
+    'a &#91;&#91;c&#93;&#93; x²'
     """
     ends: dict[str, list[tuple[int, int]]] = {}
     for found in _CLOSING.finditer(text):
@@ -58,7 +62,7 @@ def protect(text: str) -> str:
 
 
 def _element(text: str, opening: re.Match[str], ends: dict[str, list[tuple[int, int]]]) -> tuple[str, int]:
-    """What stands for an element or comment, and where that ends: -1 where it never does."""
+    """Return the replacement of an element or comment, and where that ends: -1 if it is never closed."""
     if opening["name"] is None:
         end = text.find("-->", opening.end())
         return "", end + 3 if end >= 0 else len(text)
@@ -71,7 +75,7 @@ def _element(text: str, opening: re.Match[str], ends: dict[str, list[tuple[int, 
         return "", -1
     start, stop = closing[next_]
     if name == "ref" and _REFERENCE.search(text, opening.end(), start):
-        return "", -1  # the end of another one
+        return "", -1  # the end tag belongs to that one
     inside = text[opening.end() : start]
     if name == "math":
         return formula(inside), stop
@@ -83,10 +87,16 @@ def _element(text: str, opening: re.Match[str], ends: dict[str, list[tuple[int, 
 def cut_out(
     text: str, brackets: re.Pattern[str], opening: str | tuple[str, ...], goes: Callable[[int], bool]
 ) -> str:
-    """The text without the outermost bracketed pieces that ``goes`` says so of, by their starts.
+    """Return the text without the outermost bracketed pieces for whose start ``goes`` returns True.
 
-    An opening bracket that is never closed has no piece, and hides no other; it is masked, since the parser
-    would read on to the end of the page to find that out, for each one.
+    An opening bracket that is never closed is masked, because the parser would scan to the end of the page for
+    its end; pieces after it are still found.
+
+    Args:
+        text: wikitext.
+        brackets: pattern of opening and closing brackets.
+        opening: prefixes of opening brackets, in lower case.
+        goes: function from the start of a piece to whether to remove it.
     """
     open_, pieces = list[tuple[int, int]](), list[tuple[int, int]]()
     for bracket in brackets.finditer(text):
@@ -108,10 +118,13 @@ def cut_out(
 
 
 def close_tags(text: str) -> str:
-    """The text without tags that are never closed, or closed only outside of the element they are in.
+    """Return the text without tags that are never closed, or closed only outside of their parent element.
 
-    The parser would try every one of these to the end of the page. Beginnings of tags and links that are none
-    are masked.
+    The parser would scan to the end of the page for each of them. The first characters of incomplete tags and
+    external links are masked.
+
+    >>> close_tags("A <b>b <i>c</b> d</i>.")
+    'A <b>b c</b> d</i>.'
     """
     text = _NEVER_ENDING.sub(lambda found: found[0].translate(_MASKED), text)
     open_, inside, unclosed = (
@@ -136,7 +149,7 @@ def close_tags(text: str) -> str:
 
 
 def unmask(text: str) -> str:
-    """The text with the signs that have been masked."""
-    for sign, mask in _MASKED.items():  # many times as fast as str.translate
+    """Return the text with masked characters restored."""
+    for sign, mask in _MASKED.items():  # much faster than str.translate
         text = text.replace(chr(mask), chr(sign))
     return text

@@ -1,7 +1,10 @@
-"""bzip2 files of many streams, one after another (MediaWiki's multistream dumps, pbzip2): found and read apart.
+"""Concatenated bzip2 streams (MediaWiki's multistream dumps, pbzip2), found and read separately.
 
-Every stream begins with the same ten bytes, so that a file can be entered in its middle, and left to its
-damage and entered again behind it.
+Every stream begins with the same ten bytes (``BZh``, the block size, and the block magic number), so reading
+can start in the middle of a file, and continue after a damaged stream. The ten bytes may also occur by chance
+within a stream, about once in 2**76 bytes.
+
+This module does not use the index file of a multistream dump.
 """
 
 from __future__ import annotations
@@ -15,12 +18,18 @@ from typing import IO, NamedTuple
 from wpprep.storage.files import open_raw
 
 _BEGINS = re.compile(rb"BZh[1-9]1AY&SY")
-_OVERLAP = 9  # bytes of those ten that may lie in the block before
+_OVERLAP = 9  # maximum number of those ten bytes that end the block before
 _BLOCK = 1 << 20
 
 
 class Block(NamedTuple):
-    """Some text of the stream that begins at ``begin``, or what is wrong with that stream."""
+    """A block of text of one stream.
+
+    Attributes:
+        begin: offset of the stream in the compressed file.
+        data: decompressed bytes.
+        problem: error message of a damaged stream; empty otherwise.
+    """
 
     begin: int
     data: bytes
@@ -28,7 +37,7 @@ class Block(NamedTuple):
 
 
 def stream_starts(path: str | os.PathLike[str], distance: int) -> list[int]:
-    """Where streams begin, the first one and others at least ``distance`` compressed bytes apart."""
+    """Return the offsets of the first stream and of others, at least ``distance`` compressed bytes apart."""
     starts = [0]
     with open_raw(path) as file:
         while (start := _next_stream(file, starts[-1] + distance)) is not None:
@@ -37,9 +46,9 @@ def stream_starts(path: str | os.PathLike[str], distance: int) -> list[int]:
 
 
 def read_streams(path: str | os.PathLike[str], start: int, until: int = -1) -> Iterator[Block]:
-    """The text of all streams from a place on; behind a damaged one it goes on with the next.
+    """Yield the text of all streams from offset ``start`` on; after a damaged one, continue with the next.
 
-    What lies behind ``until`` is fetched from remote only when it is asked for.
+    Of a remote file, bytes after offset ``until`` are fetched only if the caller reads that far.
     """
     with open_raw(path, until) as file:
         position: int | None = start
@@ -52,7 +61,7 @@ def read_streams(path: str | os.PathLike[str], start: int, until: int = -1) -> I
 
 
 def _read_stream(file: IO[bytes], begin: int) -> Generator[Block, None, int | None]:
-    """The text of one stream; returns where it ends, or None if it is damaged."""
+    """Yield the text of one stream; return the offset where it ends, or None if it is damaged."""
     stream = bz2.BZ2Decompressor()
     file.seek(begin)
     fed = b""
@@ -72,7 +81,7 @@ def _read_stream(file: IO[bytes], begin: int) -> Generator[Block, None, int | No
 
 
 def _next_stream(file: IO[bytes], position: int) -> int | None:
-    """Where the first stream begins at or after a position."""
+    """Return the offset of the first stream that begins at or after a position; None if there is none."""
     file.seek(position)
     window = b""
     while more := file.read(_BLOCK):

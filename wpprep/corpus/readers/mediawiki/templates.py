@@ -1,15 +1,15 @@
-# ruff: noqa: RUF001, RUF002 (signs that look like others are meant)
-"""Templates that prose must not lose: numbers, units, foreign words, quotations, signs.
+# ruff: noqa: RUF001, RUF002 (ambiguous characters are intended)
+"""Templates that print text within sentences: numbers, units, foreign words, quotations, symbols.
 
-Without Wikipedia's own template pages nothing can be expanded for real. But some two hundred templates, in
-all languages, only set off what is written in them, or print it in a plain way; these are written out here.
-All others (boxes, citations, notices) say nothing that a sentence needs, and are left out.
+Templates cannot be expanded without their own pages. But about two hundred templates, in all languages, only
+format their parameters or print them in a simple way; this module implements them. All others (infoboxes,
+citations, notices) are not part of a sentence and are removed.
 
     {{convert|240|km|mi|adj=on}}   240 km            {{lang|fr|canal royal}}    canal royal
     {{formatnum:12000}}            12,000            {{nowrap|30 m}}            30 m
     {{val|1.5|e=6|u=Pa}}           1.5 × 10⁶ Pa      {{as of|2010|3}}           As of March 2010
 
-What this module does not do: compute (the second unit of a conversion, somebody's age).
+This module does not compute values (the second unit of a conversion, a person's age).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import calendar
 import re
 from collections.abc import Callable, Mapping
 
-Parameters = Mapping[str, str]  # "1", "2", ... and names to what is written there, already prose
+Parameters = Mapping[str, str]  # "1", "2", ... and names to values, as prose
 Handler = Callable[[Parameters], str]
 
 _NUMBER = re.compile(r"[-+−]?[\d.,'\s]*\d[\d.,]*(?:[eE][-+]?\d+)?|\d*[¼½¾⅓⅔⅛⅜⅝⅞]|\d+(?:[+ ]\d+)?/+\d+")
@@ -51,7 +51,7 @@ _SEPARATORS = {
 
 
 def superscript(text: str) -> str:
-    """Digits and signs raised, so that 10<sup>6</sup> does not become 106; anything else as it is.
+    """Return digits and signs as superscript characters, so 10<sup>6</sup> is not 106; other text unchanged.
 
     >>> superscript("-6"), superscript("th")
     ('⁻⁶', 'th')
@@ -60,7 +60,7 @@ def superscript(text: str) -> str:
 
 
 def format_number(text: str, language: str) -> str:
-    """Digits in groups of three as a language writes them.
+    """Return a number with digits grouped in threes by the rules of a language; other text unchanged.
 
     >>> format_number("-12000.5", "en"), format_number("12000.5", "it")
     ('-12,000.5', '12.000,5')
@@ -75,7 +75,7 @@ def format_number(text: str, language: str) -> str:
 
 
 def convert(parameters: Parameters) -> str:
-    """The quantity that a conversion starts from: numbers, ranges and units as they were given.
+    """Return the input of a conversion as text: its numbers, ranges and units.
 
     >>> convert({"1": "240", "2": "km", "3": "mi"}), convert({"1": "3", "2": "to", "3": "5", "4": "km2"})
     ('240 km', '3 to 5 km²')
@@ -96,7 +96,7 @@ def convert(parameters: Parameters) -> str:
 
 
 def unit(symbol: str) -> str:
-    """How a unit's code is printed.
+    """Return the printed form of a unit code.
 
     >>> unit("km2"), unit("m/s2"), unit("sqmi")
     ('km²', 'm/s²', 'sq mi')
@@ -145,7 +145,7 @@ def _positional(parameters: Parameters) -> list[str]:
 
 
 def _nth(n: int, *names: str) -> Handler:
-    """A handler that prints one parameter, by the first of some names or by its place."""
+    """Return a handler that prints one parameter, the first non-empty one of ``names`` and number ``n``."""
     return lambda p: next((p[name] for name in (*names, str(n)) if p.get(name)), "")
 
 
@@ -265,11 +265,11 @@ _FUNCTIONS: dict[str, Callable[[str], str]] = {
 
 
 def find_handler(name: str, language: str) -> Handler | None:
-    """What prints a template, or None if it is left out.
+    """Return the handler that prints a template; None if the template is removed.
 
     Args:
-        name: the template's name as written, or a parser function and its argument (``formatnum:12000``).
-        language: code of the page's language.
+        name: template name as written, or a parser function and its argument (``formatnum:12000``).
+        language: language code of the page.
 
     >>> find_handler("Nowrap", "en") is not None, find_handler("Infobox canal", "en")
     (True, None)

@@ -1,20 +1,25 @@
-"""Wikitext to prose: what a reader of the page would read aloud, one paragraph a line.
+"""Wikitext to prose: the sentences of a page, one paragraph per line.
 
     '''Béziers''' has {{convert|3|km|mi}} of [[quay|quays]].<ref>...</ref>   ->   Béziers has 3 km of quays.
 
-The steps, the cheap ones first, since mwparserfromhell is slow and most of a page is markup:
+The cheap steps come first, because mwparserfromhell is slow and most of a page is markup:
 
-1. Comments, references, and elements that are no prose (galleries, code, scores) go; formulas become text
-   where they are simple (`formulas`); what <nowiki> protects is protected (`markup`).
-2. Templates that `templates` does not print, tables, and links to files, categories and other languages go
-   by matching their brackets.
-3. The rest is parsed by mwparserfromhell (https://github.com/earwig/mwparserfromhell, the extra ``wiki``)
-   and printed: link texts, templates, entities, tags.
-4. Lines are looked at one by one: quotes of bold and italics go as MediaWiki reads them, headings go, list
-   items stay where they are sentences, and so do brackets that still have something in them (`wikilines`).
+1. Remove comments, references, and elements that are not prose (galleries, code, scores); convert simple
+formulas
+   to text (`formulas`); escape the content of <nowiki> (`markup`).
+2. Remove templates that `templates` does not print, tables, and links to files, categories and other languages,
+by
+   matching their brackets.
+3. Parse the rest with mwparserfromhell (https://github.com/earwig/mwparserfromhell, the extra ``wiki``) and
+print
+   link texts, templates, entities and the content of tags.
+4. Remove markup line by line: headings, quotes of bold and italics, list items that are not sentences, and
+empty
+   brackets (`mediawiki.lines`).
 
-BERT's authors took "only the text passages" and ignored "lists, tables, and headers" (Devlin et al., 2019).
-What this module does not do: expand templates from their own pages.
+BERT was trained on "only the text passages", without "lists, tables, and headers" (Devlin et al., 2019).
+
+This module does not expand templates from their own pages.
 """
 
 from __future__ import annotations
@@ -53,7 +58,7 @@ _HIDDEN = re.compile(r"display:\s*none|\b(?:noprint|navbox|infobox|metadata|hatn
 _TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>", re.IGNORECASE)
 
 
-# Names of the namespaces of files and categories: a dump says those of its wiki, but not their other names.
+# Names of the file and category namespaces: a dump lists the names in its own language, but not the aliases.
 _HIDDEN_NAMES = """
     file image media category immagine bild datei fichier imagen archivo
     ficheiro imagem arquivo plik grafika bestand afbeelding fil kuva tiedosto
@@ -65,9 +70,11 @@ _HIDDEN_NAMES = """
 
 
 class Site(NamedTuple):
-    """What a page's meaning takes from its wiki: the language, and the namespaces of links that show no text.
+    """Properties of a wiki that affect its pages.
 
-    The names of files and categories are in lower case, as the wiki spells them and in English.
+    Attributes:
+        language: language code, for number formats.
+        hidden: namespaces whose links show no text (files, categories), in lower case.
     """
 
     language: str = "en"
@@ -78,22 +85,22 @@ _ENGLISH = Site()
 
 
 def require() -> None:
-    """Raise MissingExtraError where mwparserfromhell is not installed."""
+    """Raise MissingExtraError if mwparserfromhell is not installed."""
     if mwparserfromhell is None:
         raise MissingExtraError(
-            "reading wiki-dump takes mwparserfromhell, which is not installed; pip install 'wpprep[wiki]'"
+            "the format wiki-dump requires mwparserfromhell, which is missing; run pip install 'wpprep[wiki]'"
         )
 
 
 def to_prose(wikitext: str, site: Site = _ENGLISH) -> str:
-    """The prose of a page, one paragraph a line.
+    """Return the prose of a page, one paragraph per line.
 
         >>> to_prose("== Size ==\\n'''It''' is {{nowrap|30 m}} [[length|long]].\\n{{Infobox|a=b}}")
         'It is 30 m long.'
 
     Raises:
         MissingExtraError: mwparserfromhell is not installed.
-        CorpusError: it cannot parse the page.
+        CorpusError: mwparserfromhell cannot parse the page.
     """
     require()
     text = protect(wikitext)
@@ -106,7 +113,7 @@ def to_prose(wikitext: str, site: Site = _ENGLISH) -> str:
     try:
         parsed = mwparserfromhell.parse(text, skip_style_tags=True)
     except mwparserfromhell.parser.ParserError as error:
-        raise CorpusError(f"wikitext that mwparserfromhell cannot parse: {error}") from error
+        raise CorpusError(f"mwparserfromhell cannot parse the wikitext: {error}") from error
     return "\n".join(prose_lines(unmask(_print(parsed, site))))
 
 
@@ -116,18 +123,18 @@ def _is_unprinted(text: str, start: int, language: str) -> bool:
 
 
 def _shows_nothing(prefix: re.Match[str] | None, site: Site) -> bool:
-    """Whether a link that begins so is a file, a category or the page in another language."""
+    """Return whether a link with this prefix is a file, a category or the page in another language."""
     name = prefix[1].strip().replace("_", " ") if prefix else ""
     return bool(name) and (name.lower() in site.hidden or _LANGUAGE_LINK.fullmatch(name) is not None)
 
 
 def _print(code: Any, site: Site) -> str:
-    """Parsed wikitext as text, line by line as it was."""
+    """Return parsed wikitext as text, with its line ends."""
     return "".join(_print_node(node, site) for node in code.nodes)
 
 
 def _print_node(node: Any, site: Site) -> str:
-    if isinstance(node, nodes.Text):  # tags that mwparserfromhell does not know or close
+    if isinstance(node, nodes.Text):  # tags that mwparserfromhell does not recognise
         return _TAG.sub("", node.value) if "<" in node.value else str(node.value)
     if isinstance(node, nodes.Wikilink):
         return _print_link(node, site)
