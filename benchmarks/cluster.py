@@ -1,10 +1,10 @@
-"""What it costs to have the work done elsewhere: make-shards by local processes, a Dask cluster, and nodes.
+"""Cost of distribution: make-shards with local processes, on a Dask cluster, and on nodes that share a folder.
 
     python benchmarks/cluster.py --runs 3
 
-Whole processes, start-up included, from text to finished files, on two cores: two local workers; a Dask cluster
-of two workers on loopback, which was there before; two nodes of one worker that share a folder. All must write
-the same bytes. `--text` names another corpus than the English Wikipedia of WPPREP_DATA.
+Measures whole processes, start-up included, from text to finished files, on two cores: two local workers; a
+running Dask cluster of two workers on loopback; two nodes with one worker each. All must write the same bytes.
+`--text` replaces the English Wikipedia of WPPREP_DATA by another corpus.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WPPREP = [sys.executable, "-c", "from wpprep.cli import main; main()"]
 
 
 def start_cluster(folder: Path) -> tuple[str, list[subprocess.Popen[bytes]]]:
-    """A scheduler and two workers; returns the scheduler file and the processes."""
+    """Start a scheduler and two workers; return the scheduler file and the processes."""
     file = folder / "scheduler.json"
     dask = [sys.executable, "-m", "dask"]
     where = ["--scheduler-file", str(file), "--no-dashboard"]
@@ -43,7 +43,7 @@ def start_cluster(folder: Path) -> tuple[str, list[subprocess.Popen[bytes]]]:
 
 
 def checksum(folder: Path) -> str:
-    """One sha256 of all files of a folder."""
+    """Return one sha256 for all files of a folder."""
     digest = hashlib.sha256()
     for path in sorted(file for file in folder.rglob("*") if file.is_file()):
         digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
@@ -51,9 +51,10 @@ def checksum(folder: Path) -> str:
 
 
 def main() -> None:
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--text", type=Path, help="a corpus")
+    parser.add_argument("--text", type=Path, help="corpus to use instead of the English Wikipedia")
     given = parser.parse_args()
     if given.text is None and not DATA.is_dir():
         sys.exit(f"no real text in {DATA} (set WPPREP_DATA)")
@@ -72,7 +73,7 @@ def main() -> None:
 
 
 def compare(folder: Path, text: Path, scheduler: str, runs: int) -> None:
-    """Run all three in turn and print their medians."""
+    """Run all three in turns and print the median of each."""
     command = [*WPPREP, "make-shards", str(text), "--vocab", str(folder / "vocab"), "--quiet"]
 
     def together(*runs_: list[str]) -> Callable[[Path], None]:

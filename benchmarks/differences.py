@@ -1,12 +1,12 @@
-"""Where Google's tokenization.py and `tokenizers` (so wpprep too) give other ids for the same text.
+"""Differences between the ids of Google's tokenization.py and those of `tokenizers` (and so of wpprep).
 
     python benchmarks/differences.py
     python benchmarks/differences.py --folders wiki-ko --megabytes 4
 
-Google's rules are written out below in plain Python, after the documented behaviour of BasicTokenizer and
-WordpieceTokenizer in google-research/bert. Each known difference is a switch: it turns the rule into that
-of `tokenizers`, whose tables are asked for. A piece of text between blanks that comes out differently is
-put down to the one switch that makes it equal.
+Google's rules are implemented below in plain Python, from the documented behaviour of BasicTokenizer and
+WordpieceTokenizer in google-research/bert. Each known difference is a switch, which replaces the rule by that
+of `tokenizers`, with the tables of the library. Text between blanks that gets different ids is attributed to
+the one switch that makes the ids equal.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _IDEOGRAPHS = re.compile(
 
 @functools.cache
 def _library_makes(character: str, lowercase: bool) -> str:
-    """What the library's normaliser makes of a character between two letters."""
+    """Return the normalised form of a character between two letters, according to the library."""
     return str(normalizers.BertNormalizer(lowercase=lowercase).normalize_str(f"a{character}b"))[1:-1]
 
 
@@ -48,7 +48,7 @@ def _is_mark(character: str) -> bool:
 
 
 def words(text: str, lowercase: bool, like_library: str) -> Iterator[str]:
-    """BasicTokenizer: clean, space out ideographs, lowercase, strip accents, split at punctuation."""
+    """BasicTokenizer: clean, isolate ideographs, lowercase, strip accents, split at punctuation."""
     cleaned = []
     for c in text:
         if c in "\0\ufffd" or (unicodedata.category(c) in {"Cc", "Cf"} and c not in "\t\n\r"):
@@ -90,7 +90,7 @@ def _split(token: str, like_library: str) -> Iterator[str]:
 
 
 def pieces_of(word: str, ids: dict[str, int], most_characters: int) -> list[int]:
-    """WordpieceTokenizer: the longest piece first."""
+    """WordpieceTokenizer: greedy, longest piece first."""
     if len(word) > most_characters:
         return [ids["[UNK]"]]
     found, start = [], 0
@@ -105,13 +105,13 @@ def pieces_of(word: str, ids: dict[str, int], most_characters: int) -> list[int]
 
 
 def google(text: str, ids: dict[str, int], lowercase: bool, like_library: str = "") -> list[int]:
-    """Ids as Google's FullTokenizer gives them, one rule changed to that of the library if asked for."""
+    """Return the ids of Google's FullTokenizer, optionally with one rule of the library."""
     most = 100 if like_library == "long" else 200
     return [i for word in words(text, lowercase, like_library) for i in pieces_of(word, ids, most)]
 
 
 def compare(folder: str, vocabulary: str, megabytes: float | None) -> None:
-    """Print how often, and why, the ids of a folder's text differ."""
+    """Print the number of differences in a folder's text, by cause."""
     encoder = Encoder.from_folder(DATA / "vocabs" / vocabulary)
     ids, lowercase = encoder.vocabulary.ids, "uncased" in vocabulary
     counts = Counter(re.split("[ \t\n\r]+", text_of(folder, megabytes).decode()))
@@ -135,7 +135,9 @@ def compare(folder: str, vocabulary: str, megabytes: float | None) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--folders", nargs="*", default=["wiki-en", "wiki-ko"])
-    parser.add_argument("--megabytes", type=float, help="at most so much of each folder [default: all]")
+    parser.add_argument(
+        "--megabytes", type=float, help="maximum size of the text of each folder [default: all]"
+    )
     options = parser.parse_args()
     for name in options.folders:
         for vocabulary in ("bert-base-uncased-vocab.txt", "bert-base-multilingual-cased-vocab.txt"):

@@ -3,11 +3,11 @@
     python benchmarks/encode.py
     python benchmarks/encode.py --cases en-wordpiece --only wpprep tokenizers --rounds 5
 
-Every contender encodes the same documents (WikiExtractor articles) without special tokens, from an empty
-cache. `tokenizers`, far slower, gets the first few megabytes alone, which flatters nobody: its speed does
-not change with size; so does flash-tokenizer, line by line, for it pads and allocates to a longest length.
-gigatoken reads a file itself, the others get strings; wpprep is measured both ways. `tokenizers` is measured
-by encode_batch_fast, and by encode_batch, which also says where in the text every token was.
+Every contender encodes the same documents (WikiExtractor articles) without special tokens, from an empty cache.
+`tokenizers` is far slower and gets only the first few megabytes; its speed does not change with size.
+flash-tokenizer gets the same, line by line, because it pads and allocates to a maximum length. gigatoken reads
+a file itself, the others get strings; wpprep is measured both ways. `tokenizers` is measured with
+encode_batch_fast and with encode_batch, which also returns the offsets of the tokens.
 """
 
 from __future__ import annotations
@@ -31,14 +31,16 @@ class Case:
 
     @property
     def file(self) -> Path:
+        """The file of the vocabulary."""
         return DATA / "vocabs" / self.vocabulary
 
     @property
     def is_byte_level(self) -> bool:
+        """Whether the vocabulary is byte-level BPE."""
         return self.vocabulary.startswith("gpt2")
 
     def documents(self, megabytes: float | None = None) -> tuple[list[str], int]:
-        """The documents, and their bytes."""
+        """Return the documents and their size in bytes."""
         data = text_of(self.folder, megabytes)
         return data.decode().split(_SEPARATOR.decode()), len(data)
 
@@ -53,6 +55,7 @@ CASES = {
 
 
 def ours(case: Case) -> Work:
+    """Strings to ids, by wpprep."""
     from wpprep.tokenizer.encoder import Encoder
 
     Encoder.from_folder(case.file).encode("compile the kernels, é 한 中")
@@ -66,7 +69,7 @@ def ours(case: Case) -> Work:
 
 
 def ours_from_file(case: Case) -> Work:
-    """From the bytes of a file to ids, without a string in between."""
+    """Bytes of a file to ids, by wpprep, without strings."""
     from wpprep.tokenizer.encoder import Encoder
     from wpprep.tokenizer.stream import encoded_lines
 
@@ -90,13 +93,14 @@ def _as_file(case: Case) -> tuple[Path, int]:
 
 
 def ours_again(case: Case) -> Work:
-    """With the chunks of the text known: what encoding the next gigabyte costs."""
+    """Strings to ids when the chunks of the text are known: the cost of the next gigabyte."""
     work = ours(case)
     work.run()
     return work
 
 
 def tokenizers(case: Case) -> Work:
+    """`encode_batch_fast`, which returns no offsets."""
     from wpprep.tokenizer.vocabulary import Vocabulary
 
     tokenizer = Vocabulary.from_folder(case.file).tokenizer
@@ -109,7 +113,7 @@ def tokenizers(case: Case) -> Work:
 
 
 def tokenizers_with_offsets(case: Case) -> Work:
-    """`encode_batch`, which also says where in the text every token was."""
+    """`encode_batch`, which also returns the offsets of the tokens."""
     from wpprep.tokenizer.vocabulary import Vocabulary
 
     tokenizer = Vocabulary.from_folder(case.file).tokenizer
@@ -122,6 +126,7 @@ def tokenizers_with_offsets(case: Case) -> Work:
 
 
 def flash(case: Case) -> Work | None:
+    """flash-tokenizer, line by line; WordPiece only."""
     if case.is_byte_level:
         return None
     from flash_tokenizer import BertTokenizerFlash
@@ -141,6 +146,7 @@ def flash(case: Case) -> Work | None:
 
 
 def tensorflow(case: Case) -> Work | None:
+    """FastBertTokenizer of tensorflow-text; WordPiece only."""
     if case.is_byte_level:
         return None
     import tensorflow_text as text
@@ -155,6 +161,7 @@ def tensorflow(case: Case) -> Work | None:
 
 
 def gigatoken(case: Case) -> Work | None:
+    """gigatoken, from a file; byte-level BPE only."""
     if not case.is_byte_level:
         return None
     import gigatoken as giga

@@ -1,16 +1,16 @@
-"""What is left of a page? Our prose and WikiExtractor's, of the same pages of real dumps.
+"""Prose extracted by wpprep and by WikiExtractor from the same pages of real dumps.
 
     pip install wikiextractor                                  # into any environment
-    python benchmarks/extraction.py --python PATH/bin/python   # that environment's Python; without: this one
+    python benchmarks/extraction.py --python PATH/bin/python   # Python of that environment [default: this one]
 
-WikiExtractor (https://github.com/attardi/wikiextractor) is run as its users run it, with --json. Compared are
-the pages that both keep:
+WikiExtractor (https://github.com/attardi/wikiextractor) is run from the command line with --json. The
+comparison uses the pages that both keep:
 
-    characters   of prose, title left out
-    numbers      that are in the text: runs of digits with their points and commas
+    characters   of prose, without the title
+    numbers      in the text: runs of digits with their points and commas
     of templates numbers given to {{convert}}, {{cvt}}, {{val}}, {{formatnum}}, {{nowrap}}, {{unité}}, {{M}}
-                 outside of references and tables, that are still in the page's text
-    markup       braces, brackets, tags, quotes of bold, entities, table rows left behind
+                 outside of references and tables, that the extracted text contains
+    markup       braces, brackets, tags, quotes of bold, entities and table rows that remain
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ ASIDE = re.compile(
 
 
 def main() -> None:
-    """Print a table a dump."""
+    """Print one table per dump."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--python", default=sys.executable, help="a Python that has wikiextractor")
+    parser.add_argument("--python", default=sys.executable, help="Python of an environment with wikiextractor")
     options = parser.parse_args()
     print("| dump | | pages | characters | numbers | of templates | markup left | seconds |")
     print("|---|---|---:|---:|---:|---:|---:|---:|")
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def row(pages: dict[str, str], texts: dict[str, str], given: dict[str, list[str]]) -> str:
-    """The figures of one side."""
+    """Return the row of one extractor."""
     characters = sum(map(len, texts.values()))
     numbers = sum(len(NUMBER.findall(text)) for text in texts.values())
     wanted = [(page, number) for page in texts for number in given.get(page, [])]
@@ -76,19 +76,19 @@ def row(pages: dict[str, str], texts: dict[str, str], given: dict[str, list[str]
 
 
 def plain(number: str) -> str:
-    """A number without points and commas, which languages put elsewhere."""
+    """Return a number without points and commas, which differ between languages."""
     return re.sub(r"[.,]", "", number)
 
 
 def our_pages(path: Path) -> dict[str, str]:
-    """Prose by page id, without the title's line."""
+    """Return our prose by page id, without the line of the title."""
     options = CorpusOptions()
     documents = [d for slice_ in plan_slices([path], options, 10**9) for d in read_slice(slice_, options)]
     return {d.id: d.text.removeprefix(f"{d.title}\n") for d in documents}
 
 
 def their_pages(path: Path, python: str) -> tuple[dict[str, str], float]:
-    """WikiExtractor's prose by page id, and the seconds it took."""
+    """Return WikiExtractor's prose by page id, and the time in seconds."""
     opener = bz2.open if path.suffix == ".bz2" else gzip.open
     with tempfile.TemporaryDirectory() as scratch:
         plain, out = Path(scratch) / "dump.xml", Path(scratch) / "out"
@@ -105,14 +105,14 @@ def their_pages(path: Path, python: str) -> tuple[dict[str, str], float]:
 
 
 def numbers_of_templates(path: Path) -> dict[str, list[str]]:
-    """The numbers that templates of quantities are given in each page's prose."""
+    """Return the numbers in templates of quantities, for each page's prose."""
     slice_ = Slice(str(path), "wiki-dump", 0, -1)
     pages = [parse_page(raw, str(path), "strict")[0] for raw in _raw_pages(slice_, CorpusOptions())]
     return {page.id: UNITS.findall(ASIDE.sub("", without_boxes(page.text))) for page in pages}
 
 
 def without_boxes(text: str) -> str:
-    """Wikitext without templates that begin a line and span several, as boxes do."""
+    """Return wikitext without templates that begin a line and span several lines, such as infoboxes."""
     return re.sub(
         r"^\{\{[^{}]*(?:\{\{[^{}]*(?:\{\{[^{}]*\}\}[^{}]*)*\}\}[^{}]*)*\n\}\}", "", text, flags=re.MULTILINE
     )

@@ -1,18 +1,18 @@
-"""What is pretraining worth? Five labelled tasks, from a pretrained model and from random weights.
+"""Effect of pretraining on five labelled tasks: a pretrained model against random weights.
 
     python benchmarks/finetune.py --data ../shared/data/labelled --en model-en --ko model-ko
 
-Both columns have the same examples, seeds, steps and learning rate; the model alone differs. Rows are as long
-as the task wants, or as the model takes. Every task's test part is measured once, with the weights that did
-best on a dev part, which neither learns nor is reported:
+Both columns have the same examples, seeds, steps and learning rate; only the model differs. The length of rows
+is that of the task, up to the maximum of the model. The test part of a task is measured once, with the weights
+that are best on a dev part, which is neither trained on nor reported:
 
-    nsmc       learn: --examples of train (a tenth of their texts judges)     test: test
-    kornli     learn: XNLI test, 5,010 pairs (a tenth of the premises judges) test: XNLI dev, 2,490 pairs
-    wikiann-en learn: --examples of train, judged by dev (its first 2,000 sentences)   test: test (first 5,000)
-    wnut17     learn: train, 3,394 tweets (a tenth judges)                    test: dev, 1,009 tweets
-    xquad      learn: of the first 36 articles (a tenth of them judges)       test: the last 12 articles
+    nsmc       train: --examples of train (a tenth of the texts is dev)           test: test
+    kornli     train: XNLI test, 5,010 pairs (a tenth of the premises is dev)     test: XNLI dev, 2,490 pairs
+    wikiann-en train: --examples of train; dev: first 2,000 sentences of dev      test: first 5,000 of test
+    wnut17     train: train, 3,394 tweets (a tenth is dev)                        test: dev, 1,009 tweets
+    xquad      train: first 36 articles (a tenth is dev)                          test: last 12 articles
 
-XNLI's and XQuAD's own training sets are English, or other people's translations: what is used here is small.
+The training sets of XNLI and XQuAD are English or translations, so that the sets used here are small.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from wpprep.training.finetuning.tuning import finetune
 
 
 class Trial(NamedTuple):
-    """A task: the language of its model, its files, its options, and the measure that is shown."""
+    """A task: the language of its model, its files, its options, and the measure reported."""
 
     language: str
     files: dict[str, Path]
@@ -42,13 +42,15 @@ class Trial(NamedTuple):
 
 
 def main() -> None:
-    """Print the table, a line as soon as it is done."""
+    """Print the table, each line as soon as it is finished."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="the folder of labelled data")
-    parser.add_argument("--en", type=Path, help="a pretrained English model; its tasks are left out without it")
-    parser.add_argument("--ko", type=Path, help="a pretrained Korean model; its tasks are left out without it")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the labelled data")
+    parser.add_argument("--en", type=Path, help="pretrained English model; without it, its tasks are omitted")
+    parser.add_argument("--ko", type=Path, help="pretrained Korean model; without it, its tasks are omitted")
     parser.add_argument("--only", nargs="*", help="names of tasks")
-    parser.add_argument("--examples", type=int, default=2500, help="training examples at most (xquad: a fifth)")
+    parser.add_argument(
+        "--examples", type=int, default=2500, help="maximum number of training examples (xquad: a fifth)"
+    )
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--learning-rate", type=float, default=3e-4)
@@ -65,7 +67,7 @@ def main() -> None:
 
 
 def trials(data: Path, scratch: Path) -> dict[str, Trial]:
-    """The tasks, where their data is there."""
+    """Return the tasks with data in the folder."""
     found = {}
     if (data / "nsmc").is_dir():
         files = {"data": data / "nsmc" / "train.tsv.gz", "test": data / "nsmc" / "test.tsv.gz"}
@@ -96,7 +98,7 @@ def trials(data: Path, scratch: Path) -> dict[str, Trial]:
 
 
 def sentences(lines: Iterator[str]) -> Iterator[str]:
-    """The sentences of a CoNLL file, as text."""
+    """Return the sentences of a CoNLL file as text."""
     sentence = ""
     for line in lines:
         sentence += line
@@ -106,7 +108,7 @@ def sentences(lines: Iterator[str]) -> Iterator[str]:
 
 
 def line(name: str, trial: Trial, model: Path, asked: argparse.Namespace, scratch: Path) -> str:
-    """The line of a task: mean and deviation over the seeds, from random weights and from the model."""
+    """Return the line of a task: mean and deviation over the seeds, from random weights and from the model."""
     started = time.process_time()
     takes = json.loads((model / "config.json").read_text("utf-8"))["max_position_embeddings"]
     options = {**trial.options, "max_seq_length": min(trial.options["max_seq_length"], takes)}

@@ -1,16 +1,16 @@
-"""What all benchmarks share: run wpprep and its peers in turn on the same input, and print a table.
+"""Shared code of the benchmarks: run wpprep and its peers in turns on the same input, and print a table.
 
-Every measurement is a process of its own, pinned to as many cores as the benchmark states. In it the
-contender *prepares* (imports, reads the input, compiles on a small piece of it: not timed) and then
-*works* (timed). Rounds go over all contenders in turn, so that a slow minute of the machine hits all of
-them. A peer that is not installed is named with the way to install it; none is a dependency of wpprep.
+Every measurement is a separate process, pinned to the number of cores that the benchmark states. In it the
+contender *prepares* (imports, reads the input, compiles on a small part of it: not timed) and then
+*works* (timed). Contenders alternate in every round, so that a slow minute of the machine affects all of
+them. For a peer that is not installed, the command to install it is printed; wpprep depends on none of them.
 
     CONTENDERS = [Contender("wpprep", prepare_ours), Contender("tokenizers", prepare_theirs, "tokenizers")]
     CASES = {"en": Case("wiki-en", ...)}
     if __name__ == "__main__":
         main(__doc__, CASES, CONTENDERS)
 
-Real text is found under the folder named by WPPREP_DATA (default ../shared/data).
+Real text is read from the folder that WPPREP_DATA names (default: ../shared/data).
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ DATA = Path(os.environ.get("WPPREP_DATA", ROOT.parent / "shared" / "data"))
 
 @dataclass(frozen=True)
 class Work:
-    """What a contender does when it is timed.
+    """The timed part of a contender.
 
     Attributes:
-        run: the work; returns how many results it made, for a look at whether contenders agree.
+        run: the work; returns the number of results, to compare contenders.
         size: bytes of input.
-        written: asked after the clock has stopped, bytes of the results on disk.
+        written: called after the clock has stopped; returns the bytes of the results on disk.
     """
 
     run: Callable[[], int]
@@ -54,10 +54,10 @@ class Contender:
     """One implementation.
 
     Attributes:
-        name: as the table shows it.
-        prepare: makes ready for a case; None if it has no answer to this case.
-        module: what must be importable; empty for none.
-        package: what to give to pip, if it is called otherwise.
+        name: name in the table.
+        prepare: prepares a case and returns the work; None if the contender does not support the case.
+        module: module that must be importable; empty for none.
+        package: name for pip, if it differs from the module.
     """
 
     name: str
@@ -67,12 +67,12 @@ class Contender:
 
     @property
     def missing(self) -> bool:
-        """Whether it is not installed."""
+        """Whether the contender is not installed."""
         return bool(self.module) and importlib.util.find_spec(self.module) is None
 
 
 def text_of(folder: str, megabytes: float | None = None) -> bytes:
-    """The decompressed text of a folder of the data, cut after whole lines at the given size."""
+    """Return the decompressed text of a folder of the data, cut after a whole line at the given size."""
     data = b"".join(gzip.decompress(path.read_bytes()) for path in sorted((DATA / folder).glob("*.gz")))
     if megabytes is None or len(data) <= megabytes * 1e6:
         return data
@@ -80,12 +80,12 @@ def text_of(folder: str, megabytes: float | None = None) -> bytes:
 
 
 def main(title: str, cases: dict[str, Any], contenders: Sequence[Contender], base: str = "wpprep") -> None:
-    """Parse the command line, measure, print a table a case."""
+    """Parse the command line, measure, and print one table per case."""
     parser = argparse.ArgumentParser(description=title.partition("\n")[0])
     parser.add_argument("--cases", nargs="*", default=list(cases), choices=list(cases))
-    parser.add_argument("--only", nargs="*", default=[c.name for c in contenders], help="contenders")
+    parser.add_argument("--only", nargs="*", default=[c.name for c in contenders], help="contenders to run")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--cores", type=int, default=1, help="cores each contender may use")
+    parser.add_argument("--cores", type=int, default=1, help="cores for each contender")
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     by_name = {contender.name: contender for contender in contenders}
@@ -136,14 +136,14 @@ def _measure(contender: Contender, case: Any, cores: int) -> dict[str, float] | 
 
 
 def _processor_seconds() -> float:
-    """Of this process and of its children that have ended."""
+    """Return the CPU seconds of this process and of its children that have ended."""
     return time.process_time() + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
 
 
 def _print_table(results: dict[str, list[dict[str, float]]], base: str) -> None:
-    """Medians of the rounds, the slowest and fastest, and how many times as fast the base is.
+    """Print the median, slowest and fastest round, and the ratio of the base to each contender.
 
-    The same by CPU time, best of the rounds: on a machine that does other things too, it says more.
+    The columns by CPU time use the best round: on a busy machine they are more reliable.
     """
     by_cpu, speeds = (
         {

@@ -1,11 +1,11 @@
-"""How fast do shards become batches? wpprep's loader against datasets with DataCollatorForLanguageModeling.
+"""Shards to batches: wpprep's loader against datasets with DataCollatorForLanguageModeling.
 
-    python benchmarks/load.py                   # makes its shards from the sample corpus, then a table
-    python benchmarks/load.py --shards shards   # or measures a shard folder of your own
+    python benchmarks/load.py                   # on shards of the sample corpus
+    python benchmarks/load.py --shards shards   # on another shard folder
 
-One process, every batch padded to its longest row, real tokens (no padding) a second, the best of five rounds
-that the readers take in turns. The peer reads the same rows from a memory-mapped dataset; where its collator
-masks, so does our loader (`dynamic`).
+One process; every batch is padded to its longest row. The table shows real tokens (no padding) per second, best
+of five rounds, in which the readers alternate. The peer reads the same rows from a memory-mapped dataset; if
+its collator masks, our loader masks too (`dynamic`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SAMPLE = Path(__file__).parent.parent / "sample_corpus"
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--shards", help="a shard folder; by default some are made")
+    parser.add_argument("--shards", help="shard folder [default: made from the sample corpus]")
     parser.add_argument("--max-seq-length", type=int, default=512)
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--seconds", type=float, default=5.0, help="time for each reader")
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def made(scratch: Path, max_seq_length: int) -> list[Path]:
-    """Shard folders of some ten million tokens, one of each masking."""
+    """Make shard folders of about ten million tokens, one for each masking."""
     corpus = [SAMPLE / "wiki", SAMPLE / "books"]
     wpprep.train_vocab(corpus, scratch / "vocab", vocab_size=3000, workers=1)
     folders = [scratch / masking for masking in ("static", "dynamic")]
@@ -66,7 +66,7 @@ def made(scratch: Path, max_seq_length: int) -> list[Path]:
 
 
 def report(masking: str, readers: dict[str, Iterator[int]], seconds: float) -> None:
-    """Read with each in turn, for five rounds after one batch of warming up, and print the best of each."""
+    """Read with each reader in turns, for five rounds after one warm-up batch, and print the best of each."""
     best = dict.fromkeys(readers, (0.0, 0.0))
     for batches in readers.values():
         next(batches)
@@ -86,13 +86,13 @@ def report(masking: str, readers: dict[str, Iterator[int]], seconds: float) -> N
 
 
 def ours(loader: wpprep.Loader) -> Iterator[int]:
-    """Tokens of each batch, NumPy arrays."""
+    """Yield the number of tokens of each batch of NumPy arrays."""
     for batch in loader.forever():
         yield batch.tokens
 
 
 def ours_as_tensors(loader: wpprep.Loader) -> Iterator[int]:
-    """Tokens of each batch, as BertForPreTraining's arguments, made ahead by a thread."""
+    """Yield the number of tokens of each batch of tensors for BertForPreTraining, prefetched by a thread."""
     from wpprep.training.pretraining.torch_data import Feed, model_inputs
 
     feed = Feed(loader, lambda batch: (model_inputs(batch), batch.tokens), forever=True)
@@ -101,7 +101,7 @@ def ours_as_tensors(loader: wpprep.Loader) -> Iterator[int]:
 
 
 def theirs(folder: Path, batch_size: int, masking: str) -> Iterator[int]:
-    """Tokens of each batch of datasets in a DataLoader without worker processes."""
+    """Yield the number of tokens of each batch of datasets in a DataLoader without worker processes."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     import pyarrow as pa
     from datasets import Dataset, concatenate_datasets, disable_progress_bars

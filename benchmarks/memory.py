@@ -1,15 +1,14 @@
-"""Peak memory of make-shards and train-vocab, on a corpus and on the same corpus ten times.
+"""Peak memory of make-shards and train-vocab, on a corpus and on ten copies of it.
 
     python benchmarks/memory.py [--workers 1] [--only make-shards] [--times 10] [--folder wiki-en]
 
-Ten times is the same text with other document ids (`id="12"` becomes `id="3-12"` in the fourth copy), so no
-two documents are equal by id and no new word comes in: whatever grows, grows with the size of the text. All
-processes of a command are looked at every 20 ms in /proc (Linux): their *private* memory together, each page
-that several share counted once, is what the command needs; pages of *mapped* files, which the system may take
-back at any time, are given apart, and so is the time at which private memory was highest.
+The copies have other document ids (`id="12"` becomes `id="3-12"` in the fourth copy) and no new words, so that
+all growth is due to the size of the text. All processes of a command are sampled every 20 ms in /proc (Linux).
+Their *private* memory together, with each shared page counted once, is the need of the command; pages of
+*mapped* files, which the system can reclaim at any time, are reported separately, with the time of the peak.
 
-Real text is looked for as by the other benchmarks (WPPREP_DATA, `harness`); the copies need 700 MB of disk, the
-outputs 8 GB, in TMPDIR.
+Real text is read from WPPREP_DATA (see `harness`); the copies need 700 MB of disk and the outputs 8 GB, in
+TMPDIR.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _RUN = "from wpprep.cli import main; main()"
 
 
 class Peak(NamedTuple):
-    """The most memory that a command had at one time, in MB, of how many processes, and when that was."""
+    """Peak memory of a command in MB, the number of processes at that time, and the time in seconds."""
 
     private: float
     mapped: float
@@ -41,10 +40,12 @@ class Peak(NamedTuple):
 
 
 def main() -> None:
-    """Measure both commands on both corpora, and print a table."""
+    """Measure both commands on both corpora and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", nargs="*", default=list(COMMANDS), choices=COMMANDS)
-    parser.add_argument("--workers", type=int, default=1, help="processes that work; two need more than one")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="worker processes; two need more memory than one"
+    )
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--folder", default="wiki-en", help="folder of the real text")
     given = parser.parse_args()
@@ -68,7 +69,7 @@ def main() -> None:
 
 
 def write_copies(text: bytes, folder: Path, times: int) -> Path:
-    """A folder of ``times`` files, each the text with document ids of its own."""
+    """Write ``times`` files, each with the text under different document ids; return the folder."""
     folder.mkdir()
     for copy in range(times):
         other = re.sub(rb'(?m)^<doc id="', b'<doc id="%d-' % copy, text)
@@ -77,11 +78,12 @@ def write_copies(text: bytes, folder: Path, times: int) -> Path:
 
 
 def size_of(folder: Path) -> int:
+    """Return the size of the files of a folder in bytes."""
     return sum(file.stat().st_size for file in folder.iterdir())
 
 
 def run(*words: str) -> Peak:
-    """Run a command of wpprep to its end, looking at its memory all the time."""
+    """Run a command of wpprep and sample its memory until it ends."""
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-c", _RUN, *words])
     peak, mapped = Peak(0, 0, 0, 0, 0), 0.0
@@ -98,7 +100,7 @@ def run(*words: str) -> Peak:
 
 
 def family(pid: int) -> list[int]:
-    """A process and all that came from it, as far as they live."""
+    """Return the ids of a process and of its living descendants."""
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
         children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
@@ -108,16 +110,17 @@ def family(pid: int) -> list[int]:
 
 
 def memory_of(pid: int) -> tuple[int, int]:
-    """Private and mapped memory of a process in kB; what it shares with others counts in proportion."""
+    """Return private and mapped memory of a process in kB; shared pages count in proportion."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:  # it has just ended
+    except OSError:  # the process has just ended
         return 0, 0
     found = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines[1:])}
     return found["Pss_Anon"] + found["Pss_Shmem"], found["Pss_File"]
 
 
 def show(name: str, peak: Peak) -> None:
+    """Print the row of a command."""
     print(
         f"{name:24}{peak.private:20.0f}{peak.mapped:11.0f}{peak.processes:11}"
         f"{peak.after:9.1f} of {peak.seconds:.1f} s",

@@ -1,9 +1,9 @@
-"""What does a mini BERT learn from Wikipedia in half an hour of one CPU core? A row an evaluation.
+"""Pretrain a mini BERT on Wikipedia for half an hour of one CPU core; print one row per evaluation.
 
     python benchmarks/pretrain.py --out mini             # resumes when run again, as `wpprep train` does
     python benchmarks/pretrain.py --out mini-ko --corpus wiki-ko --vocab-size 8000 --steps 9000
 
-Text, vocabulary, shards and settings are those of the table in the README; the same on the command line:
+Text, vocabulary, shards and settings are those of the table in the README. The same on the command line:
 
     wpprep train-vocab wiki-en --out vocab --vocab-size 4096
     wpprep make-shards wiki-en --vocab vocab --out short --max-seq-length 24 --masking dynamic --holdout 0.01
@@ -11,7 +11,7 @@ Text, vocabulary, shards and settings are those of the table in the README; the 
     OMP_NUM_THREADS=1 wpprep train short long --weights 2,1 --bins 16 --out model --size mini --dropout 0
         --precision bf16 --batch-size 32 --learning-rate 5e-4 --warmup-steps 500 --steps 11000 --eval-rows 1500
 
-Two rows of three are short, and cheap. The documents that judge the model are held out of both folders alike;
+Two of three rows are short, and cheap. The same documents are held out of both folders to evaluate the model;
 their rows have up to 64 tokens.
 """
 
@@ -22,7 +22,7 @@ import os
 import time
 from pathlib import Path
 
-# Before torch is imported: CPU seconds are then those of one core.
+# Set before torch is imported, so that CPU seconds are those of one core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from harness import DATA
@@ -32,10 +32,12 @@ from wpprep.training.pretraining.progress import Evaluation
 
 
 def main() -> None:
-    """Make what is missing, train, print the table."""
+    """Make the missing folders, train, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder for vocabulary, shards and model")
-    parser.add_argument("--corpus", default="wiki-en", help="a folder of the shared data")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of the vocabulary, the shards and the model"
+    )
+    parser.add_argument("--corpus", default="wiki-en", help="folder of the data of WPPREP_DATA")
     parser.add_argument("--vocab-size", type=int, default=4096)
     parser.add_argument("--steps", type=int, default=11000)
     asked = parser.parse_args()
@@ -61,7 +63,7 @@ def main() -> None:
 
 
 def made(out: Path, corpus: Path, vocab_size: int) -> list[Path]:
-    """The shards of both lengths."""
+    """Make the shards of both lengths, unless they exist; return their folders."""
     if not (out / "vocab" / "manifest.json").exists():
         wpprep.train_vocab([corpus], out / "vocab", vocab_size=vocab_size)
     folders = []

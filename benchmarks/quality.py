@@ -1,9 +1,9 @@
-"""Quality of vocabularies on held-out documents: our scores, `tokenizers`, sentencepiece; a table a language.
+"""Quality of vocabularies on held-out documents: our scores, `tokenizers`, sentencepiece; a table per language.
 
     python benchmarks/quality.py [--cases en ko]
 
-Of each folder's documents 15 % are held out, every trainer learns from the rest, and all are measured with
-`wpprep.vocab.quality` on the same held-out text. The figures do not depend on the machine or its load.
+15 % of the documents of a folder are held out. Every trainer learns from the rest, and `wpprep.vocab.quality`
+measures all of them on the same held-out text. The figures do not depend on the machine or its load.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CASES: dict[str, tuple[str, int, bool]] = {"en": ("wiki-en", 30522, True), "ko":
 
 
 def split(folder: Path, out: Path) -> tuple[Path, Path]:
-    """The documents of a folder as text to learn from and text held out, one file each."""
+    """Write the documents of a folder into a training file and a held-out file; return both paths."""
     from wpprep.config import CorpusOptions
     from wpprep.corpus.filters import place_of
     from wpprep.corpus.readers import plan_slices, read_slice
@@ -40,7 +40,7 @@ def split(folder: Path, out: Path) -> tuple[Path, Path]:
 
 
 def ours(score: str) -> Callable[[Path, Path, int, bool], Path]:
-    """Train WordPiece by one of our scores."""
+    """Return a trainer of WordPiece with one of our scores."""
 
     def train(text: Path, out: Path, size: int, lowercase: bool) -> Path:
         from wpprep import train_vocab
@@ -52,7 +52,7 @@ def ours(score: str) -> Callable[[Path, Path, int, bool], Path]:
 
 
 def tokenizers(text: Path, out: Path, size: int, lowercase: bool) -> Path:
-    """Train the library's WordPiece with its own defaults, accents kept."""
+    """Train the library's WordPiece with its defaults, accents kept."""
     from tokenizers import BertWordPieceTokenizer
 
     tokenizer = BertWordPieceTokenizer(lowercase=lowercase, strip_accents=False)
@@ -83,7 +83,7 @@ TRAINERS = {
 
 
 def main() -> None:
-    """Train, measure, print."""
+    """Train, measure and print."""
     from wpprep.pipeline.compare_vocabs import compare_vocabs
     from wpprep.vocab.quality import table
 

@@ -1,16 +1,15 @@
-"""How fast do files become documents? Every format and compression, one process, and the memory it takes.
+"""Files to documents: speed and memory of every format and compression, in one process.
 
-    python benchmarks/read.py               # real text from WPPREP_DATA (default ../shared/data), or the sample
+    python benchmarks/read.py               # real text of WPPREP_DATA, else the sample corpus
     python benchmarks/read.py --megabytes 8 # less text
 
-The same documents are written in each format and read again, slice by slice of 16 MB, by one process; best of
-three rounds, in seconds of the processor, which other work on the machine disturbs least. Megabytes are those
-of the documents' text in UTF-8, counted outside of the time. Memory (Linux only) is the most the process has,
-beyond what it had before it opened the file, for a file of that size and for one of four times the size: it
-must not grow with the file. The last table compares the whole reading of dumps (detection, decompression, XML,
-prose) with mwparserfromhell alone on the same pages' wikitext, already in memory, page after page: its parse,
-and its parse with strip_code, which is the least that makes text of it. The last column is the ratio of our
-speed to the latter, of which 90 % is asked.
+The same documents are written in each format and read by one process, in slices of 16 MB. Times are CPU
+seconds, best of three rounds. Megabytes are those of the text in UTF-8, counted outside of the measured time.
+Memory (Linux only) is the peak beyond the memory before the file is opened, for the file and for one of four
+times the size: it must not grow with the file. The last table compares the reading of dumps (detection,
+decompression, XML, prose) with mwparserfromhell on the wikitext of the same pages in memory: parse alone, and
+parse with strip_code, the shortest way to text. The last column is the ratio of our speed to the latter; the
+goal is 0.9.
 """
 
 from __future__ import annotations
@@ -48,8 +47,8 @@ Writer = Callable[[Path, list[Document]], object]
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--megabytes", type=int, default=16, help="text in each file")
-    parser.add_argument("--only", nargs="+", metavar="FORMAT", help="these formats, such as: prose dumps")
+    parser.add_argument("--megabytes", type=int, default=16, help="size of the text of each file")
+    parser.add_argument("--only", nargs="+", metavar="FORMAT", help="formats to measure, such as: prose dumps")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
@@ -66,7 +65,7 @@ def main() -> None:
 
 
 def text(data: Path, megabytes: int) -> list[Document]:
-    """Documents of so much text, over and over if the corpus has less."""
+    """Return documents of the given size together, repeated if the corpus is smaller."""
     folder = data / "wiki-en" if data.is_dir() else REPOSITORY / "sample_corpus" / "wiki"
     found, size = [], 0
     while size < megabytes * 1_000_000:
@@ -80,47 +79,47 @@ def text(data: Path, megabytes: int) -> list[Document]:
 
 
 def jsonl(path: Path, documents: list[Document]) -> None:
-    """One object a line."""
+    """Write one object per line."""
     lines = (json.dumps({"id": d.id, "text": d.text}, ensure_ascii=False) + "\n" for d in documents)
     path.write_text("".join(lines), encoding="utf-8")
 
 
 def wikiextractor(path: Path, documents: list[Document]) -> None:
-    """WikiExtractor's elements."""
+    """Write WikiExtractor's elements."""
     path.write_text(
         "".join(f'<doc id="{d.id}" url="" title="">\n{d.text}\n</doc>\n\n' for d in documents), "utf-8"
     )
 
 
 def lines(path: Path, documents: list[Document]) -> None:
-    """A paragraph a line, blank lines between documents."""
+    """Write one paragraph per line, a blank line between documents."""
     path.write_text("".join(f"{d.text}\n\n" for d in documents), "utf-8")
 
 
 def prose(path: Path, documents: list[Document]) -> None:
-    """Three blank lines between documents."""
+    """Write three blank lines between documents."""
     path.write_text("".join(f"{d.text}\n\n\n\n" for d in documents), "utf-8")
 
 
 def table(documents: list[Document]) -> pa.Table:
-    """Columns id and text."""
+    """Return the columns id and text."""
     return pa.table({"id": [d.id for d in documents], "text": [d.text for d in documents]})
 
 
 def parquet(path: Path, documents: list[Document]) -> None:
-    """Row groups of 1,000, snappy."""
+    """Write row groups of 1,000, compressed by snappy."""
     pq.write_table(table(documents), path, row_group_size=1000)
 
 
 def arrow(path: Path, documents: list[Document]) -> None:
-    """An IPC stream of batches of 1,000, as `datasets` writes it."""
+    """Write an IPC stream of batches of 1,000, like `datasets`."""
     columns = table(documents)
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, columns.schema) as writer:
         writer.write_table(columns, max_chunksize=1000)
 
 
 def compressed(write: Writer, compress: Callable[[bytes], bytes]) -> Writer:
-    """A writer whose file is then compressed."""
+    """Return a writer that also compresses the file."""
 
     def both(path: Path, documents: list[Document]) -> None:
         write(path, documents)
@@ -165,13 +164,13 @@ def report(path: Path, name: str, write: Writer, documents: list[Document]) -> N
 
 
 def measured(path: Path, format_: str) -> tuple[float, float, float]:
-    """What `measure` finds in a process of its own."""
+    """Run `measure` in a separate process; return its figures."""
     command = [sys.executable, __file__, "--measure", f"{path}:{format_}"]
     return tuple(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 
 def measure(named: Path) -> None:
-    """Print the rates of reading a file, in MB/s of text and of the file, and the memory it took."""
+    """Print the speed of reading a file, in MB/s of text and of the file, and the memory used."""
     path, format_ = str(named).rsplit(":", 1)
     options = CorpusOptions(format=format_)
     reader(format_)
@@ -189,7 +188,7 @@ def measure(named: Path) -> None:
 
 
 def peak_memory() -> float:
-    """The most memory this process ever had, in MB (what getrusage says includes that of the parent)."""
+    """Return the peak memory of this process in MB (the value of getrusage includes that of the parent)."""
     status = Path("/proc/self/status")
     found = re.search(r"VmHWM:\s+(\d+)", status.read_text()) if status.exists() else None
     return int(found[1]) / 1000 if found else float("nan")
@@ -204,7 +203,7 @@ def report_dumps(paths: list[Path]) -> None:
 
 
 def report_dump(path: Path) -> None:
-    """Print the row of a dump; the works take turns, and the best round of each counts."""
+    """Print the row of a dump: the best round of each contender, which alternate."""
     import mwparserfromhell
 
     options, slice_ = CorpusOptions(), Slice(str(path), "wiki-dump", 0, -1)
@@ -233,7 +232,7 @@ def report_dump(path: Path) -> None:
 
 
 def seconds_of(work: Callable[[], object], times: int = 1) -> float:
-    """How long something takes, the leftovers of what went before collected."""
+    """Return the CPU seconds of a function, after garbage collection."""
     gc.collect()
     started = time.process_time()
     for _ in range(times):

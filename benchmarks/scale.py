@@ -1,12 +1,11 @@
-"""What planning and bookkeeping cost at 10 TB of text: 600,000 slices, 5 billion documents, 100,000 shards.
+"""Cost of planning and bookkeeping for 10 TB of text: 600,000 slices, 5 billion documents, 100,000 shards.
 
     python benchmarks/scale.py            # three sizes, the largest a hundredth of that
-    python benchmarks/scale.py --full     # a tenth and 10 TB as well, where 25 GB of disk are free (hours)
+    python benchmarks/scale.py --full     # also a tenth and 10 TB; needs 25 GB of disk and hours
 
-No text is read: every step that knows the whole corpus runs on made-up figures, each in a process of its own.
-Columns: seconds, and the peak of the memory that is the process's own (pages of mapped files are the system's
-to take back). The last column is the growth from one size to the next, 1.0 where ten times the size takes ten
-times as long.
+No text is read: every step that handles the whole corpus runs on synthetic figures, in a separate process.
+Columns: seconds, and peak private memory (without pages of mapped files, which the system can reclaim). The
+last column is the growth from one size to the next, 1.0 if ten times the size takes ten times as long.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ SHARES = (0.0001, 0.001, 0.01)
 
 
 def plan(size: dict[str, int], folder: Path) -> str:
-    """The slices of 10,000 files as tasks, and what the plan says of them."""
+    """Make the slices of 10,000 files, as tasks, and their plan."""
     from wpprep.config import CorpusOptions, as_dict
     from wpprep.corpus.tasks import bytes_of, plan_of
     from wpprep.jobs.claims import Claims
@@ -40,7 +39,7 @@ def plan(size: dict[str, int], folder: Path) -> str:
     paths = [str(folder / f"wiki-{k:05}.txt") for k in range(max(1, n // 60))]
     for path in paths:
         with open(path, "wb") as file:
-            os.truncate(file.fileno(), 10**9)  # of no blocks
+            os.truncate(file.fileno(), 10**9)  # sparse: takes no disk
     tasks = [[Slice(paths[k * len(paths) // n], "lines", k % 60 * 16_000_000, 0)] for k in range(n)]
     plan_of(as_dict(CorpusOptions()), None, tasks)
     named = {f"part-{k:05}.arrow": slices for k, slices in enumerate(tasks)}
@@ -50,7 +49,7 @@ def plan(size: dict[str, int], folder: Path) -> str:
 
 
 def bookkeep(size: dict[str, int], folder: Path) -> str:
-    """Run the shards' tasks, which do nothing but say what a shard says, and sum up what they said."""
+    """Run the tasks of the shards, which only return the receipt of a shard, and sum the receipts."""
     from wpprep.config import RunOptions
     from wpprep.jobs.output import OutputFolder
     from wpprep.jobs.resume import run_resumable
@@ -94,7 +93,7 @@ def _silence(stage: str, done: int, total: int) -> None:
 
 
 def deal(size: dict[str, int], folder: Path) -> str:
-    """Cut five passes over the documents, one in a hundred held out, into shards of equal numbers of tokens."""
+    """Divide five passes over the documents, one in a hundred held out, into shards of equal size in tokens."""
     import numpy as np
 
     from wpprep.config import ShardOptions
@@ -119,7 +118,7 @@ STEPS = {"plan": plan, "bookkeep": bookkeep, "deal": deal}
 
 
 def measure(step: str, share: float) -> tuple[str, float, float]:
-    """Run a step in a process of its own; returns what it did, seconds and megabytes."""
+    """Run a step in a separate process; return its description, seconds and megabytes."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, __file__, "--step", step, "--share", str(share), "--folder", folder]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -128,7 +127,7 @@ def measure(step: str, share: float) -> tuple[str, float, float]:
 
 
 def run_step(step: str, share: float, folder: Path) -> None:
-    """Do a step here and print what it took."""
+    """Run a step in this process; print its description, seconds and megabytes."""
     peak = 0.0
     has_ended = threading.Event()
 
@@ -150,8 +149,9 @@ def run_step(step: str, share: float, folder: Path) -> None:
 
 
 def main() -> None:
+    """Measure every step at every size and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--full", action="store_true", help="up to 10 TB itself")
+    parser.add_argument("--full", action="store_true", help="measure a tenth of 10 TB and 10 TB too")
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     parser.add_argument("--share", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)

@@ -1,11 +1,11 @@
-"""Sentence splitters: how fast, and do they cut where ours does?
+"""Sentence splitters: speed, and agreement of their boundaries with ours.
 
-    pip install pysbd syntok blingfire      # peers; what is missing is named
+    pip install pysbd syntok blingfire      # peers, all optional
     python benchmarks/sentences.py --kilobytes 400
 
 Each splitter gets the same paragraphs of each language folder, one at a time. Agreement is the F1 of its
-boundaries inside paragraphs with those of `wpprep.corpus.sentences` (places counted in letters, blanks left out).
-Seconds are those of the processor.
+boundaries inside paragraphs with those of `wpprep.corpus.sentences` (positions counted in letters, without
+blanks). Times are CPU seconds.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ Splitter = Callable[[str], list[str]]
 
 
 def ours(language: str) -> Splitter:
-    """Sentencex as wpprep calls it."""
+    """Return sentencex with the rules that wpprep adds."""
     return partial(split_sentences, language)
 
 
 def sentencex(language: str) -> Splitter:
-    """The library alone."""
+    """Return sentencex alone."""
     return partial(importlib.import_module("sentencex").segment, language)
 
 
 def pysbd(language: str) -> Splitter | None:
-    """Golden rules; https://github.com/nipunsadvilkar/pySBD."""
+    """Return pySBD, the golden rules (https://github.com/nipunsadvilkar/pySBD), if it knows the language."""
     module: Any = importlib.import_module("pysbd")
     known = language in importlib.import_module("pysbd.languages").LANGUAGE_CODES
     return module.Segmenter(language=language, clean=False).segment if known else None
 
 
 def syntok(language: str) -> Splitter | None:
-    """Rules over tokens, for English, German and Spanish; https://github.com/fnl/syntok."""
+    """Return syntok, rules over tokens for English, German and Spanish (https://github.com/fnl/syntok)."""
     segmenter: Any = importlib.import_module("syntok.segmenter")
 
     def split(text: str) -> list[str]:
@@ -59,7 +59,7 @@ def syntok(language: str) -> Splitter | None:
 
 
 def blingfire(language: str) -> Splitter:
-    """Finite state machines, one for all languages; https://github.com/microsoft/BlingFire."""
+    """Return BlingFire, one finite state machine for all languages (https://github.com/microsoft/BlingFire)."""
     module: Any = importlib.import_module("blingfire")
     return lambda text: module.text_to_sentences(text).split("\n")
 
@@ -70,9 +70,9 @@ SPLITTERS: dict[str, Callable[[str], Splitter | None]] = {
 
 
 def main() -> None:
-    """Print a table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--kilobytes", type=int, default=400, help="text of each folder")
+    parser.add_argument("--kilobytes", type=int, default=400, help="size of the text of each folder")
     options = parser.parse_args()
     print("| folder | splitter | sentences | MB/s | agreement |")
     print("|---|---|---:|---:|---:|")
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def paragraphs_of(folder: str, megabytes: float) -> list[str]:
-    """The paragraphs of a folder's first text: lines, or what stands between blank lines in books."""
+    """Return the paragraphs of the first text of a folder: lines, or in books the parts between blank lines."""
     text = text_of(folder, megabytes).decode("utf-8", "ignore").replace("\r", "").removeprefix("\ufeff")
     if folder.startswith("books"):
         return [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]
@@ -117,7 +117,7 @@ def compare(folder: str, language: str, paragraphs: list[str]) -> None:
 
 
 def places_of(sentences: list[str]) -> set[int]:
-    """Where sentences end inside a paragraph, counted in letters."""
+    """Return the ends of sentences inside a paragraph, counted in letters."""
     places, place = set(), 0
     for sentence in sentences:
         if letters := len("".join(sentence.split())):

@@ -1,18 +1,18 @@
-"""Text to finished shards, beside a plain reading of Google's procedure; pass 2 alone; two workers.
+"""Text to finished shards, against a plain version of Google's procedure; pass 2 alone; two workers.
 
     python benchmarks/shards.py --cores 2
     python benchmarks/shards.py --cores 2 --cases en --only wpprep "wpprep, 2 workers" --rounds 5
 
-The peer stands in for google-research/bert's create_pretraining_data.py, which needs TensorFlow 1: the same
-steps in plain Python (BERT's basic and WordPiece tokenization, `tests/reference`'s reading of its pairing and
-masking, a TFRecord an instance), one process, everything in memory. It is spared the splitting of sentences and
-the writing of records by TensorFlow (ours is used), so that it is faster than the script, which was
-measured at 0.21 MB of text and 550 instances a second on such a machine. It gets the first half megabyte of the
-text: its speed does not change with size.
+The peer replaces google-research/bert's create_pretraining_data.py, which needs TensorFlow 1: the same steps in
+plain Python (BERT's basic and WordPiece tokenization, the pairing and masking of `tests/reference`, one
+TFRecord per instance), in one process and in memory. It does not split sentences, and it writes records with
+our code instead of TensorFlow, so that it is faster than the script, which reached 0.21 MB of text and 550
+instances per second on such a machine. It gets the first half megabyte of the text: its speed does not change
+with size.
 
-An instance is a result: ``made`` counts them, ``bytes each`` is what one takes on disk. A processor second is
-one of all processes, so that two workers can be judged on a busy machine too: what they need more than one is
-what is done twice. Kernels are compiled before the clock starts; interpreters and imports are not timed.
+Results are instances: ``made`` counts them, ``bytes each`` is the size of one on disk. CPU seconds are those of
+all processes, so that two workers can be compared with one on a busy machine: the difference is work that is
+done twice. Kernels are compiled before the clock starts; interpreters and imports are not timed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PEERS_BYTES = 500_000
 
 @dataclass(frozen=True)
 class Case:
-    """Text of a folder, and the bytes of a shard: 64 MB are the default, 16 give two workers enough of them."""
+    """Text of a folder, and the bytes of a shard: 64 MB by default, 16 MB for enough shards for two workers."""
 
     folder: str
     shard_bytes: int
@@ -43,6 +43,7 @@ class Case:
 
     @property
     def vocab(self) -> Path:
+        """The file of the vocabulary."""
         return DATA / "vocabs" / self.vocabulary
 
 
@@ -50,14 +51,14 @@ CASES = {"en": Case("wiki-en", 16_000_000), "en, shards of 64 MB": Case("wiki-en
 
 
 def ours(case: Case, workers: int = 1) -> Work:
-    """From text to finished files."""
+    """Text to finished files."""
     corpus, scratch, text_bytes = prepared(case)
     make = partial(make_shards, case, corpus=[corpus], vocab=case.vocab, workers=workers)
     return Work(lambda: make(scratch / "out"), text_bytes, lambda: shard_bytes(scratch / "out"))
 
 
 def pass_2(case: Case, workers: int = 1) -> Work:
-    """From encoded text to finished files, the token store's checksums compared as always."""
+    """Token store to finished files, with its checksums verified as in every run."""
     from wpprep.pipeline.encode import encode_corpus
 
     corpus, scratch, text_bytes = prepared(case)
@@ -67,7 +68,7 @@ def pass_2(case: Case, workers: int = 1) -> Work:
 
 
 def prepared(case: Case) -> tuple[Path, Path, int]:
-    """The corpus as a file, a folder that lives as long as the process, the corpus' bytes; kernels compiled."""
+    """Compile the kernels; return the corpus as a file, a temporary folder, and the bytes of the corpus."""
     text, scratch = text_of(case.folder), Path(_SCRATCH.name)
     (scratch / "corpus").write_bytes(text)
     (scratch / "little").write_bytes(text[: text.index(b"</doc>", 200_000) + 7])
@@ -79,6 +80,7 @@ _SCRATCH = tempfile.TemporaryDirectory()
 
 
 def make_shards(case: Case, out: Path, **how: Any) -> int:
+    """Make the shards of a case; return the number of instances."""
     from wpprep.pipeline import make_shards as pipeline
 
     how |= {"dupe_factor": DUPES, "max_seq_length": LENGTH, "shard_bytes": case.shard_bytes}
@@ -86,6 +88,7 @@ def make_shards(case: Case, out: Path, **how: Any) -> int:
 
 
 def shard_bytes(out: Path) -> int:
+    """Return the size of all shards of a folder in bytes."""
     return sum(path.stat().st_size for path in out.glob("shard-*"))
 
 
@@ -93,7 +96,7 @@ def shard_bytes(out: Path) -> int:
 
 
 def google(case: Case) -> Work:
-    """Google's procedure over the first bytes of the text; sentences are split before the clock runs."""
+    """Google's procedure on the first bytes of the text; sentences are split before the clock starts."""
     corpus = Path(_SCRATCH.name) / "corpus"
     corpus.write_bytes(text_of(case.folder))
     texts = sentences_of(corpus, _PEERS_BYTES)
@@ -104,7 +107,7 @@ def google(case: Case) -> Work:
 
 
 def reading_of_google(texts: list[list[str]], pieces: dict[str, int], records: Path) -> Callable[[], int]:
-    """The procedure as a function that writes records and returns their number."""
+    """Return the procedure as a function that writes records and returns their number."""
     import sys
 
     sys.path.insert(0, str(ROOT / "tests"))
@@ -144,7 +147,7 @@ def reading_of_google(texts: list[list[str]], pieces: dict[str, int], records: P
 
 
 def sentences_of(corpus: Path, size: int) -> list[list[str]]:
-    """Sentences of the first documents, split before the clock runs."""
+    """Return the sentences of the first documents."""
     from wpprep.config import CorpusOptions
     from wpprep.corpus.readers import plan_slices, read_slice
     from wpprep.corpus.sentences import sentence_splitter
@@ -162,7 +165,7 @@ def sentences_of(corpus: Path, size: int) -> list[list[str]]:
 
 
 def tokenize(text: str, pieces: dict[str, int]) -> list[int]:
-    """BERT's tokenization.py in short: blanks, lower case, punctuation apart, then the longest piece first."""
+    """BERT's tokenization.py in short: blanks, lower case, punctuation alone, then the longest piece first."""
     spaced = "".join(f" {c} " if unicodedata.category(c).startswith("P") else c for c in text.lower())
     ids: list[int] = []
     for word in spaced.split():

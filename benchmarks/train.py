@@ -1,11 +1,12 @@
-"""How fast does a BERT train? wpprep's trainer against transformers' Trainer on the same batches.
+"""Training speed: wpprep's trainer against transformers' Trainer on the same batches.
 
     python benchmarks/train.py                                    # tiny and mini on the CPU
     python benchmarks/train.py --device cuda --sizes base --precision bf16 --batch-size 64 --compile
 
-Both train the same BertForPreTraining with the same optimizer settings; the peer gets the very batches of our
-loader, made before the clock starts. The first steps are not counted. On a GPU the table also says which share
-of the peak that is (--peak, 989 TFLOP/s in bf16 on an H200) and of the time that the loader was waited for.
+Both train the same BertForPreTraining with the same optimizer settings; the peer gets the batches of our
+loader, made before the clock starts. The first steps are not counted. On a GPU the table also shows the
+fraction of the peak (--peak, 989 TFLOP/s in bf16 on an H200) and the fraction of the time spent waiting for the
+loader.
 """
 
 from __future__ import annotations
@@ -32,17 +33,21 @@ SAMPLE = Path(__file__).parent.parent / "sample_corpus"
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--shards", help="a shard folder; by default one is made from the sample corpus")
+    parser.add_argument("--shards", help="shard folder [default: made from the sample corpus]")
     parser.add_argument("--sizes", default="tiny,mini")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--max-seq-length", type=int, default=None, help="default: 128, with cuda 512")
+    parser.add_argument("--max-seq-length", type=int, default=None, help="[default: 128, with cuda 512]")
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=20, help="steps that are timed")
-    parser.add_argument("--warmup", type=int, default=5, help="steps before that; with --compile take more")
+    parser.add_argument("--steps", type=int, default=20, help="timed steps")
+    parser.add_argument(
+        "--warmup", type=int, default=5, help="steps before the timed ones; use more with --compile"
+    )
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--vocab-size", type=int, default=30522, help="embeddings, whatever the vocabulary has")
-    parser.add_argument("--peak", type=float, default=989.0, help="TFLOP/s")
+    parser.add_argument(
+        "--vocab-size", type=int, default=30522, help="number of embeddings, independent of the vocabulary"
+    )
+    parser.add_argument("--peak", type=float, default=989.0, help="peak of the device in TFLOP/s")
     asked = parser.parse_args()
     if asked.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -56,7 +61,7 @@ def main() -> None:
 
 
 def made(scratch: Path, max_seq_length: int, vocab_size: int) -> Path:
-    """Shards of the sample corpus, whose vocabulary is filled up to the size that models usually have."""
+    """Make shards of the sample corpus, with a vocabulary filled up to the size that models usually have."""
     corpus = [SAMPLE / "wiki", SAMPLE / "books"]
     wpprep.train_vocab(corpus, scratch / "learned", vocab_size=3000, workers=1)
     pieces = (scratch / "learned" / "vocab.txt").read_text().splitlines()
@@ -74,7 +79,7 @@ def made(scratch: Path, max_seq_length: int, vocab_size: int) -> Path:
 
 
 def compare(size: str, shards: Path, scratch: Path, asked: argparse.Namespace) -> None:
-    """Print both trainers' lines for a size."""
+    """Print the lines of both trainers for one size."""
     options: dict[str, Any] = {
         "size": size,
         "batch_size": asked.batch_size,
@@ -97,7 +102,7 @@ def compare(size: str, shards: Path, scratch: Path, asked: argparse.Namespace) -
 def wpprep_speed(
     shards: Path, out: Path, options: dict[str, Any], asked: argparse.Namespace
 ) -> tuple[float, float]:
-    """Tokens a second behind the warm-up, and the share of time spent waiting for the loader."""
+    """Return tokens per second after the warm-up, and the fraction of time spent waiting for the loader."""
     times: list[float] = []
 
     def note(_line: object) -> None:
@@ -113,14 +118,14 @@ def wpprep_speed(
 
 
 def tokens_of(shards: Path, options: dict[str, Any], asked: argparse.Namespace) -> int:
-    """Real tokens in the steps that are timed; both trainers read the same ones."""
+    """Return the number of real tokens in the timed steps, which both trainers read."""
     loader = Loader(shards, batch_size=options["batch_size"])
     loader.consumed = asked.warmup
     return sum(loader.next_batch().tokens for _ in range(asked.steps))
 
 
 def transformers_speed(shards: Path, out: Path, options: dict[str, Any], asked: argparse.Namespace) -> float:
-    """Tokens a second behind the warm-up, of transformers' Trainer on our loader's batches."""
+    """Return tokens per second after the warm-up, of transformers' Trainer on the batches of our loader."""
     from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
     loader = Loader(shards, batch_size=options["batch_size"])
@@ -169,7 +174,7 @@ def transformers_speed(shards: Path, out: Path, options: dict[str, Any], asked: 
 
 
 def flops_a_token(size: Size, folder: ShardFolder) -> float:
-    """Floating point operations of the model, forwards and backwards, for one token of a full row.
+    """Return the floating-point operations per token of a full row, forward and backward.
 
     Matrix products only, 2 operations a multiplication and addition, backwards twice as many as forwards;
     of the head, what predicted tokens need (Megatron-LM's count, arXiv 2104.04473, with that difference).

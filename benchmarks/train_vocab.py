@@ -1,10 +1,10 @@
-"""Whole processes that learn a vocabulary, side by side: start-up, reading, counting, merging, writing.
+"""Learn a vocabulary: whole processes, with start-up, reading, counting, merging and writing.
 
     python benchmarks/train_vocab.py [--runs 3] [--only wpprep] [FOLDER ...]
 
-The corpus is first written out as plain files, one a task of 16 MB, so that nobody is timed at unpacking;
-every run is a fresh process, the order goes round, and medians are printed with peak resident memory.
-Peers that are not installed are left out, by name. Real text is looked for as the tests do (WPPREP_DATA).
+The corpus is first written as plain files of 16 MB, one per task, so that decompression is not timed. Every run
+is a new process, contenders alternate, and medians are printed with peak resident memory. Peers that are not
+installed are listed and omitted. Real text is read from WPPREP_DATA, as in the tests.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ import sys, pathlib, gigatoken
 files = sorted(map(str, pathlib.Path(sys.argv[1]).iterdir()))
 gigatoken.train_bpe(gigatoken.TextFileSource(files), {size}, [])
 """
-# What the goals are about: ours, the peer, how many times as fast.
+# The goals: ours, the peer, and the ratio of their speeds.
 RATIOS = (
     ("wpprep wordpiece frequency", "tokenizers BertWordPieceTokenizer", 4.0),
     ("wpprep wordpiece likelihood", "tokenizers BertWordPieceTokenizer", 3.0),
@@ -87,13 +87,13 @@ CONTESTANTS = {
 
 
 def main() -> None:
-    """Time every contestant and print a table."""
+    """Time every contender and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     data = Path(os.environ.get("WPPREP_DATA", Path(__file__).parents[2] / "shared" / "data"))
     parser.add_argument("folders", nargs="*", type=Path, default=[data / "wiki-en"])
-    parser.add_argument("--all", action="store_true", help="All text folders together.")
+    parser.add_argument("--all", action="store_true", help="measure all text folders together")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--only", default="", help="Contestants whose name holds this.")
+    parser.add_argument("--only", default="", help="run only contenders with this text in their names")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folders = sorted(data.glob("wiki-??")) + sorted(data.glob("books-??")) if given.all else given.folders
@@ -123,7 +123,7 @@ def main() -> None:
 
 
 def unpacked(folders: list[Path], out: Path) -> Path:
-    """The files of the folders as plain text, those of a folder joined into pieces of about 16 MB."""
+    """Write the text of the folders as plain files of about 16 MB; return their folder."""
     out.mkdir()
     pieces: list[list[bytes]] = []
     for folder in folders:
@@ -139,7 +139,7 @@ def unpacked(folders: list[Path], out: Path) -> Path:
 
 
 def timed(program: str, corpus: Path, out: Path) -> tuple[float, float, float]:
-    """Wall and CPU time in seconds, and peak resident memory in MB of the main process."""
+    """Run a program; return wall and CPU seconds, and peak resident memory of the main process in MB."""
     started = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-c", program, str(corpus), str(out)],
