@@ -52,7 +52,7 @@ def bookkeep(size: dict[str, int], folder: Path) -> str:
     """Run the tasks of the shards, which only return the receipt of a shard, and sum the receipts."""
     from wpprep.config import RunOptions
     from wpprep.jobs.output import OutputFolder
-    from wpprep.jobs.resume import run_resumable
+    from wpprep.jobs.resume import run_tasks
     from wpprep.pipeline.shard_folder import shards_in, sum_statistics
     from wpprep.storage.manifest import Manifest, read_manifest
 
@@ -62,7 +62,7 @@ def bookkeep(size: dict[str, int], folder: Path) -> str:
         names = [f"shard-{k:05}-of-{n:05}.arrow" for k in range(n)]
         tasks = {name: (name, k) for k, name in enumerate(names)}
         make, sizes = partial(_make, out.path), dict.fromkeys(names, 1)
-        receipts = run_resumable("shard", make, tasks, sizes, out, RunOptions(workers=1), _silence)
+        receipts = run_tasks("shard", make, tasks, sizes, out, RunOptions(workers=1), _silence)
         out.finish(
             Manifest(
                 kind="shards",

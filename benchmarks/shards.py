@@ -59,10 +59,10 @@ def ours(case: Case, workers: int = 1) -> Work:
 
 def pass_2(case: Case, workers: int = 1) -> Work:
     """Token store to finished files, with its checksums verified as in every run."""
-    from wpprep.pipeline.encode import encode_corpus
+    from wpprep.pipeline.encode import encode
 
     corpus, scratch, text_bytes = prepared(case)
-    tokens = encode_corpus([corpus], case.vocab, scratch / "tokens", workers=2).folder
+    tokens = encode([corpus], case.vocab, scratch / "tokens", workers=2).folder
     make = partial(make_shards, case, from_tokens=tokens, workers=workers)
     return Work(lambda: make(scratch / "out"), text_bytes, lambda: shard_bytes(scratch / "out"))
 

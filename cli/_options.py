@@ -9,10 +9,11 @@ def train_vocab(..., **options): ...
 from __future__ import annotations
 
 import dataclasses
+import functools
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import click
 
@@ -23,9 +24,19 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def from_config(*kinds: type) -> Callable[[Command], Command]:
-    """Give a command an option for every field of some option classes; of a name in several, the first's."""
+    """Give a command an option for every field of some option classes; of a name in several, the first's.
 
-    def decorate(command: Command) -> Command:
+    The command is called with the options that were given, so that the defaults stay in the option classes.
+    """
+
+    def decorate(of_values: Command) -> Command:
+        @functools.wraps(of_values)
+        def of_given(**values: Any) -> Any:
+            return of_values(
+                **{name: value for name, value in values.items() if name not in offered or value is not None}
+            )
+
+        command = cast(Command, of_given)
         offered = {field.name: (kind, field) for kind in reversed(kinds) for field in dataclasses.fields(kind)}
         for kind in reversed(kinds):
             types = get_type_hints(kind)

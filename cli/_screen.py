@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from wpprep.jobs.summary import Summary
 
 _STAGES = {
     "survey": "surveying",
@@ -64,10 +66,10 @@ def _amount(stage: str, done: int, total: int, speed: float | None) -> str:
     return f"{done / 1e6:,.0f}/{total / 1e6:,.0f} MB{pace}"
 
 
-def finish(summary: Any, lines: list[str], *, quiet: bool, as_json: bool) -> None:
+def finish(summary: Summary | dict[str, Any], lines: list[str], *, quiet: bool, as_json: bool) -> None:
     """Print a summary: as JSON, as lines for people, or not at all."""
     if as_json:
-        plain = summary if isinstance(summary, dict) else dataclasses.asdict(summary)
+        plain = summary if isinstance(summary, dict) else summary.figures()
         click.echo(json.dumps(plain, ensure_ascii=False, default=str))
     elif not quiet:
         for line in lines:

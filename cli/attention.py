@@ -15,16 +15,19 @@ from ._options import common
 @click.option(
     "--out", default="attention.html", show_default=True, help="Page; a .png of this name comes with it."
 )
+@click.option("--overwrite", is_flag=True, help="Replace another file of this name.")
 @common
-def attention(model: str, text: str, second: str | None, out: str, quiet: bool, as_json: bool) -> None:
+def attention(
+    model: str, text: str, second: str | None, out: str, overwrite: bool, quiet: bool, as_json: bool
+) -> None:
     """Draw what every head of a model looks at, over one text or two, as a page and as a picture.
 
     \b
     Example:
       wpprep attention model "The keeper lit the lamp." "It could be seen from far." --out attention.html
     """
-    from wpprep.training.inference.attention import draw_attention
+    from wpprep.training.inference.attention import attention
 
-    done = draw_attention(model, text, second, out=out)
+    done = attention(model, text, second, out=out, overwrite=overwrite)
     line = f"{done.page}, {done.picture}: {done.layers} layers of {done.heads} heads over {done.tokens} tokens"
     _screen.finish(done, [line], quiet=quiet, as_json=as_json)

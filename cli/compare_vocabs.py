@@ -31,6 +31,6 @@ def compare_vocabs(
     from wpprep.pipeline.compare_vocabs import compare_vocabs
     from wpprep.vocab.quality import table
 
-    qualities = compare_vocabs(vocab, text, out=out, **options)
+    qualities = compare_vocabs(vocab, text, out=out, **options).qualities
     summary = {name: asdict(quality) for name, quality in qualities.items()}
     _screen.finish(summary, table(qualities), quiet=quiet, as_json=as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from wpprep.config import RunOptions
+from wpprep.config import RunOptions, build
 
 from . import _screen
 from ._options import common
@@ -29,5 +29,6 @@ def demo(out: str, workers: int | None, quiet: bool, as_json: bool) -> None:
         if not quiet:
             click.echo(line, err=as_json)
 
-    result = demo(out, workers=RunOptions(workers=workers).workers or 1, say=say, look=not (quiet or as_json))
+    run = build(RunOptions, {"workers": workers})
+    result = demo(out, workers=run.workers, say=say, look=not (quiet or as_json))
     _screen.finish(result, [], quiet=quiet, as_json=as_json)

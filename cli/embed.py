@@ -19,6 +19,7 @@ from ._options import common, from_config
 @click.option(
     "--similarity", is_flag=True, help="Print the cosine of each line of one TEXT and that of another."
 )
+@click.option("--overwrite", is_flag=True, help="Replace another file of this name.")
 @from_config(EmbedOptions)
 @common
 def embed(
@@ -26,6 +27,7 @@ def embed(
     text: tuple[str, ...],
     out: str | None,
     similarity: bool,
+    overwrite: bool,
     quiet: bool,
     as_json: bool,
     **options: Any,
@@ -45,7 +47,7 @@ def embed(
         values = list(embedding.similarity(model, *text, **options))
         lines = [f"{value:.4f}" for value in values]
         return _screen.finish({"similarity": values}, lines, quiet=quiet, as_json=as_json)
-    done = embedding.embed(model, text[0], str(out), **options)
+    done = embedding.embed(model, text[0], str(out), overwrite=overwrite, **options)
     cut = f", {done.cut:,} of them cut" if done.cut else ""
     line = f"{done.path}: {done.vectors:,} vectors of {done.texts:,} texts{cut}, layers {done.layers}"
     return _screen.finish(done, [line], quiet=quiet, as_json=as_json)

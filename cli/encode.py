@@ -25,10 +25,10 @@ def encode(corpus: tuple[str, ...], vocab: str, out: str, quiet: bool, as_json: 
     Example:
       wpprep encode sample_corpus/wiki --vocab vocab --out tokens
     """
-    from wpprep.pipeline.encode import encode_corpus
+    from wpprep.pipeline.encode import encode
 
     with _screen.progress(quiet) as report:
-        summary = encode_corpus(corpus, vocab, out, progress=report, **options)
+        summary = encode(corpus, vocab, out, progress=report, **options)
     total, facts = summary.manifest.statistics, summary.manifest.corpus
     lines = [
         f"{summary.folder}: {total['tokens']:,} tokens in {summary.seconds:.1f} s",

@@ -20,16 +20,17 @@ from ._options import common, from_config
 @click.option("--out", required=True, help="Folder for the files.")
 @from_config(RunOptions)
 @common
-def export(shards: str, to: str, out: str, quiet: bool, as_json: bool, **options: Any) -> None:
+def export(shards: str, to: Any, out: str, quiet: bool, as_json: bool, **options: Any) -> None:
     """Write the instances of shards as other trainers read them, a file a shard.
 
     \b
     Example:
       wpprep export shards --to tfrecord --out tfrecords
     """
-    from wpprep.pipeline.export import export_shards
+    from wpprep.pipeline.export import export
 
     with _screen.progress(quiet) as report:
-        manifest = export_shards(shards, out, to=to, progress=report, **options)
+        summary = export(shards, out, to=to, progress=report, **options)
+    manifest = summary.manifest
     line = f"{out}: {manifest.statistics['rows']:,} instances in {len(manifest.files)} files"
-    _screen.finish(manifest, [line], quiet=quiet, as_json=as_json)
+    _screen.finish(summary, [line], quiet=quiet, as_json=as_json)

@@ -24,14 +24,15 @@ def extract(corpus: tuple[str, ...], out: str, quiet: bool, as_json: bool, **opt
     Example:
       wpprep extract sample_corpus/dump --out text
     """
-    from wpprep.pipeline.extract import extract_corpus
+    from wpprep.pipeline.extract import extract
 
     with _screen.progress(quiet) as report:
-        manifest = extract_corpus(corpus, out, progress=report, **options)
+        summary = extract(corpus, out, progress=report, **options)
+    manifest = summary.manifest
     facts = manifest.corpus
     lines = [
         f"{out}: {facts['documents']:,} documents, {facts['text_bytes'] / 1e6:,.1f} MB of text "
         f"in {len(manifest.files)} files, {sum(file.bytes for file in manifest.files) / 1e6:,.1f} MB",
         *_screen.not_used(facts),
     ]
-    _screen.finish(manifest, lines, quiet=quiet, as_json=as_json)
+    _screen.finish(summary, lines, quiet=quiet, as_json=as_json)

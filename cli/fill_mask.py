@@ -22,6 +22,8 @@ def fill_mask(model: str, text: str, top_k: int, quiet: bool, as_json: bool) -> 
     """
     from wpprep.training.inference.fill import fill_mask
 
-    blanks = fill_mask(model, text, top_k)
-    lines = ["  ".join(f"{guess.piece} {guess.probability:.1%}" for guess in guesses) for guesses in blanks]
-    _screen.finish({"blanks": blanks}, lines, quiet=quiet, as_json=as_json)
+    done = fill_mask(model, text, top_k)
+    lines = [
+        "  ".join(f"{guess.piece} {guess.probability:.1%}" for guess in guesses) for guesses in done.blanks
+    ]
+    _screen.finish(done, lines, quiet=quiet, as_json=as_json)

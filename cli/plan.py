@@ -31,5 +31,5 @@ def plan(corpus: tuple[str, ...], quiet: bool, as_json: bool, **options: Any) ->
     from wpprep.pipeline.plan import as_lines, plan
 
     with _screen.progress(quiet):
-        found = plan(corpus, **options)
-    _screen.finish(found, as_lines(found), quiet=quiet, as_json=as_json)
+        summary = plan(corpus, **options)
+    _screen.finish(summary, as_lines(summary.figures()), quiet=quiet, as_json=as_json)

@@ -15,12 +15,20 @@ from ._options import common, from_config
 @click.command()
 @click.argument("model")
 @click.argument("data")
-@click.option("--out", required=True, help="File for the predictions, a line of JSON an example.")
+@click.option("--out", required=True, help="File for the predictions, a line of JSON an example; - for stdout.")
 @click.option("--batch-size", default=64, show_default=True, help="Rows that are forwarded together.")
+@click.option("--overwrite", is_flag=True, help="Replace another file of this name.")
 @from_config(LabelledOptions)
 @common
 def predict(
-    model: str, data: str, out: str, batch_size: int, quiet: bool, as_json: bool, **options: Any
+    model: str,
+    data: str,
+    out: str,
+    batch_size: int,
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Predict on new text with a model that `wpprep finetune` made; where DATA has labels, also measure.
 
@@ -30,8 +38,8 @@ def predict(
     """
     from wpprep.training.finetuning.predicting import predict
 
-    done = predict(model, data, out, batch_size=batch_size, **options)
+    done = predict(model, data, out, batch_size=batch_size, overwrite=overwrite, **options)
     lines = [f"{done.path}: {done.examples:,} predictions" + (f", {done.cut:,} texts cut" if done.cut else "")]
     if done.measures:
         lines.append("  " + ", ".join(f"{name} {value:.3f}" for name, value in done.measures.items()))
-    _screen.finish(done, lines, quiet=quiet, as_json=as_json)
+    _screen.finish(done, lines, quiet=quiet or out == "-", as_json=as_json)

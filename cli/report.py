@@ -12,8 +12,11 @@ from ._options import common
 @click.argument("folder", nargs=-1, required=True)
 @click.option("--out", required=True, help="HTML file to write.")
 @click.option("--text", multiple=True, help="Text to measure vocabularies on; may be given several times.")
+@click.option("--overwrite", is_flag=True, help="Replace another file of this name.")
 @common
-def report(folder: tuple[str, ...], out: str, text: tuple[str, ...], quiet: bool, as_json: bool) -> None:
+def report(
+    folder: tuple[str, ...], out: str, text: tuple[str, ...], overwrite: bool, quiet: bool, as_json: bool
+) -> None:
     """Write one HTML page about vocabularies, shards and training runs, to look at in a browser.
 
     \b
@@ -22,6 +25,6 @@ def report(folder: tuple[str, ...], out: str, text: tuple[str, ...], quiet: bool
     """
     from wpprep.inspection.html_report.page import report
 
-    made = report(folder, out, text=text)
+    made = report(folder, out, text=text, overwrite=overwrite)
     line = f"{made.path}: {made.bytes / 1000:,.0f} kB, {len(made.sections)} sections"
     _screen.finish(made, [line], quiet=quiet, as_json=as_json)

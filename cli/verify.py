@@ -25,12 +25,11 @@ def verify(folder: tuple[str, ...], quiet: bool, as_json: bool, **options: Any) 
     Example:
       wpprep verify shards vocab --deep
     """
-    from wpprep.pipeline.verify import verify_folder
+    from wpprep.pipeline.verify import verify
 
-    problems = [problem for path in folder for problem in verify_folder(path, **options)]
-    _screen.finish(
-        {"problems": problems}, problems or ["all files are as they were written"], quiet=quiet, as_json=as_json
-    )
+    summary = verify(folder, **options)
+    problems = summary.problems
+    _screen.finish(summary, problems or ["all files are as they were written"], quiet=quiet, as_json=as_json)
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise ShardError(f"{count} in {', '.join(folder)}")

@@ -21,7 +21,7 @@ from wpprep.corpus.dedup_and_mix import Part, SurveySlices, choose
 from wpprep.corpus.filters import place_of, used_documents
 from wpprep.corpus.tasks import tasks_of
 from wpprep.errors import CorpusError, OptionError
-from wpprep.pipeline.encode import encode_corpus
+from wpprep.pipeline.encode import encode
 from wpprep.pipeline.make_shards import make_shards
 from wpprep.pipeline.train_vocab import train_vocab
 from wpprep.records import Document, Kept
@@ -215,7 +215,7 @@ def test_first_in_corpus_order_stays(tmp_path: Path) -> None:
     write(tmp_path / "corpus" / "d", [Document("new", "Another text. And more.")])
     vocab = train_vocab(tmp_path / "corpus", tmp_path / "vocab", vocab_size=45, workers=1).folder
     options: dict[str, Any] = {"deduplicate": True, "workers": 2, "slice_bytes": 100}
-    manifest = encode_corpus(tmp_path / "corpus", vocab, tmp_path / "tokens", **options).manifest
+    manifest = encode(tmp_path / "corpus", vocab, tmp_path / "tokens", **options).manifest
     from wpprep.shards.token_store import TokenStore
 
     ids = TokenStore.open(tmp_path / "tokens").take(np.arange(10)).ids
@@ -227,7 +227,7 @@ def test_a_survey_goes_on_where_it_stopped(corpora: Path, tmp_path: Path) -> Non
     """Tables of finished tasks are not made again, and the result is that of one run."""
     vocab = train_vocab(corpora / "wiki", tmp_path / "vocab", vocab_size=110, workers=1).folder
     options: dict[str, Any] = {"deduplicate": True, "workers": 1, "slice_bytes": 2_000}
-    whole = encode_corpus(corpora, vocab, tmp_path / "whole", **options)
+    whole = encode(corpora, vocab, tmp_path / "whole", **options)
     surveyed_tasks = []
 
     def stop_at_the_fourth(self: SurveySlices, task: Any) -> dict[str, Any]:
@@ -239,8 +239,8 @@ def test_a_survey_goes_on_where_it_stopped(corpora: Path, tmp_path: Path) -> Non
     call = SurveySlices.__call__
     with mock.patch.object(SurveySlices, "__call__", stop_at_the_fourth):
         with pytest.raises(KeyboardInterrupt):
-            encode_corpus(corpora, vocab, tmp_path / "out", **options)
-        again = encode_corpus(corpora, vocab, tmp_path / "out", **options)
+            encode(corpora, vocab, tmp_path / "out", **options)
+        again = encode(corpora, vocab, tmp_path / "out", **options)
     assert surveyed_tasks[3] == surveyed_tasks[4]
     assert len(set(surveyed_tasks)) == len(surveyed_tasks) - 1
     assert checksums(again.folder) == checksums(whole.folder)
@@ -295,7 +295,7 @@ def test_what_filters_drop_is_told(tmp_path: Path) -> None:
         "slice_bytes": 900,
     }
     vocab = train_vocab(tmp_path / "a.jsonl", tmp_path / "vocab", vocab_size=20, **options)
-    tokens = encode_corpus(tmp_path / "a.jsonl", vocab.folder, tmp_path / "tokens", **options)
+    tokens = encode(tmp_path / "a.jsonl", vocab.folder, tmp_path / "tokens", **options)
     for name in ("documents", "dropped", "left_out"):
         assert vocab.manifest.corpus[name] == tokens.manifest.corpus[name]
     facts = tokens.manifest.corpus

@@ -24,7 +24,7 @@ from reference.pairing import google_pairs
 from wpprep.config import ShardOptions
 from wpprep.instances.masking import mask_batch
 from wpprep.instances.pairing import make_instances
-from wpprep.pipeline.encode import encode_corpus
+from wpprep.pipeline.encode import encode
 from wpprep.pipeline.make_shards import make_shards
 from wpprep.pipeline.train_vocab import train_vocab
 from wpprep.records import TokenizedDocuments
@@ -199,7 +199,7 @@ def fate(seen: int, original: int) -> int:
 def tokens(sample_corpus: Path, vocab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample corpus, encoded."""
     folder = tmp_path_factory.mktemp("google") / "tokens"
-    return encode_corpus([sample_corpus / "wiki", sample_corpus / "books"], vocab, folder, workers=1).folder
+    return encode([sample_corpus / "wiki", sample_corpus / "books"], vocab, folder, workers=1).folder
 
 
 @pytest.mark.parametrize("length", [32, 128])
@@ -220,7 +220,7 @@ def test_wikipedia_is_distributed_as_googles(data: Path, tmp_path: Path) -> None
     texts = (gzip.decompress(path.read_bytes()) for path in sorted((data / "wiki-en").glob("*.gz")))
     corpus.write_bytes(b"".join(texts))
     vocab = train_vocab([corpus], tmp_path / "vocab", workers=2).folder
-    text = numbered(encode_corpus([corpus], vocab, tmp_path / "tokens", workers=2).folder, 5)
+    text = numbered(encode([corpus], vocab, tmp_path / "tokens", workers=2).folder, 5)
     for length in (64, 128, 512):
         check_pairs(text, length)
     check_short_targets(text)

@@ -16,9 +16,9 @@ from wpprep.errors import MissingInputError, OptionError, OutputError, RemoteErr
 from wpprep.inspection.terminal import as_data
 from wpprep.jobs import upload as mirror
 from wpprep.pipeline.count_words import count_words
-from wpprep.pipeline.encode import encode_corpus
-from wpprep.pipeline.export import export_shards
-from wpprep.pipeline.extract import extract_corpus
+from wpprep.pipeline.encode import encode
+from wpprep.pipeline.export import export
+from wpprep.pipeline.extract import extract
 from wpprep.pipeline.make_shards import make_shards
 from wpprep.pipeline.train_vocab import train_vocab
 from wpprep.shards.folder import ShardFolder
@@ -26,7 +26,7 @@ from wpprep.shards.token_store import TokenStore
 from wpprep.storage import remote
 from wpprep.storage.cache import cache_folder, fetch_folder
 from wpprep.storage.files import sha256_of
-from wpprep.storage.manifest import read_manifest, verify
+from wpprep.storage.manifest import find_damage, read_manifest
 from wpprep.storage.remote import list_remote, put_remote, read_remote, remove_remote, write_remote
 
 SHARDS = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3, "holdout": 0.1, "bins": "32,64", "workers": 2}
@@ -79,8 +79,8 @@ def test_bucket_to_bucket_gives_the_bytes_of_a_local_run(s3, corpus, vocab, loca
 def test_what_was_written_to_a_bucket_is_read_from_it(s3, corpus, vocab, local, tmp_path):
     """Tokens, shards and exports: from the bucket through the cache they are what they are from a disk."""
     url = s3.make_bucket()
-    encode_corpus([corpus], vocab, f"{url}/tokens", workers=1)
-    encode_corpus([corpus], vocab, tmp_path / "tokens", workers=1)
+    encode([corpus], vocab, f"{url}/tokens", workers=1)
+    encode([corpus], vocab, tmp_path / "tokens", workers=1)
     assert checksums(f"{url}/tokens") == checksums(tmp_path / "tokens")
     assert len(TokenStore.open(f"{url}/tokens")) == len(TokenStore.open(tmp_path / "tokens"))
     make_shards(from_tokens=f"{url}/tokens", out=f"{url}/shards", **ALONE)
@@ -90,8 +90,8 @@ def test_what_was_written_to_a_bucket_is_read_from_it(s3, corpus, vocab, local, 
     assert fetch_folder(f"{url}/shards") == fetch_folder(f"{url}/shards/")
     fetched = [path for method, path in s3.asked if method == "GET" and path.endswith(".arrow")]
     assert len(fetched) == len(set(fetched))
-    export_shards(f"{url}/shards", f"{url}/jsonl", to="jsonl", workers=1)
-    export_shards(local, tmp_path / "jsonl", to="jsonl", workers=1)
+    export(f"{url}/shards", f"{url}/jsonl", to="jsonl", workers=1)
+    export(local, tmp_path / "jsonl", to="jsonl", workers=1)
     assert checksums(f"{url}/jsonl") == checksums(tmp_path / "jsonl")
     shown = [as_data(folder, rows=1)["instances"] for folder in (f"{url}/shards/bin-64", local / "bin-64")]
     assert shown[0] == shown[1]
@@ -102,13 +102,13 @@ def test_what_was_written_to_a_bucket_is_read_from_it(s3, corpus, vocab, local, 
 def test_text_and_words_go_to_buckets(s3, corpus, sample_corpus, tmp_path):
     """extract and count-words: from a bucket into a bucket gives the bytes of a run on a disk."""
     url = s3.make_bucket()
-    extract_corpus(corpus, f"{url}/text", workers=1)
-    extract_corpus(sample_corpus / "wiki", tmp_path / "text", workers=1)
+    extract(corpus, f"{url}/text", workers=1)
+    extract(sample_corpus / "wiki", tmp_path / "text", workers=1)
     assert checksums(f"{url}/text") == checksums(tmp_path / "text")
     count_words(corpus, f"{url}/words", workers=1)
     count_words(sample_corpus / "wiki", tmp_path / "words", workers=1)
     assert checksums(f"{url}/words") == checksums(tmp_path / "words")
-    assert verify(f"{url}/text") == verify(f"{url}/words") == []
+    assert find_damage(f"{url}/text") == find_damage(f"{url}/words") == []
 
 
 def test_damage_in_a_bucket_is_found(s3, local):
@@ -117,14 +117,14 @@ def test_damage_in_a_bucket_is_found(s3, local):
     for path in local.rglob("*"):
         if path.is_file():
             put_remote(path, f"{url}/{path.relative_to(local).as_posix()}")
-    assert verify(url) == []
+    assert find_damage(url) == []
     name = "bin-64/shard-00001-of-00003.arrow"
     data = bytearray((local / name).read_bytes())
     data[len(data) // 2] ^= 1
     write_remote(f"{url}/{name}", bytes(data))
     write_remote(f"{url}/stranger.txt", b"?")
     remove_remote([f"{url}/vocab/vocab.txt"])
-    said = "\n".join(verify(url))
+    said = "\n".join(find_damage(url))
     for expected in (f"{name}: damaged", "vocab/vocab.txt: missing", "stranger.txt: foreign"):
         assert expected in said
     with pytest.raises((ShardError, MissingInputError), match="damaged|no such file"):
@@ -191,7 +191,7 @@ def test_two_runs_on_one_prefix_do_not_meet(s3, corpus, vocab, monkeypatch):
     monkeypatch.setattr(mirror, "BEAT", 0.2)
     first = mirror.Mirror(url)
     with pytest.raises(OutputError, match=r"another run is at work in this folder \(process \d+ on "):
-        encode_corpus([corpus], vocab, url)
+        encode([corpus], vocab, url)
     first.release()
     assert list_remote(f"{url}/") == {}
     holder = {"host": mirror._host(), "pid": 2**22 + 1, "began": "1", "token": "x"}
@@ -235,15 +235,15 @@ def test_folders_of_others_are_left_alone(s3, corpus, vocab):
     write_remote(f"{url}/out/thesis.tex", b"years of work")
     for overwrite in (False, True):
         with pytest.raises(OutputError, match=r"holds something else \(thesis\.tex\)"):
-            encode_corpus([corpus], vocab, f"{url}/out", overwrite=overwrite)
-    encode_corpus([corpus], vocab, f"{url}/tokens", workers=1)
+            encode([corpus], vocab, f"{url}/out", overwrite=overwrite)
+    encode([corpus], vocab, f"{url}/tokens", workers=1)
     with pytest.raises(OutputError, match=r"min_chars 0 instead of 10"):
-        encode_corpus([corpus], vocab, f"{url}/tokens", min_chars=10)
-    encode_corpus([corpus], vocab, f"{url}/tokens", min_chars=10, overwrite=True, workers=1)
+        encode([corpus], vocab, f"{url}/tokens", min_chars=10)
+    encode([corpus], vocab, f"{url}/tokens", min_chars=10, overwrite=True, workers=1)
     assert read_manifest(f"{url}/tokens").options["min_chars"] == 10
-    assert verify(f"{url}/tokens") == []
+    assert find_damage(f"{url}/tokens") == []
     with pytest.raises(OutputError, match="nodes share a folder"):
-        encode_corpus([corpus], vocab, f"{url}/other", node="1/2")
+        encode([corpus], vocab, f"{url}/other", node="1/2")
 
 
 def test_a_store_that_fails_leaves_no_half_file(s3, corpus, vocab, monkeypatch):
@@ -252,11 +252,11 @@ def test_a_store_that_fails_leaves_no_half_file(s3, corpus, vocab, monkeypatch):
     url = f"{s3.make_bucket()}/tokens"
     s3.refuse_puts = "part-"
     with pytest.raises(RemoteError, match=r"part-00000\.arrow.*gave up after 2 attempts"):
-        encode_corpus([corpus], vocab, url, workers=1)
+        encode([corpus], vocab, url, workers=1)
     s3.refuse_puts = ""
     assert [name.removeprefix(f"{url}/") for name in list_remote(f"{url}/")] == [".unfinished/plan.json"]
-    encode_corpus([corpus], vocab, url, workers=1)
-    assert verify(url) == []
+    encode([corpus], vocab, url, workers=1)
+    assert find_damage(url) == []
 
 
 @pytest.mark.slow
@@ -282,13 +282,13 @@ def test_a_token_store_is_finished_where_another_machine_left_it(s3, corpus, voc
     monkeypatch.setattr(remote, "WAITS", ())
     s3.refuse_puts = "/vocab/"
     with pytest.raises(RemoteError, match="gave up after 1 attempts"):
-        encode_corpus([corpus], vocab, url, workers=1, slice_bytes=5_000)
+        encode([corpus], vocab, url, workers=1, slice_bytes=5_000)
     s3.refuse_puts = ""
     monkeypatch.setenv("WPPREP_CACHE", str(tmp_path / "another"))
     s3.asked.clear()
-    encode_corpus([corpus], vocab, url, workers=1, slice_bytes=5_000)
+    encode([corpus], vocab, url, workers=1, slice_bytes=5_000)
     assert not [path for method, path in s3.asked if method == "PUT" and "part-" in path]
-    assert verify(url) == []
+    assert find_damage(url) == []
 
 
 @pytest.mark.slow
@@ -304,7 +304,7 @@ def test_a_model_is_trained_from_bucket_to_bucket(s3, local):
             put_remote(path, f"{url}/shards/{path.relative_to(local / 'bin-64').as_posix()}")
     options = {"size": "tiny", "steps": 2, "batch_size": 8, "eval_rows": 8}
     assert train(f"{url}/shards", f"{url}/model", **options).folder == f"{url}/model"
-    assert verify(f"{url}/model") == []
+    assert find_damage(f"{url}/model") == []
     assert len(fill_mask(f"{url}/model", "the [MASK]")[0]) == 5
     with pytest.raises(OutputError, match="is finished"):
         train(f"{url}/shards", f"{url}/model", **options)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from wpprep.pipeline.encode import encode_corpus
+from wpprep.pipeline.encode import encode
 from wpprep.pipeline.make_shards import make_shards
 from wpprep.shards.audit import find_faults
-from wpprep.storage.manifest import Shard, read_manifest, verify
+from wpprep.storage.manifest import Shard, find_damage, read_manifest
 
 # Every objective and every policy once; the other pairs of them are slow only for their number.
 _QUICK = {("nsp", "token"), ("sop", "word"), ("single", "span"), ("nsp", None)}
@@ -21,7 +21,7 @@ _QUICK = {("nsp", "token"), ("sop", "word"), ("single", "span"), ("nsp", None)}
 def tokens(sample_corpus: Path, vocab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample corpus, encoded."""
     folder = tmp_path_factory.mktemp("combinations") / "tokens"
-    return encode_corpus([sample_corpus / "wiki"], vocab, folder, workers=1).folder
+    return encode([sample_corpus / "wiki"], vocab, folder, workers=1).folder
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_options_go_together(tokens: Path, tmp_path: Path, objective: str, mask_
         options: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 2, "workers": 1, "objective": objective}
         options |= masks | cut | {"layout": layout, "holdout": holdout, "bins": bins}
         out = make_shards(out=tmp_path / str(number), from_tokens=tokens, **options).folder
-        assert verify(out) == []
+        assert find_damage(out) == []
         assert find_faults(out) == []
         inside = {"holdout"} if holdout else set()
         inside |= {"bin-24", "bin-64"} if bins else set()

@@ -28,7 +28,7 @@ from wpprep.pipeline.count_words import count_words
 from wpprep.pipeline.counting_task import CountSlices
 from wpprep.pipeline.train_vocab import train_vocab
 from wpprep.storage.files import sha256_of
-from wpprep.storage.manifest import read_manifest, find_damage
+from wpprep.storage.manifest import find_damage, read_manifest
 from wpprep.vocab.counting.counts import ChunkCounts
 from wpprep.vocab.counting.counts_file import open_counts, write_tsv
 from wpprep.vocab.counting.runs import BATCH_ROWS, Spill, chunk_counts, merged, sorted_table, write_run
@@ -210,7 +210,7 @@ def test_finished_tasks_are_not_counted_again(
         count_words(corpus, tmp_path / "out", **how)
     assert counted[0] == "run-00003.arrow"
     monkeypatch.undo()
-    monkeypatch.setattr(counting, "run_resumable", lambda *_: pytest.fail("counted again"))
+    monkeypatch.setattr(counting, "run_tasks", lambda *_: pytest.fail("counted again"))
     count_words(corpus, tmp_path / "out", **how)
     assert (tmp_path / "out" / "counts.arrow").read_bytes() == (counts / "counts.arrow").read_bytes()
 

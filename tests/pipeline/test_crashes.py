@@ -20,11 +20,11 @@ from support.checksums import checksums
 
 from wpprep.pipeline import counting_task as counting
 from wpprep.pipeline import train_vocab as learning
-from wpprep.pipeline.encode import encode_corpus
+from wpprep.pipeline.encode import encode
 from wpprep.pipeline.make_shards import make_shards
 from wpprep.pipeline.train_vocab import train_vocab
 from wpprep.shards.format import read_shard
-from wpprep.storage.manifest import verify
+from wpprep.storage.manifest import find_damage
 from wpprep.vocab.counting import runs
 
 _SCRIPT = """
@@ -133,7 +133,7 @@ def test_a_storm_of_kills_ends_in_the_same_bytes(script: str, sample_corpus: Pat
     assert start(script, corpus, out).communicate(timeout=120)[1] == ""
     assert checksums(out) == expected
     for manifest in out.glob("*/manifest.json"):
-        assert verify(manifest.parent) == []
+        assert find_damage(manifest.parent) == []
 
 
 def learn(corpus: Path, out: Path, dies_in: str = "") -> None:
@@ -251,7 +251,7 @@ def test_a_worker_killed_by_the_kernel_is_one_line(sample_corpus: Path, vocab: P
     for path in out.glob("shard-*"):
         read_shard(path)
     assert attempt(words) == (0, "")
-    assert verify(out) == []
+    assert find_damage(out) == []
 
 
 @pytest.mark.slow
@@ -282,5 +282,5 @@ def test_wikipedia_gives_the_same_bytes(data: Path, tmp_path: Path) -> None:
         run.wait()
     assert attempt(words) == (0, "")
     assert checksums(tmp_path / "out") == expected
-    tokens = encode_corpus([corpus], vocab, tmp_path / "tokens", workers=2).folder
+    tokens = encode([corpus], vocab, tmp_path / "tokens", workers=2).folder
     assert checksums(make_shards(out=tmp_path / "kept", from_tokens=tokens, **options).folder) == expected

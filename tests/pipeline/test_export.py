@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wpprep.errors import OptionError
-from wpprep.pipeline.export import FORMATS, export_shards
+from wpprep.pipeline.export import FORMATS
 from wpprep.pipeline.make_shards import make_shards
 from wpprep.shards.format import read_shard
 from wpprep.storage.files import sha256_of
-from wpprep.storage.manifest import Shard, read_manifest, verify
+from wpprep.storage.manifest import Shard, find_damage, read_manifest
 from wpprep.storage.tfrecords import encode_records
 
 LENGTH, PREDICTIONS = 64, 10  # of the fixture `shards`
@@ -72,7 +72,7 @@ def files_of(folder: Path) -> list[Path]:
 def test_tfrecords_are_berts(shards: Path, tmp_path: Path) -> None:
     """An independent reader finds BERT's seven features, padded to its lengths, in every record."""
     loader = pytest.importorskip("tfrecord.reader", reason="needs the package tfrecord")
-    export_shards(shards, tmp_path / "out", to="tfrecord", workers=1)
+    export(shards, tmp_path / "out", to="tfrecord", workers=1)
     expected = expected_rows(shards)
     for row in expected:
         del row["document"]
@@ -131,7 +131,7 @@ def test_records_hold_any_values(rows: list[list[int]]) -> None:
 def test_hdf5_is_nvidias(shards: Path, tmp_path: Path) -> None:
     """Six datasets with NVIDIA's names, read as its BERT reads them: whole, into arrays."""
     h5py = pytest.importorskip("h5py", reason="needs the package h5py")
-    export_shards(shards, tmp_path / "out", to="hdf5", workers=2)
+    export(shards, tmp_path / "out", to="hdf5", workers=2)
     names = [name for name in expected_rows(shards)[0] if name not in {"masked_lm_weights", "document"}]
     found: dict[str, list[Any]] = {name: [] for name in names}
     for path in files_of(tmp_path / "out"):
@@ -148,7 +148,7 @@ def test_hdf5_is_nvidias(shards: Path, tmp_path: Path) -> None:
 
 def test_parquet_has_the_columns_of_transformers(shards: Path, tmp_path: Path) -> None:
     """Padded rows with labels of -100 where nothing is predicted."""
-    export_shards(shards, tmp_path / "out", to="parquet", workers=1)
+    export(shards, tmp_path / "out", to="parquet", workers=1)
     found = [row for path in files_of(tmp_path / "out") for row in pq.read_table(path).to_pylist()]
     assert found == [
         {
@@ -164,7 +164,7 @@ def test_parquet_has_the_columns_of_transformers(shards: Path, tmp_path: Path) -
 
 def test_jsonl_is_a_row_a_line(shards: Path, tmp_path: Path) -> None:
     """Each line is one instance, unpadded, with its document."""
-    export_shards(shards, tmp_path / "out", to="jsonl", workers=1)
+    export(shards, tmp_path / "out", to="jsonl", workers=1)
     lines = [line for path in files_of(tmp_path / "out") for line in path.read_text().splitlines()]
     expected = expected_rows(shards)
     assert len(lines) == len(expected)
@@ -186,7 +186,7 @@ def test_dense_shards_hold_the_same_rows(
     """With --layout dense any Arrow reader finds the padded columns; exports of both layouts are equal."""
     options = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3, "layout": "dense", "workers": 1}
     dense = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "dense", **options).folder
-    export_shards(shards, tmp_path / "a", to="parquet", workers=1)
+    export(shards, tmp_path / "a", to="parquet", workers=1)
     found = []
     for file in read_manifest(dense).files:
         if isinstance(file, Shard):
@@ -194,8 +194,8 @@ def test_dense_shards_hold_the_same_rows(
                 found += reader.read_all().to_pylist()
     parquet = [row for path in files_of(tmp_path / "a") for row in pq.read_table(path).to_pylist()]
     assert found == parquet
-    export_shards(dense, tmp_path / "b", to="tfrecord", workers=1)
-    export_shards(shards, tmp_path / "c", to="tfrecord", workers=1)
+    export(dense, tmp_path / "b", to="tfrecord", workers=1)
+    export(shards, tmp_path / "c", to="tfrecord", workers=1)
     for one, other in zip(files_of(tmp_path / "b"), files_of(tmp_path / "c"), strict=True):
         assert one.read_bytes() == other.read_bytes()
 
@@ -206,12 +206,12 @@ def test_exports_are_the_same_for_any_workers_and_resumed(shards: Path, tmp_path
     if to == "hdf5":
         pytest.importorskip("h5py", reason="needs the package h5py")
     for name, workers in (("one", 1), ("two", 2)):
-        export_shards(shards, tmp_path / name, to=to, workers=workers)
-        assert verify(tmp_path / name) == []
+        export(shards, tmp_path / name, to=to, workers=workers)
+        assert find_damage(tmp_path / name) == []
     sums = [[sha256_of(path) for path in files_of(tmp_path / name)] for name in ("one", "two")]
     assert sums[0] == sums[1]
     before = (tmp_path / "one" / "manifest.json").stat().st_mtime_ns
-    export_shards(shards, tmp_path / "one", to=to, workers=1)
+    export(shards, tmp_path / "one", to=to, workers=1)
     assert (tmp_path / "one" / "manifest.json").stat().st_mtime_ns == before
 
 
@@ -229,11 +229,11 @@ def test_a_failed_export_leaves_no_half_file_and_goes_on(
 
     monkeypatch.setitem(FORMATS, "jsonl", fails_once)
     with pytest.raises(OptionError, match="no more"):
-        export_shards(shards, tmp_path / "out", to="jsonl", workers=1)
+        export(shards, tmp_path / "out", to="jsonl", workers=1)
     assert len([path for path in (tmp_path / "out").iterdir() if path.is_file()]) == 1
-    export_shards(shards, tmp_path / "out", to="jsonl", workers=1)
+    export(shards, tmp_path / "out", to="jsonl", workers=1)
     assert len(calls) == 4  # one done, one failed, two more
-    assert verify(tmp_path / "out") == []
+    assert find_damage(tmp_path / "out") == []
 
 
 def test_what_cannot_be_exported_is_said(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
@@ -242,11 +242,11 @@ def test_what_cannot_be_exported_is_said(sample_corpus: Path, vocab: Path, tmp_p
     folder = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "shards", **options).folder
     for to in ("tfrecord", "hdf5"):
         with pytest.raises(OptionError, match="masking static"):
-            export_shards(folder, tmp_path / "out", to=to)
+            export(folder, tmp_path / "out", to=to)
     with pytest.raises(OptionError, match="expected one of parquet, tfrecord, hdf5, jsonl"):
-        export_shards(folder, tmp_path / "out", to="csv")
+        export(folder, tmp_path / "out", to="csv")
     assert not (tmp_path / "out").exists()
-    export_shards(folder, tmp_path / "out", to="parquet", workers=1)
+    export(folder, tmp_path / "out", to="parquet", workers=1)
     assert "labels" not in pq.read_table(files_of(tmp_path / "out")[0]).column_names
 
 
@@ -254,8 +254,8 @@ def test_bins_are_exported_together(sample_corpus: Path, vocab: Path, tmp_path: 
     """Of a folder with bins every bin's rows are exported; of a bin's folder its own, padded to its length."""
     options = {"max_seq_length": 64, "dupe_factor": 2, "shards": 1, "bins": "32,64", "workers": 1}
     folder = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "shards", **options).folder
-    whole = export_shards(folder, tmp_path / "whole", to="parquet", workers=1)
-    parts = [export_shards(folder / f"bin-{n}", tmp_path / f"{n}", to="parquet", workers=1) for n in (32, 64)]
+    whole = export(folder, tmp_path / "whole", to="parquet", workers=1)
+    parts = [export(folder / f"bin-{n}", tmp_path / f"{n}", to="parquet", workers=1) for n in (32, 64)]
     assert whole.statistics["rows"] == sum(part.statistics["rows"] for part in parts)
     widths = [pq.read_table(files_of(tmp_path / f"{n}")[0])["input_ids"].type.list_size for n in (32, 64)]
     assert widths == [32, 64]
@@ -273,6 +273,6 @@ def test_a_bin_without_rows_is_an_empty_file(vocab: Path, tmp_path: Path, to: st
     counts = [file.rows for file in read_manifest(folder).files if isinstance(file, Shard)]
     assert counts[0] > 0
     assert counts[1] == 0
-    made = export_shards(folder, tmp_path / "out", to=to, workers=1)
+    made = export(folder, tmp_path / "out", to=to, workers=1)
     assert made.statistics["rows"] == counts[0]
     assert [file.rows for file in made.files if isinstance(file, Shard)] == counts

@@ -15,9 +15,9 @@ from support.checksums import checksums
 from wpprep.config import CorpusOptions
 from wpprep.corpus.readers import detect, plan_slices, read_slice
 from wpprep.errors import CorpusError, OptionError
-from wpprep.pipeline.extract import ExtractSlices, extract_corpus
+from wpprep.pipeline.extract import ExtractSlices
 from wpprep.records import Document
-from wpprep.storage.manifest import read_manifest, verify
+from wpprep.storage.manifest import find_damage, read_manifest
 
 HOWS: list[dict[str, Any]] = [
     {"to": "jsonl"},
@@ -38,13 +38,13 @@ def documents_of(*inputs: Path) -> list[Document]:
 def test_what_was_extracted_reads_back(sample_corpus: Path, tmp_path: Path, how: dict[str, Any]) -> None:
     """Wikipedia, a dump, books and every sample format come back with ids, titles, text and order."""
     inputs = [sample_corpus / name for name in ("wiki", "dump", "books", "formats", "wiki-ko")]
-    manifest = extract_corpus(inputs, tmp_path / "out", **how, **FILES)
+    manifest = extract(inputs, tmp_path / "out", **how, **FILES)
     expected = documents_of(*inputs)
     assert documents_of(tmp_path / "out") == expected
     assert manifest.corpus["documents"] == len(expected)
     assert manifest.corpus["text_bytes"] == sum(len(document.text.encode()) for document in expected)
     assert len(manifest.files) > 3
-    assert verify(tmp_path / "out") == []
+    assert find_damage(tmp_path / "out") == []
     assert {detect(tmp_path / "out" / file.name) for file in manifest.files} == {how["to"]}
 
 
@@ -52,20 +52,20 @@ def test_what_was_extracted_reads_back(sample_corpus: Path, tmp_path: Path, how:
 def test_files_are_the_same_for_any_workers(sample_corpus: Path, tmp_path: Path, how: dict[str, Any]) -> None:
     """One worker or two, small slices or large ones: every file has the same bytes."""
     options = how | FILES | {"deduplicate": True}
-    extract_corpus([sample_corpus / "wiki"], tmp_path / "one", **options)
-    extract_corpus([sample_corpus / "wiki"], tmp_path / "two", **(options | {"workers": 2, "slice_bytes": 900}))
+    extract([sample_corpus / "wiki"], tmp_path / "one", **options)
+    extract([sample_corpus / "wiki"], tmp_path / "two", **(options | {"workers": 2, "slice_bytes": 900}))
     assert checksums(tmp_path / "one") == checksums(tmp_path / "two")
 
 
 def test_a_row_is_id_title_and_text(sample_corpus: Path, tmp_path: Path) -> None:
     """The first page of the dump as one sees it in the file: text as it is, one paragraph a line."""
-    extract_corpus([sample_corpus / "dump"], tmp_path / "j", compress="gzip", workers=1)
+    extract([sample_corpus / "dump"], tmp_path / "j", compress="gzip", workers=1)
     first = json.loads(gzip.decompress((tmp_path / "j" / "part-00000.jsonl.gz").read_bytes()).splitlines()[0])
     document = documents_of(sample_corpus / "dump")[0]
     assert list(first) == ["id", "title", "text"]
     assert (first["id"], first["title"], first["text"]) == (document.id, document.title, document.text)
     assert document.text.startswith(f"{document.title}\n")
-    extract_corpus([sample_corpus / "dump"], tmp_path / "p", to="parquet", workers=1)
+    extract([sample_corpus / "dump"], tmp_path / "p", to="parquet", workers=1)
     table = pq.read_table(tmp_path / "p" / "part-00000.parquet")
     assert table.column_names == ["id", "title", "text"]
     assert table.to_pylist()[0] == first
@@ -73,7 +73,7 @@ def test_a_row_is_id_title_and_text(sample_corpus: Path, tmp_path: Path) -> None
 
 def test_an_extraction_goes_on_where_it_stopped(sample_corpus: Path, tmp_path: Path) -> None:
     """Files that are finished are not written again, and the folder ends the same."""
-    whole = extract_corpus([sample_corpus / "wiki"], tmp_path / "whole", **FILES)
+    whole = extract([sample_corpus / "wiki"], tmp_path / "whole", **FILES)
     written, call = list[str](), ExtractSlices.__call__
 
     def stop_at_the_third(self: ExtractSlices, task: Any) -> dict[str, Any]:
@@ -84,8 +84,8 @@ def test_an_extraction_goes_on_where_it_stopped(sample_corpus: Path, tmp_path: P
 
     with mock.patch.object(ExtractSlices, "__call__", stop_at_the_third):
         with pytest.raises(KeyboardInterrupt):
-            extract_corpus([sample_corpus / "wiki"], tmp_path / "out", **FILES)
-        extract_corpus([sample_corpus / "wiki"], tmp_path / "out", **FILES)
+            extract([sample_corpus / "wiki"], tmp_path / "out", **FILES)
+        extract([sample_corpus / "wiki"], tmp_path / "out", **FILES)
     assert written[:2] == [file.name for file in whole.files[:2]]
     assert written[2:] == [whole.files[2].name, *(file.name for file in whole.files[2:])]
     assert checksums(tmp_path / "out") == checksums(tmp_path / "whole")
@@ -106,7 +106,7 @@ def test_nothing_to_extract_is_told(tmp_path: Path) -> None:
     """An empty corpus and options that do not exist leave no folder behind."""
     (tmp_path / "empty.txt").write_text("\n")
     with pytest.raises(CorpusError, match="the corpus is empty"):
-        extract_corpus(tmp_path / "empty.txt", tmp_path / "out")
+        extract(tmp_path / "empty.txt", tmp_path / "out")
     with pytest.raises(OptionError, match="to is 'csv', expected one of jsonl, parquet"):
-        extract_corpus(tmp_path / "empty.txt", tmp_path / "out", to="csv")
+        extract(tmp_path / "empty.txt", tmp_path / "out", to="csv")
     assert not (tmp_path / "out").exists()

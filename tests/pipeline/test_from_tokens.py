@@ -11,11 +11,11 @@ import pytest
 from support.checksums import checksums
 
 from wpprep.errors import MissingInputError, OptionError, ShardError, VocabularyError
-from wpprep.pipeline.encode import encode_corpus
+from wpprep.pipeline.encode import encode
 from wpprep.pipeline.make_shards import make_shards
 from wpprep.pipeline.train_vocab import train_vocab
 from wpprep.storage.files import sha256_of
-from wpprep.storage.manifest import read_manifest, verify
+from wpprep.storage.manifest import find_damage, read_manifest
 
 SMALL: dict[str, Any] = {"dupe_factor": 2, "shards": 2, "workers": 1}
 READING: dict[str, Any] = {"min_chars": 200, "sample": 0.9, "skip_bad": True}
@@ -25,7 +25,7 @@ READING: dict[str, Any] = {"min_chars": 200, "sample": 0.9, "skip_bad": True}
 def tokens(sample_corpus: Path, vocab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A token store of the sample corpus, read with filters and cut into many parts."""
     folder = tmp_path_factory.mktemp("kept") / "tokens"
-    return encode_corpus([sample_corpus / "wiki"], vocab, folder, slice_bytes=20_000, **READING).folder
+    return encode([sample_corpus / "wiki"], vocab, folder, slice_bytes=20_000, **READING).folder
 
 
 @pytest.mark.parametrize("options", [{"max_seq_length": 128}, {"max_seq_length": 512, "holdout": 0.1}], ids=str)
@@ -37,8 +37,8 @@ def test_kept_tokens_give_the_bytes_of_the_corpus(
     made = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "corpus", **options, **READING)
     kept = make_shards(out=tmp_path / "tokens", from_tokens=tokens, **options)
     assert checksums(kept.folder) == checksums(made.folder)
-    assert verify(kept.folder) == []
-    assert verify(tokens) == []
+    assert find_damage(kept.folder) == []
+    assert find_damage(tokens) == []
 
 
 def test_the_store_says_how_it_was_made(vocab: Path, tokens: Path) -> None:
@@ -105,10 +105,10 @@ def test_an_interrupted_encoding_goes_on_with_other_slices(
     with monkeypatch.context() as patch:
         patch.setattr(OutputFolder, "finish", die)
         with pytest.raises(KeyboardInterrupt):
-            encode_corpus(corpus, vocab, tmp_path / "tokens", slice_bytes=5_000, workers=1)
+            encode(corpus, vocab, tmp_path / "tokens", slice_bytes=5_000, workers=1)
     assert len(list((tmp_path / "tokens").glob("part-*"))) > 5
-    calm = encode_corpus(corpus, vocab, tmp_path / "calm", slice_bytes=40_000, workers=1).folder
-    store = encode_corpus(corpus, vocab, tmp_path / "tokens", slice_bytes=40_000, workers=1).folder
+    calm = encode(corpus, vocab, tmp_path / "calm", slice_bytes=40_000, workers=1).folder
+    store = encode(corpus, vocab, tmp_path / "tokens", slice_bytes=40_000, workers=1).folder
     assert checksums(store) == checksums(calm)
     made = [make_shards(out=tmp_path / f"out-{x.name}", from_tokens=x, **SMALL).folder for x in (store, calm)]
     assert checksums(made[0]) == checksums(made[1])

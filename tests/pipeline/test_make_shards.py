@@ -22,14 +22,14 @@ from wpprep.errors import (
     TextDecodeError,
     VocabularyError,
 )
-from wpprep.pipeline.encode import encode_corpus
+from wpprep.pipeline.encode import encode
 from wpprep.pipeline.make_shards import make_shards
 from wpprep.pipeline.train_vocab import train_vocab
 from wpprep.shards.format import read_shard
 from wpprep.shards.loader import Loader
 from wpprep.shards.token_store import TokenStore
 from wpprep.storage.files import sha256_of
-from wpprep.storage.manifest import Shard, read_manifest, find_damage
+from wpprep.storage.manifest import Shard, find_damage, read_manifest
 
 SMALL = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3}
 
@@ -76,7 +76,7 @@ def test_ids_are_those_of_the_saved_tokenizer(sample_corpus, vocab, tmp_path):
     """Every document of the token store equals the library's encoding of its text."""
     from wpprep.corpus.readers import plan_slices, read_slice
 
-    summary = encode_corpus([sample_corpus / "wiki"], vocab, tmp_path / "tokens", workers=1)
+    summary = encode([sample_corpus / "wiki"], vocab, tmp_path / "tokens", workers=1)
     tokenizer = Tokenizer.from_file(str(vocab / "tokenizer.json"))
     tokenizer.encode_special_tokens = True
     slices = plan_slices([sample_corpus / "wiki"], CorpusOptions(), 10**9)
@@ -93,7 +93,7 @@ def test_byte_level_documents_are_their_own_encoding(sample_corpus, tmp_path):
 
     corpus = [sample_corpus / "wiki" / "wiki_00"]
     vocab = train_vocab(corpus, tmp_path / "vocab", algorithm="bbpe", vocab_size=600, workers=1).folder
-    summary = encode_corpus(corpus, vocab, tmp_path / "tokens", workers=1)
+    summary = encode(corpus, vocab, tmp_path / "tokens", workers=1)
     tokenizer = Tokenizer.from_file(str(vocab / "tokenizer.json"))
     documents = TokenStore.open(summary.folder).take(np.arange(11))
     texts = [

@@ -19,10 +19,10 @@ from wpprep.config import RunOptions
 from wpprep.errors import OptionError, OutputError, ShardError
 from wpprep.jobs.claims import Claims
 from wpprep.jobs.output import OutputFolder
-from wpprep.pipeline.extract import extract_corpus
+from wpprep.pipeline.extract import extract
 from wpprep.pipeline.make_shards import make_shards
 from wpprep.storage.files import Place
-from wpprep.storage.manifest import Manifest, verify
+from wpprep.storage.manifest import Manifest, find_damage
 from wpprep.storage.remote import put_remote
 
 _SHARDS: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 2, "shards": 5, "holdout": 0.2, "workers": 1}
@@ -147,10 +147,10 @@ def test_one_node_does_it_all_where_no_other_comes(sample_corpus, vocab, alone, 
 def test_extracted_text_is_shared_too(sample_corpus, tmp_path):
     """Two nodes at once write the files of clean text that one run writes, duplicates left out."""
     corpus, options = [sample_corpus / "wiki"], {"file_bytes": 8_000, "deduplicate": True, "workers": 1}
-    extract_corpus(corpus, tmp_path / "alone", **options)
+    extract(corpus, tmp_path / "alone", **options)
     script = (
-        "import sys; from wpprep.pipeline.extract import extract_corpus; "
-        f"extract_corpus([sys.argv[1]], sys.argv[2], node=sys.argv[3], **{options!r})"
+        "import sys; from wpprep.pipeline.extract import extract; "
+        f"extract([sys.argv[1]], sys.argv[2], node=sys.argv[3], **{options!r})"
     )
     command = [sys.executable, "-c", script, str(corpus[0]), str(tmp_path / "out")]
     runs = [subprocess.Popen([*command, node]) for node in ("1/2", "2/2")]
@@ -259,7 +259,7 @@ def test_tokens_begun_anew_at_the_end_are_removed(sample_corpus, vocab, alone, t
     monkeypatch.setattr(OutputFolder, "finish", disturbed)
     make_shards([sample_corpus / "wiki"], vocab, tmp_path / "out", node="1/2", slice_bytes=8_000, **_SHARDS)
     assert checksums(tmp_path / "out") == alone
-    assert verify(tmp_path / "out") == []
+    assert find_damage(tmp_path / "out") == []
     assert not (tmp_path / "out" / "tokens").exists()
 
 
@@ -293,7 +293,7 @@ def test_a_node_given_up_again_and_again(sample_corpus, vocab, alone, tmp_path):
             assert run.returncode == 0, errors
             assert all("finished elsewhere" in line for line in errors.splitlines())
         assert checksums(where[2]) == alone
-        assert verify(where[2]) == []
+        assert find_damage(where[2]) == []
 
 
 @pytest.mark.slow
@@ -339,4 +339,4 @@ def test_a_storm_over_three_nodes(sample_corpus, vocab, alone, tmp_path):
         assert [run.communicate() for run in runs.values()] == [(None, "")] * 3
         assert [run.returncode for run in runs.values()] == [0, 0, 0]
         assert checksums(out) == alone
-        assert verify(out) == []
+        assert find_damage(out) == []

@@ -14,7 +14,7 @@ from support.checksums import checksums
 
 from wpprep.pipeline.make_shards import make_shards
 from wpprep.storage import files
-from wpprep.storage.manifest import verify
+from wpprep.storage.manifest import find_damage
 
 OPTIONS: dict[str, Any] = {"max_seq_length": 64, "shards": 3, "dupe_factor": 2, "holdout": 0.1, "bins": "32,64"}
 RUN: dict[str, Any] = {"workers": 1, "slice_bytes": 30_000}
@@ -116,7 +116,7 @@ def test_power_loss_changes_no_byte(sample_corpus: Path, vocab: Path, tmp_path: 
     assert losses >= 3
     assert hurt >= 1
     assert checksums(out) == checksums(calm)
-    assert verify(out) == []
+    assert find_damage(out) == []
 
 
 def test_the_storm_finds_what_is_not_synced(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
@@ -126,4 +126,4 @@ def test_the_storm_finds_what_is_not_synced(sample_corpus: Path, vocab: Path, tm
     work = lambda: make_shards([sample_corpus / "wiki"], vocab, out, **options)  # noqa: E731
     assert run_until(10**9, out.with_suffix(".log"), out, work, sync=False)
     assert lose(out.with_suffix(".log"), out, random.Random(8)) > 10
-    assert verify(out)
+    assert find_damage(out)

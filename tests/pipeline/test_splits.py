@@ -19,7 +19,7 @@ from wpprep.shards.folder import ShardFolder
 from wpprep.shards.format import read_shard
 from wpprep.shards.split import split_documents
 from wpprep.shards.token_store import TokenStore
-from wpprep.storage.manifest import Shard, read_manifest, verify
+from wpprep.storage.manifest import Shard, find_damage, read_manifest
 
 OPTIONS = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3, "masking": "dynamic", "workers": 1}
 
@@ -68,12 +68,12 @@ def test_held_out_documents_are_in_no_training_row(sample_corpus: Path, vocab: P
 def test_a_holdout_is_a_shard_folder(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
     """It has a manifest and a vocabulary, one pass of its documents, and is verified with the rest."""
     out = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "out", holdout=0.2, **OPTIONS).folder
-    assert verify(out) == []
-    assert verify(out / "holdout") == []
+    assert find_damage(out) == []
+    assert find_damage(out / "holdout") == []
     assert read_manifest(out / "holdout").options["dupe_factor"] == 1
     assert len(ShardFolder(out / "holdout")) < len(ShardFolder(out)) / 6
     (out / "holdout" / "manifest.json").unlink()
-    assert any("holdout/manifest.json: missing" in problem for problem in verify(out))
+    assert any("holdout/manifest.json: missing" in problem for problem in find_damage(out))
 
 
 @pytest.mark.parametrize(("n", "share"), [(10, 0.1), (10, 0.9), (3, 0.01)])
@@ -90,7 +90,7 @@ def test_bins_hold_the_rows_of_their_lengths(sample_corpus: Path, vocab: Path, t
     corpus = [sample_corpus / "wiki"]
     plain = make_shards(corpus, vocab, tmp_path / "plain", **OPTIONS).folder
     out = make_shards(corpus, vocab, tmp_path / "out", bins="24,48,64", **OPTIONS).folder
-    assert verify(out) == []
+    assert find_damage(out) == []
 
     def rows(folder: Path) -> list[bytes]:
         return [
@@ -115,7 +115,7 @@ def test_damage_in_a_bin_is_named_once(sample_corpus: Path, vocab: Path, tmp_pat
     changed, missing = (out / "bin-64" / f"shard-0000{k}-of-00003.arrow" for k in (0, 1))
     changed.write_bytes(changed.read_bytes()[:-1] + b"?")
     missing.unlink()
-    assert sorted(line.split(": ")[0] for line in verify(out)) == [str(changed), str(missing)]
+    assert sorted(line.split(": ")[0] for line in find_damage(out)) == [str(changed), str(missing)]
 
 
 @pytest.mark.parametrize("workers", [2, 3])

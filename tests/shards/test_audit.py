@@ -19,7 +19,7 @@ from wpprep.pipeline.make_shards import make_shards
 from wpprep.records import InstanceBatch
 from wpprep.shards.audit import RULES, check_rows, find_faults
 from wpprep.shards.format import read_shard, write_shard
-from wpprep.storage.manifest import Shard, read_manifest, verify, write_manifest
+from wpprep.storage.manifest import Shard, find_damage, read_manifest, write_manifest
 
 CORPUS = synthetic(documents=40, sentences=10, words=6, seed=1)
 SMALL = {"max_seq_length": 64, "dupe_factor": 2, "shards": 2, "workers": 1}
@@ -98,7 +98,7 @@ def test_every_rule_is_checked() -> None:
 def test_folders_are_sound(sample_corpus: Path, vocab: Path, tmp_path: Path, options: dict[str, Any]) -> None:
     """Folders of each layout, masked or not, with holdout and bins, are found sound."""
     out = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "out", **(SMALL | options)).folder
-    assert verify(out) == []
+    assert find_damage(out) == []
     assert find_faults(out) == []
 
 
@@ -120,7 +120,7 @@ def test_a_wrong_row_is_named(shards: Path, tmp_path: Path) -> None:
     document = read_shard(folder / "shard-00001-of-00003.arrow").document.copy()
     document[[5, 9]] = 10**6
     path = rewrite(folder, 1, document=document)
-    assert verify(folder) == []
+    assert find_damage(folder) == []
     (fault,) = find_faults(folder)
     assert fault.startswith(f"{path}: row 5: document is not one of the corpus (2 rows of ")
 

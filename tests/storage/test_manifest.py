@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from wpprep.errors import MissingInputError, ShardError
-from wpprep.storage.manifest import File, Manifest, Shard, describe, read_manifest, verify, write_manifest
+from wpprep.storage.manifest import File, Manifest, Shard, describe, find_damage, read_manifest, write_manifest
 
 
 @pytest.fixture
@@ -108,8 +108,8 @@ def test_any_flipped_bit_of_a_manifest_is_found(folder: Path) -> None:
 
 def test_a_sound_folder_has_no_problems(folder: Path) -> None:
     """Nothing is found where nothing is wrong."""
-    assert verify(folder) == []
-    assert verify(folder, workers=1) == []
+    assert find_damage(folder) == []
+    assert find_damage(folder, workers=1) == []
 
 
 def test_verify_names_everything_wrong(folder: Path) -> None:
@@ -120,7 +120,7 @@ def test_verify_names_everything_wrong(folder: Path) -> None:
     (folder / "notes").mkdir()
     (folder / "notes" / "todo.txt").write_text("buy milk")
     (folder / ".shard-0.arrow.partial-7").write_text("")
-    problems = verify(folder)
+    problems = find_damage(folder)
     assert sorted(line.removeprefix(str(folder)).split(";")[0] for line in problems) == [
         "/.shard-0.arrow.partial-7: foreign: manifest.json does not name it",
         "/notes/todo.txt: foreign: manifest.json does not name it",
@@ -140,25 +140,25 @@ def test_verify_finds_any_flipped_bit(folder: Path) -> None:
         damaged = bytearray(whole)
         damaged[generator.randrange(len(whole))] ^= 1 << generator.randrange(8)
         path.write_bytes(damaged)
-        assert any(str(path) in problem for problem in verify(folder))
+        assert any(str(path) in problem for problem in find_damage(folder))
         path.write_bytes(whole)
-    assert verify(folder) == []
+    assert find_damage(folder) == []
 
 
 def test_verify_misses_a_folder_inside(folder: Path) -> None:
     """A finished folder inside, whose manifest is listed, cannot vanish or lose its manifest unseen."""
     (folder / "vocab" / "manifest.json").unlink()
-    assert verify(folder) == [
+    assert find_damage(folder) == [
         f"{folder}/vocab/manifest.json: missing",
         f"{folder}/vocab/vocab.txt: foreign: manifest.json does not name it",
     ]
     (folder / "vocab" / "vocab.txt").unlink()
-    assert verify(folder) == [f"{folder}/vocab/manifest.json: missing"]
+    assert find_damage(folder) == [f"{folder}/vocab/manifest.json: missing"]
 
 
 def test_verify_of_an_unfinished_folder_says_so(folder: Path) -> None:
     """A folder without a manifest is one problem, not an exception."""
     (folder / "manifest.json").unlink()
-    problems = verify(folder)
+    problems = find_damage(folder)
     assert len(problems) == 1
     assert "unfinished" in problems[0]

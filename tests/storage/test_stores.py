@@ -12,9 +12,9 @@ from wpprep.corpus.inputs import expand_inputs
 from wpprep.corpus.readers import detect
 from wpprep.errors import MissingInputError, OutputError
 from wpprep.jobs.upload import Mirror
-from wpprep.pipeline.extract import extract_corpus
+from wpprep.pipeline.extract import extract
 from wpprep.storage import remote
-from wpprep.storage.manifest import verify
+from wpprep.storage.manifest import find_damage
 from wpprep.storage.remote import list_remote, put_remote, read_remote, write_remote
 
 pytest.importorskip("requests", reason="webhdfs:// takes requests")
@@ -146,15 +146,15 @@ def test_text_is_read_from_a_store_and_written_to_it(store, sample_corpus, tmp_p
     assert expand_inputs([f"{store}/in"]) == [f"{store}/in/wiki/{name}" for name in names]
     assert expand_inputs([f"{store}/in/*/*_01"]) == [f"{store}/in/wiki/wiki_01"]
     assert detect(f"{store}/in/wiki/wiki_00") == "wikiextractor"
-    extract_corpus(f"{store}/in", f"{store}/text", workers=1)
-    extract_corpus(sample_corpus / "wiki", tmp_path / "text", workers=1)
+    extract(f"{store}/in", f"{store}/text", workers=1)
+    extract(sample_corpus / "wiki", tmp_path / "text", workers=1)
     local = {f"{store}/text/{path.name}": path.read_bytes() for path in (tmp_path / "text").iterdir()}
     assert {name: read_remote(name) for name in list_remote(f"{store}/text/")} == local
-    assert verify(f"{store}/text") == []
+    assert find_damage(f"{store}/text") == []
     with pytest.raises(OutputError, match=f"^{store}/text: holds .*min_chars 0 instead of 9"):
-        extract_corpus(f"{store}/in", f"{store}/text", workers=1, min_chars=9)
-    extract_corpus(f"{store}/in", f"{store}/text", workers=1, min_chars=9, overwrite=True)
-    assert verify(f"{store}/text") == []
+        extract(f"{store}/in", f"{store}/text", workers=1, min_chars=9)
+    extract(f"{store}/in", f"{store}/text", workers=1, min_chars=9, overwrite=True)
+    assert find_damage(f"{store}/text") == []
     with pytest.raises(MissingInputError, match="no such file"):
         expand_inputs([f"{store}/none.txt"])
 

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from wpprep.config.fields import check, check_choices, check_least, fill, option
+from wpprep.config.fields import OptionSet, check, check_least, fill, option
 
 FORMATS = (
     "auto", "lines", "prose", "wikiextractor", "wikiextractor-json", "jsonl", "parquet", "arrow", "wiki-dump"
@@ -20,7 +20,7 @@ COMPRESSIONS = ("none", "gzip", "zstd")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CorpusOptions:
+class CorpusOptions(OptionSet):
     """How text is read."""
 
     format: str = option("auto", "Format of the corpus files.", choices=FORMATS)
@@ -67,17 +67,15 @@ class CorpusOptions:
     )
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        super().__post_init__()
         check(bool(self.language), "language is empty, expected a code such as en")
         check(bool(self.text_field), "text_field is empty, expected a name such as text")
         _check_encoding(self.encoding)
         check_least(self, "min_chars", 0)
         check_least(self, "min_sentences", 0)
         check(0 < self.sample <= 1, f"sample is {self.sample}, expected above 0 and at most 1")
-        if self.rows_per_document is not None:
-            check_least(self, "rows_per_document", 1)
-        if self.max_documents is not None:
-            check_least(self, "max_documents", 1)
+        check_least(self, "rows_per_document", 1)
+        check_least(self, "max_documents", 1)
         _check_mix(self)
         check(
             re.fullmatch(r"all|\d+(\s*,\s*\d+)*", self.namespaces) is not None,
@@ -98,11 +96,11 @@ class CorpusOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExtractOptions:
+class ExtractOptions(OptionSet):
     """How clean text is written."""
 
     to: str = option("jsonl", "Format of the files.", choices=TEXT_FORMATS)
-    compress: str | None = option(
+    compress: str = option(
         None,
         "Compression of the files, of Parquet inside them. [default: none; of parquet zstd]",
         choices=COMPRESSIONS,
@@ -110,7 +108,7 @@ class ExtractOptions:
     file_bytes: int = option(64_000_000, "Text read for each file, in bytes, roughly.")
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        super().__post_init__()
         fill(self, "compress", "zstd" if self.to == "parquet" else "none")
         check_least(self, "file_bytes", 1)
 

@@ -4,33 +4,84 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+import numbers
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from wpprep.errors import OptionError
 
-Options = TypeVar("Options")
+Options = TypeVar("Options", bound="OptionSet")
 
 
 def option(default: Any, help: str, *, choices: Sequence[str] = (), flags: str = "") -> Any:
-    """A dataclass field that carries what the command line needs to offer it."""
+    """Return a dataclass field with the metadata that the command line needs to offer it.
+
+    A field whose default is None and whose type is not optional is filled in when the options are built.
+    """
     metadata = {"help": help, "choices": tuple(choices), "flags": flags}
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def as_dict(options: Any) -> dict[str, Any]:
-    """The options as plain values, in the order of their fields, for a manifest."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OptionSet:
+    """Base of the option classes: values of a wrong type or choice are refused when an instance is built."""
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not None or field.default is not None:
+                object.__setattr__(self, field.name, _typed(field.name, value, hints[field.name]))
+        check_choices(self)
+
+
+def _typed(name: str, value: Any, hint: Any) -> Any:
+    """Return the value as its annotated type.
+
+    Raises:
+        OptionError: it is of another type.
+    """
+    if get_origin(hint) is tuple:
+        values = (value,) if isinstance(value, str | int) else value
+        is_right = isinstance(values, Sequence) and all(isinstance(part, str | int) for part in values)
+        check(is_right, f"{name} is {value!r}, expected texts")
+        return tuple(map(str, values))
+    kind = next(kind for kind in (*get_args(hint), hint) if kind in _KINDS)
+    expected, is_of_kind, convert = _KINDS[kind]
+    check(is_of_kind(value), f"{name} is {value!r}, expected {expected}")
+    return convert(value)
+
+
+_KINDS: dict[Any, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
+    bool: ("True or False", lambda value: isinstance(value, bool), bool),
+    int: (
+        "a whole number",
+        lambda value: isinstance(value, numbers.Integral) and not isinstance(value, bool),
+        int,
+    ),
+    float: ("a number", lambda value: isinstance(value, numbers.Real) and not isinstance(value, bool), float),
+    str: ("text", lambda value: isinstance(value, str | os.PathLike), os.fspath),
+}
+
+
+def as_dict(options: OptionSet) -> dict[str, Any]:
+    """Return the options as plain values, in the order of their fields, for a manifest."""
     return dataclasses.asdict(options)
 
 
-def build(kind: type[Options], values: Mapping[str, Any]) -> Options:
-    """Options of one kind from the values among ``values`` that it knows; None means the default."""
-    names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    return kind(**{name: value for name, value in values.items() if name in names and value is not None})
+def build(kind: type[Options], values: Mapping[str, object]) -> Options:
+    """Return options of one kind from those of ``values`` that are among its fields.
+
+    Raises:
+        OptionError: a value is of the wrong type or out of range.
+    """
+    names = {field.name for field in dataclasses.fields(kind)}
+    return kind(**{name: value for name, value in values.items() if name in names})
 
 
-def refuse_unknown(values: Mapping[str, Any], *kinds: type) -> None:
-    """Raise OptionError for a name that none of the kinds of options has."""
+def refuse_unknown(values: Mapping[str, object], *kinds: type[OptionSet]) -> None:
+    """Raise OptionError if a name is no field of any of these kinds of options."""
     known = [field.name for kind in kinds for field in dataclasses.fields(kind)]
     for name in values:
         if name not in known:
@@ -39,26 +90,33 @@ def refuse_unknown(values: Mapping[str, Any], *kinds: type) -> None:
             raise OptionError(f"there is no option {name}{hint}")
 
 
-def fill(options: Any, name: str, value: Any) -> None:
+def fill(options: OptionSet, name: str, value: Any) -> None:
+    """Set a field that is None."""
     if getattr(options, name) is None:
         object.__setattr__(options, name, value)
 
 
 def check(condition: bool, message: str) -> None:
+    """Raise OptionError with this message unless the condition holds."""
     if not condition:
         raise OptionError(message)
 
 
-def check_least(options: Any, name: str, least: int) -> None:
+def check_least(options: OptionSet, name: str, least: int) -> None:
+    """Raise OptionError if a field is below ``least``; None passes."""
     value = getattr(options, name)
+    if value is None:
+        return
     check(value >= least, f"{name} is {value}, expected at least {least}")
 
 
 def check_seed(seed: int) -> None:
+    """Raise OptionError if a seed does not fit 63 bits."""
     check(0 <= seed < 2**63, f"seed is {seed}, expected 0 or more and below 2**63")
 
 
-def check_choices(options: Any) -> None:
+def check_choices(options: OptionSet) -> None:
+    """Raise OptionError if a field that has choices holds none of them; None passes."""
     for field in dataclasses.fields(options):
         choices, value = field.metadata["choices"], getattr(options, field.name)
         if choices and value is not None and value not in choices:

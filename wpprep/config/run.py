@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from wpprep.config.fields import check, check_choices, check_least, fill, option
+from wpprep.config.fields import OptionSet, check, check_least, fill, option
 from wpprep.errors import OptionError
 
 ENGINES = ("serial", "local", "dask")
@@ -15,11 +15,11 @@ LEAST_PROCESS_BYTES = 250_000_000  # of its own, of which Python, Numba and the 
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineOptions:
+class EngineOptions(OptionSet):
     """Who works."""
 
-    workers: int | None = option(None, "Processes that share the work. [default: the usable CPUs]")
-    engine: str | None = option(
+    workers: int = option(None, "Processes that share the work. [default: the usable CPUs]")
+    engine: str = option(
         None,
         "Who works: this process, processes of this machine, or a Dask cluster. [default: local; dask with "
         "a scheduler]",
@@ -31,7 +31,7 @@ class EngineOptions:
     def __post_init__(self) -> None:
         fill(self, "workers", usable_cpus())
         fill(self, "engine", "dask" if self.scheduler or self.scheduler_file else "local")
-        check_choices(self)
+        super().__post_init__()
         check_least(self, "workers", 1)
         has_address = bool(self.scheduler) + bool(self.scheduler_file)
         check(
@@ -88,7 +88,9 @@ class CountRunOptions(RunOptions):
     )
 
     def __post_init__(self) -> None:
-        if self.workers is None and self.memory is not None:
+        OptionSet.__post_init__(self)  # before a value is used
+        given: int | None = self.workers
+        if given is None and self.memory is not None:
             fitting = self.memory_bytes // LEAST_PROCESS_BYTES - 1  # besides the one that hands out the work
             object.__setattr__(self, "workers", max(1, min(usable_cpus(), fitting)))
         super().__post_init__()
@@ -102,8 +104,7 @@ class CountRunOptions(RunOptions):
     @property
     def processes(self) -> int:
         """Processes that count: workers, and the one that hands out the work if there are several."""
-        workers = int(self.workers or 1)
-        return workers + 1 if workers > 1 else 1
+        return self.workers + 1 if self.workers > 1 else 1
 
     @property
     def memory_bytes(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-from wpprep.config.fields import check, check_choices, check_least, check_seed, fill, option
+from wpprep.config.fields import OptionSet, check, check_least, check_seed, fill, option
 from wpprep.errors import OptionError
 
 MASKINGS = ("static", "dynamic")
@@ -15,7 +15,7 @@ LAYOUTS = ("compact", "dense")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShardOptions:
+class ShardOptions(OptionSet):
     """What instances are made. The names are those of BERT's create_pretraining_data.py where it has one."""
 
     max_seq_length: int = option(512, "Longest instance in tokens, [CLS] and [SEP] included.")
@@ -28,7 +28,7 @@ class ShardOptions:
     masking: str = option("static", "Mask now, or leave it to the loader.", choices=MASKINGS)
     mask_policy: str = option("token", "Mask tokens, whole words, or spans of words.", choices=MASK_POLICIES)
     masked_lm_prob: float = option(0.15, "Share of an instance's tokens that is predicted.")
-    max_predictions_per_seq: int | None = option(
+    max_predictions_per_seq: int = option(
         None, "Most predictions an instance. [default: max_seq_length * masked_lm_prob]"
     )
     mask_share: float = option(0.8, "Share of the predicted tokens that is replaced by [MASK].")
@@ -46,7 +46,7 @@ class ShardOptions:
     seed: int = option(12345, "Seed of every random draw.")
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        super().__post_init__()
         check_least(self, "max_seq_length", 8)
         check(self.max_seq_length <= 65535, f"max_seq_length is {self.max_seq_length}, expected at most 65535")
         check_least(self, "dupe_factor", 1)
@@ -57,8 +57,7 @@ class ShardOptions:
         check(together <= 1.0 + 1e-12, f"mask_share + random_share is {together}, expected at most 1")
         fill(self, "max_predictions_per_seq", max(1, round(self.max_seq_length * self.masked_lm_prob)))
         check_least(self, "max_predictions_per_seq", 1)
-        if self.shards is not None:
-            check_least(self, "shards", 1)
+        check_least(self, "shards", 1)
         check_least(self, "shard_bytes", 1)
         check(0.0 <= self.holdout < 1.0, f"holdout is {self.holdout}, expected 0 or more and below 1")
         _check_bins(self)

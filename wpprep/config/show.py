@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
-from wpprep.config.fields import check, check_choices, check_least, fill, option
+from wpprep.config.fields import OptionSet, check, check_least, fill, option
 
 PIECE_ORDERS = ("id", "longest", "rarest", "commonest")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShowOptions:
+class ShowOptions(OptionSet):
     """What is to be looked at. At most one of row, document, search, vocab and compare."""
 
-    rows: int | None = option(None, "How many to show. [default: 3 instances, 40 pieces of a vocabulary]")
+    rows: int = option(None, "How many to show. [default: 3 instances, 40 pieces of a vocabulary]")
     start: int = option(0, "The first of them.")
     row: tuple[str, ...] = option(
         (),
@@ -32,10 +31,7 @@ class ShowOptions:
     compare: str | None = option(None, "Another shard folder: what is different in it.")
 
     def __post_init__(self) -> None:
-        check_choices(self)
-        given: Any = self.row
-        rows = (given,) if isinstance(given, (str, int)) else given
-        object.__setattr__(self, "row", tuple(str(row) for row in rows))
+        super().__post_init__()
         if self.prefix is not None or self.length is not None or self.order != "id":
             object.__setattr__(self, "vocab", True)
         fill(self, "rows", 40 if self.vocab else 3)

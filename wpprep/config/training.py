@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from wpprep.config.fields import check, check_choices, check_least, check_seed, fill, option
+from wpprep.config.fields import OptionSet, check, check_least, check_seed, fill, option
 
 SIZES = ("tiny", "mini", "small", "medium", "base", "large")
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -17,7 +17,7 @@ LABELLED_FORMATS = ("auto", "tsv", "jsonl", "conll", "squad")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainOptions:
+class TrainOptions(OptionSet):
     """How a BERT is pretrained. The defaults are those of the paper (Devlin et al., 2019)."""
 
     size: str = option(
@@ -43,7 +43,7 @@ class TrainOptions:
     weights: str | None = option(None, "Of several shard folders, how much comes from each, such as 3,1.")
     bins: int = option(1, "Batches whose rows are sorted by length together, so that less is padded.")
     learning_rate: float = option(1e-4, "Highest learning rate, reached at the end of the warm-up.")
-    warmup_steps: int | None = option(
+    warmup_steps: int = option(
         None, "Steps of linear warm-up; then linear decay to 0. [default: a tenth of the steps, at most 10,000]"
     )
     weight_decay: float = option(0.01, "Weight decay of AdamW; biases and norms have none.")
@@ -55,7 +55,7 @@ class TrainOptions:
         None,
         "Instances held out, by whole documents; 0 for none. [default: a twentieth, at most about 2,000]",
     )
-    eval_steps: int | None = option(
+    eval_steps: int = option(
         None, "Steps between evaluations on the held-out instances. [default: a tenth of the steps]"
     )
     log_steps: int = option(100, "Steps between progress lines.")
@@ -71,12 +71,11 @@ class TrainOptions:
     overwrite: bool = option(False, "Replace what the output folder holds.", flags="--overwrite/--no-overwrite")
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        super().__post_init__()
         for name in ("steps", "batch_size", "grad_accumulation", "bins", "log_steps", "keep_checkpoints"):
             check_least(self, name, 1)
         for name in ("layers", "hidden", "heads"):
-            if getattr(self, name) is not None:
-                check_least(self, name, 1)
+            check_least(self, name, 1)
         if self.phase is not None:
             check(0 < self.phase < 1, f"phase is {self.phase}, expected between 0 and 1")
             check(self.weights is None, "weights do not go with phase")
@@ -85,8 +84,7 @@ class TrainOptions:
         check_least(self, "warmup_steps", 0)
         check_least(self, "eval_steps", 1)
         check_least(self, "save_steps", 0)
-        if self.eval_rows is not None:
-            check_least(self, "eval_rows", 0)
+        check_least(self, "eval_rows", 0)
         for name in ("learning_rate", "grad_clip"):
             value = getattr(self, name)
             check(value > 0, f"{name} is {value}, expected above 0")
@@ -96,7 +94,7 @@ class TrainOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelledOptions:
+class LabelledOptions(OptionSet):
     """How labelled examples are read. Each field has usual names, which are looked for in turn."""
 
     format: str = option("auto", "Format of the files; auto looks at the content.", choices=LABELLED_FORMATS)
@@ -117,13 +115,13 @@ class LabelledOptions:
     )
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        super().__post_init__()
         for name in ("text_field", "second_field", "label_field", "id_field"):
             check(getattr(self, name) != "", f"{name} is empty, expected a name such as text")
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinetuneOptions:
+class FinetuneOptions(OptionSet):
     """How a model is fine-tuned. The defaults are those of the paper (Devlin et al., 2019)."""
 
     task: str = option("classify", "What the model shall learn.", choices=USES)
@@ -158,12 +156,11 @@ class FinetuneOptions:
     overwrite: bool = option(False, "Replace what the output folder holds.", flags="--overwrite/--no-overwrite")
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        super().__post_init__()
         for name in ("epochs", "batch_size", "bins", "seeds", "patience", "max_answer_tokens"):
             check_least(self, name, 1)
         for name, least in (("eval_steps", 1), ("train_examples", 2), ("max_seq_length", 8), ("stride", 0)):
-            if getattr(self, name) is not None:
-                check_least(self, name, least)
+            check_least(self, name, least)
         for name in ("learning_rate", "grad_clip"):
             check(getattr(self, name) > 0, f"{name} is {getattr(self, name)}, expected above 0")
         check(self.weight_decay >= 0, f"weight_decay is {self.weight_decay}, expected 0 or more")
@@ -174,7 +171,7 @@ class FinetuneOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EmbedOptions:
+class EmbedOptions(OptionSet):
     """Which vectors of a model are taken."""
 
     pooling: str = option(
@@ -189,10 +186,9 @@ class EmbedOptions:
     batch_size: int = option(32, "Texts that are forwarded together.")
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        super().__post_init__()
         check_least(self, "batch_size", 1)
-        if self.max_seq_length is not None:
-            check_least(self, "max_seq_length", 3)
+        check_least(self, "max_seq_length", 3)
         check(
             re.fullmatch(r"last|all|-?\d+(,-?\d+)*", self.layers) is not None,
             f"layers is {self.layers!r}, expected last, all, or numbers such as 0,-1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from wpprep.config.fields import check, check_choices, check_least, check_seed, fill, option
+from wpprep.config.fields import OptionSet, check, check_least, check_seed, fill, option
 
 ALGORITHMS = ("wordpiece", "bpe", "bbpe")
 SCORES = ("likelihood", "frequency", "ratio")
@@ -25,13 +25,13 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class CountOptions:
+class CountOptions(OptionSet):
     """What is counted: all that the counts of a corpus depend on beside its text."""
 
     algorithm: str = option(
         "wordpiece", "Kind of subword vocabulary (wordpiece and bpe share their counts).", choices=ALGORITHMS
     )
-    cjk: bool | None = option(
+    cjk: bool = option(
         None, "Let every CJK ideograph be a word of its own. [default: cjk]", flags="--cjk/--no-cjk"
     )
     holdout: float = option(
@@ -41,7 +41,7 @@ class CountOptions:
     seed: int = option(12345, "Seed of the choice of held-out documents.")
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        super().__post_init__()
         fill(self, "cjk", True)
         check(0.0 <= self.holdout < 1.0, f"holdout is {self.holdout}, expected 0 or more and below 1")
         check_seed(self.seed)
@@ -51,7 +51,7 @@ class CountOptions:
 class VocabOptions(CountOptions):
     """What vocabulary is learned. Fields left at None are filled in by what the algorithm usually takes."""
 
-    score: str | None = option(
+    score: str = option(
         None, "What a merge is chosen by. [default: likelihood for wordpiece, else frequency]", choices=SCORES
     )
     vocab_size: int = option(30522, "Entries in the vocabulary, special tokens included.")
@@ -59,7 +59,7 @@ class VocabOptions(CountOptions):
     min_pair_count: int = option(10, "Least count of a pair for the score ratio, which favours rare pairs.")
     min_word_count: int = option(1, "Words counted less often are left out.")
     min_char_count: int = option(3, "Characters counted less often become [UNK].")
-    limit_alphabet: int | None = option(None, "Most characters kept. [default: half the vocabulary]")
+    limit_alphabet: int = option(None, "Most characters kept. [default: half the vocabulary]")
     initial_alphabet: str = option("", "Characters kept however rare they are, written one after another.")
     special_tokens: tuple[str, ...] = option(
         (), "One more special token; may be given several times. [default: none]", flags="--special-token"
@@ -72,17 +72,17 @@ class VocabOptions(CountOptions):
     preset: str | None = option(
         None, "What is done to text, as a model or a language wants it.", choices=tuple(PRESETS)
     )
-    lowercase: bool | None = option(
+    lowercase: bool = option(
         None,
         "Lowercase the text, accents kept. [default: lowercase for wordpiece and bpe, cased for bbpe]",
         flags="--lowercase/--cased",
     )
-    strip_accents: bool | None = option(
+    strip_accents: bool = option(
         None,
         "Remove accents (and Hangul vowels, and dakuten). [default: keep-accents]",
         flags="--strip-accents/--keep-accents",
     )
-    unicode: str | None = option(
+    unicode: str = option(
         None, "Unicode normal form. [default: nfc for wordpiece and bpe, none for bbpe]", choices=UNICODE_FORMS
     )
     keep_unused: bool = option(
@@ -92,6 +92,7 @@ class VocabOptions(CountOptions):
     )
 
     def __post_init__(self) -> None:
+        OptionSet.__post_init__(self)  # before a value is used
         for name, value in PRESETS.get(self.preset or "", {}).items():
             fill(self, name, value)
         super().__post_init__()
@@ -115,9 +116,7 @@ class VocabOptions(CountOptions):
 
 
 def _check_special_tokens(options: VocabOptions) -> None:
-    given: Any = options.special_tokens
-    tokens = (given,) if isinstance(given, str) else tuple(given)
-    object.__setattr__(options, "special_tokens", tokens)
+    tokens = options.special_tokens
     for i, token in enumerate(tokens):
         check(bool(token.strip()), "special_tokens holds an empty entry, expected a spelling such as [E1]")
         check(

@@ -1,24 +1,27 @@
-"""The survey: filters that must know the whole corpus before one document can be used.
+"""Filters over the whole corpus: exact duplicates, proportions of named corpora, a maximum number of documents.
 
-    --deduplicate                  of documents with the same text, the first in corpus order is used
-    --mix wiki=0.75,books=0.25     then of each named corpus as much text as its share of the whole allows
-    --max-documents 1000           then so many of all that are left
+    --deduplicate                  use only the first, in corpus order, of documents with the same text
+    --mix wiki=0.75,books=0.25     then use of each named corpus as much text as these proportions allow
+    --max-documents 1000           then use at most this many of the remaining documents
 
-Every task of the corpus is read once (`SurveySlices`), and leaves a table with a row for each document that
-passes by itself, sorted by the hash of its text:
+First, a survey reads every task of the corpus once (`SurveySlices`) and writes a table per task, with a row for
+each document that passes the filters of `wpprep.corpus.filters`, sorted by the hash of its text:
 
     text_high, text_low   uint64   128 bits of BLAKE2b of the text
-    place                 uint64   64 bits of the id's hash, which decides what is in a sample
-    row                   uint32   its number in the task; of equal texts only the first has a row here
-    bytes                 uint32   size of its text
+    place                 uint64   64-bit hash of the id, from which random draws are derived
+    row                   uint32   index of the document in its task; with --deduplicate, of equal texts
+                                   only the first has a row
+    bytes                 uint32   size of the text in UTF-8
 
-Then `choose` writes a byte for each document, 1 where it is used, into one file that the tasks read later.
-Memory does not grow with the corpus: duplicates are looked for in one range of hashes after another (sorted
-tables give a range by bisection), and a share of a corpus by a histogram of draws and one of its bins.
+Then `choose` writes one byte per document, 1 where it is used, to one file that later stages read. Memory does
+not grow with the corpus: duplicates are found in one range of hashes after another (bisection finds a range in
+a sorted table), and a cut-off is found with a histogram of the draws, then by sorting a single bin of it.
 
-What is surplus goes by a draw keyed by the id: neither order nor slices nor workers matter, a
-smaller number is part of a larger one, and the draws of the two filters are independent, so that
-``--max-documents`` does not undo ``--mix``. What this module does not do: find texts that are nearly the same.
+Surplus documents are dropped by a random draw keyed by the document id: the result does not depend on order,
+slices or workers, a smaller selection is a subset of a larger one, and the draws of the two filters are
+independent, so that ``--max-documents`` keeps the proportions of ``--mix``.
+
+This module does not find near-duplicates.
 """
 
 from __future__ import annotations
@@ -38,26 +41,38 @@ import pyarrow as pa
 
 from wpprep import rng
 from wpprep.config import CorpusOptions
-from wpprep.corpus.filters import Tally, place_of, used_documents
+from wpprep.corpus.filters import Dropped, MixFacts, Tally, place_of, used_documents
 from wpprep.errors import CorpusError
+from wpprep.jobs.plans import Receipt, entry_of
 from wpprep.records import Ints, Slice
 from wpprep.storage.files import atomic_write
 from wpprep.storage.manifest import describe_rows
 
-_MOST_AT_ONCE = 1 << 22  # rows in a range of hashes: about 150 MB
-_BINS = 16  # bits of a draw that its histogram tells apart
+_MOST_AT_ONCE = 1 << 22  # maximum number of rows in a range of hashes: about 150 MB
+_BINS = 16  # log2 of the number of histogram bins: the leading bits of a draw
 
 Flags = npt.NDArray[np.bool_]
-Columns = dict[str, npt.NDArray[Any]]
+Hashes = npt.NDArray[np.uint64]
+
+
+class Table(NamedTuple):
+    """The columns of a task's table, one row per document, as in the module docstring."""
+
+    text_high: Hashes
+    text_low: Hashes
+    place: Hashes
+    row: npt.NDArray[np.uint32]
+    bytes: npt.NDArray[np.uint32]
 
 
 class Part(NamedTuple):
     """The table of one task.
 
     Attributes:
-        corpus: the name of the corpus its documents are of, or nothing.
-        first: how many documents the tasks before it have.
-        documents: how many documents it has, duplicates included.
+        path: file of the table.
+        corpus: name of the corpus that the task belongs to; empty without ``--mix``.
+        first: number of documents in the tasks before it.
+        documents: number of documents in the task, duplicates included.
     """
 
     path: Path
@@ -68,13 +83,22 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class SurveySlices:
-    """Writes the table of one task."""
+    """The work of one survey task: read its slices and write its table.
+
+    Attributes:
+        text: options of the corpus.
+        folder: existing folder for the tables.
+    """
 
     text: CorpusOptions
     folder: Path
 
-    def __call__(self, task: tuple[str, list[Slice]]) -> dict[str, Any]:
-        """Write the table; returns its entry, what was dropped, and how many documents each slice has."""
+    def __call__(self, task: tuple[str, list[Slice]]) -> Receipt:
+        """Write the table of a task, given as its file name and slices, and return its receipt.
+
+        The receipt has the keys ``shard`` (manifest entry of the table), ``ends`` (number of documents up to
+        the end of each slice) and ``tally`` (values of a `Tally`).
+        """
         name, slices = task
         tally, hashes, places, sizes = Tally(), bytearray(), array("Q"), array("L")
         ends = []
@@ -85,19 +109,24 @@ class SurveySlices:
                 places.append(place_of(document.id))
                 sizes.append(len(text))
             ends.append(len(places))
-        columns = _sorted_columns(bytes(hashes), places, sizes, self.text.deduplicate)
-        _write(self.folder / name, columns)
-        entry = asdict(describe_rows(self.folder / name, len(columns["row"])))
-        return {"shard": entry, "ends": ends, "text_bytes": sum(sizes), "tally": asdict(tally)}
+        table = _sorted_table(bytes(hashes), places, sizes, self.text.deduplicate)
+        _write(self.folder / name, table)
+        entry = entry_of(describe_rows(self.folder / name, len(table.row)))
+        return {"shard": entry, "ends": ends, "tally": asdict(tally)}
 
 
-def choose(file: Path, parts: Sequence[Part], options: CorpusOptions) -> dict[str, Any]:
-    """Write which documents are used, a byte each in corpus order; returns the figures for the manifest.
+def choose(file: Path, parts: Sequence[Part], options: CorpusOptions) -> Dropped:
+    """Decide which documents are used, and return the counts of dropped documents for the manifest.
+
+    Args:
+        file: output file, one byte per document in corpus order: 1 if it is used, else 0.
+        parts: tables of all tasks in corpus order, with at least one document.
+        options: options of the corpus.
 
     Raises:
-        CorpusError: a corpus that the mix names has no documents.
+        CorpusError: a corpus named by the mix has no text.
     """
-    facts: dict[str, Any] = {}
+    facts: Dropped = {}
     total = parts[-1].first + parts[-1].documents
     with atomic_write(file) as out:
         kept: Any = np.memmap(out, np.bool_, "r+", shape=(total,))
@@ -116,45 +145,39 @@ def choose(file: Path, parts: Sequence[Part], options: CorpusOptions) -> dict[st
     return facts
 
 
-def _sorted_columns(hashes: bytes, places: array[int], sizes: array[int], unique: bool) -> Columns:
+def _sorted_table(hashes: bytes, places: array[int], sizes: array[int], unique: bool) -> Table:
     halves = np.frombuffer(hashes, ">u8").astype(np.uint64).reshape(-1, 2)
     high, low = halves[:, 0], halves[:, 1]
-    order = np.lexsort((low, high))  # stable: of equal texts the first comes first
+    order = np.lexsort((low, high))  # stable: equal texts stay in corpus order
     if unique:
         order = order[_is_first(high[order], low[order])]
     row = order.astype(np.uint32)
     place, size = np.array(places, np.uint64), np.array(sizes, np.uint32)
-    return {
-        "text_high": high[order],
-        "text_low": low[order],
-        "place": place[order],
-        "row": row,
-        "bytes": size[order],
-    }
+    return Table(high[order], low[order], place[order], row, size[order])
 
 
-def _is_first(high: npt.NDArray[np.uint64], low: npt.NDArray[np.uint64]) -> Flags:
-    """Where, in sorted hashes, a new one begins."""
+def _is_first(high: Hashes, low: Hashes) -> Flags:
+    """Return, for each of the sorted hashes, whether it differs from the one before it."""
     first = np.ones(len(high), np.bool_)
     first[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
     return first
 
 
-def _write(path: Path, columns: Columns) -> None:
-    table = pa.table(columns)
+def _write(path: Path, columns: Table) -> None:
+    table = pa.table(columns._asdict())
     with atomic_write(path) as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table)
 
 
-def _columns(part: Part) -> Columns:
-    """The columns of a table, mapped into memory for as long as they are used."""
+def _read(part: Part) -> Table:
+    """Return a table whose columns are mapped into memory while they are referenced."""
     with pa.memory_map(str(part.path)) as source:
         table = pa.ipc.open_file(source).read_all().combine_chunks()
-    return {name: table[name].to_numpy() for name in table.column_names}
+    return Table(*(table[name].to_numpy() for name in Table._fields))
 
 
 def _keep_first(parts: Sequence[Part], kept: Flags) -> None:
-    """Mark the first document of each text."""
+    """Mark the first document with each text, one range of hashes at a time."""
     rows = sum(part.documents for part in parts)
     ranges = 1 << max(0, math.ceil(math.log2(max(1, rows) / _MOST_AT_ONCE)))
     width = 2**64 // ranges
@@ -165,24 +188,28 @@ def _keep_first(parts: Sequence[Part], kept: Flags) -> None:
         kept[document[order][_is_first(high[order], low[order])]] = True
 
 
-def _within(part: Part, least: int, most: int) -> tuple[Any, Any, Ints]:
-    """Hashes from ``least`` to ``most`` in a table, and the number of each one's document in the corpus."""
-    columns = _columns(part)
-    high = columns["text_high"]
+def _within(part: Part, least: int, most: int) -> tuple[Hashes, Hashes, Ints]:
+    """Return the two halves of the hashes from ``least`` to ``most``, and their documents' corpus indices."""
+    table = _read(part)
+    high = table.text_high
     start, stop = np.searchsorted(high, np.uint64(least)), np.searchsorted(high, np.uint64(most), "right")
-    document = part.first + columns["row"][start:stop].astype(np.int64)
-    return high[start:stop].copy(), columns["text_low"][start:stop].copy(), document
+    document = part.first + table.row[start:stop].astype(np.int64)
+    return high[start:stop].copy(), table.text_low[start:stop].copy(), document
 
 
-def _mix(parts: Sequence[Part], kept: Flags, shares: dict[str, Fraction]) -> dict[str, Any]:
-    """Reduce every corpus to its share of the most text that the shares allow."""
+def _mix(parts: Sequence[Part], kept: Flags, shares: dict[str, Fraction]) -> dict[str, MixFacts]:
+    """Reduce every corpus to its share of the largest total that all corpora can fill.
+
+    The total is min(bytes / share) over the corpora: 600 bytes of wiki at 3/4 and 100 bytes of books at 1/4
+    allow min(800, 400) = 400 bytes, 300 of wiki and 100 of books.
+    """
     of_corpus = {name: [part for part in parts if part.corpus == name] for name in shares}
     sizes = {name: _size(of_corpus[name], kept) for name in shares}
     for name, (_, text_bytes) in sizes.items():
         if not text_bytes:
-            raise CorpusError(f"mix: the corpus {name} is empty: no document with any text in it")
+            raise CorpusError(f"mix: the corpus {name} is empty: none of its documents contains text")
     whole = min(sizes[name][1] / share for name, share in shares.items())
-    facts = {}
+    facts: dict[str, MixFacts] = {}
     for name, share in shares.items():
         _thin(of_corpus[name], kept, math.floor(whole * share), "bytes", rng.MIXING)
         (documents, text_bytes), (used, used_bytes) = sizes[name], _size(of_corpus[name], kept)
@@ -196,18 +223,22 @@ def _mix(parts: Sequence[Part], kept: Flags, shares: dict[str, Fraction]) -> dic
 
 
 def _size(parts: Sequence[Part], kept: Flags) -> tuple[int, int]:
-    """Documents and bytes of text that are kept."""
+    """Return the number of documents that are kept, and of bytes of their text."""
     used = [(len(size), int(size.sum())) for _, size, _ in _draws(parts, kept, "bytes", rng.MIXING)]
     return sum(n for n, _ in used), sum(size for _, size in used)
 
 
 def _thin(parts: Sequence[Part], kept: Flags, most: int, measure: str, purpose: int) -> None:
-    """Keep the documents of the lowest draws, as many as go into ``most`` documents or bytes."""
+    """Keep the documents with the lowest draws whose total size is at most ``most``; unmark the others.
+
+    The unit of ``most`` is ``measure``: ``documents`` or ``bytes``. A first pass counts sizes in bins of the
+    draws to find the bin that contains the cut-off; a second pass drops all later bins and sorts this one.
+    """
     bins = np.zeros(1 << _BINS, np.int64)
     for draw, size, _ in _draws(parts, kept, measure, purpose):
         np.add.at(bins, _bin_of(draw), size)
     before = np.cumsum(bins) - bins
-    last = int(np.searchsorted(np.cumsum(bins), most, "right"))  # the first bin that does not go in whole
+    last = int(np.searchsorted(np.cumsum(bins), most, "right"))  # the first bin that exceeds ``most``
     if last == len(bins):
         return
     edge = []
@@ -217,22 +248,22 @@ def _thin(parts: Sequence[Part], kept: Flags, most: int, measure: str, purpose: 
         edge.append((draw[bin_ == last], size[bin_ == last], document[bin_ == last]))
     draw, size, document = (np.concatenate(columns) for columns in zip(*edge, strict=True))
     order = np.lexsort((document, draw))
-    goes = int(before[last]) + np.cumsum(size[order]) > most
-    kept[document[order][goes]] = False
+    is_beyond = int(before[last]) + np.cumsum(size[order]) > most
+    kept[document[order][is_beyond]] = False
 
 
-def _bin_of(draw: npt.NDArray[np.uint64]) -> Ints:
+def _bin_of(draw: Hashes) -> Ints:
     return (draw >> np.uint64(64 - _BINS)).astype(np.int64)
 
 
 def _draws(
     parts: Sequence[Part], kept: Flags, measure: str, purpose: int
-) -> Iterator[tuple[npt.NDArray[np.uint64], Ints, Ints]]:
-    """Draw, size (in bytes, or 1) and number of the documents kept so far, task by task."""
+) -> Iterator[tuple[Hashes, Ints, Ints]]:
+    """Yield per task the draw, size (in bytes, or 1) and corpus index of the documents kept so far."""
     for part in parts:
-        columns = _columns(part)
-        document = part.first + columns["row"].astype(np.int64)
+        table = _read(part)
+        document = part.first + table.row.astype(np.int64)
         here = kept[document]
-        draw = rng.keys(0, purpose, 0, columns["place"][here])
-        size = columns["bytes"][here].astype(np.int64) if measure == "bytes" else np.ones(len(draw), np.int64)
+        draw = rng.keys(0, purpose, 0, table.place[here])
+        size = table.bytes[here].astype(np.int64) if measure == "bytes" else np.ones(len(draw), np.int64)
         yield draw, size, document[here]

@@ -1,13 +1,13 @@
-"""The corpus of a run: its files as tasks, what identifies it, and what filters over the whole of it leave.
+"""The corpus of a run: its files as tasks, its identity, and the filters over the whole corpus.
 
     tasks = tasks_of(["wiki/", "books/"], text, run.slice_bytes)     # lists of slices, in corpus order
-    with OutputFolder.claim(out, kind, plan_of(options, None, tasks), ...) as folder:
-        chosen = survey(tasks, text, folder, run, say)               # the same tasks; slices know what is used
+    with Job.begin(out, kind, plan_of(options, None, tasks), run) as job:
+        chosen = survey(tasks, text, job)               # the same tasks, with `Slice.kept`
         ...                                                          # tasks call `filters.used_documents`
-        end_survey(folder)                                           # before the manifest
+        end_survey(job.folder)                                       # before the manifest
 
-Tasks are cut by files and sizes, never by workers. The survey is only made where an option asks for it, and is
-resumed like any other work: its tables lie in the output folder until that is finished.
+Tasks depend on files and sizes, never on the number of workers. The survey (`dedup_and_mix`) runs only if an
+option requires it, and is resumed like any other stage: its tables are in the output folder until `end_survey`.
 """
 
 from __future__ import annotations
@@ -20,31 +20,40 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from wpprep.config import CorpusOptions, RunOptions
+from wpprep.config import CorpusOptions
+from wpprep.corpus.filters import Dropped
 from wpprep.corpus.readers import plan_slices
 from wpprep.errors import CorpusError, MissingInputError, OptionError
+from wpprep.jobs.job import Job
 from wpprep.jobs.output import OutputFolder
-from wpprep.jobs.resume import Progress, run_resumable
+from wpprep.jobs.plans import Plan
 from wpprep.records import Kept, Slice
 from wpprep.storage.files import is_compressed, size_of
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
-_COMPRESSION = 3  # what a compressed byte counts for when files are put together into tasks
+_COMPRESSION = 3  # estimated bytes of text per compressed byte
 _TABLE = "survey-{:05}.arrow"
 _KEPT = "survey-kept"
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The tasks of a corpus after all filters, and the figures of what filters over the whole of it dropped."""
+    """The corpus after the filters over the whole corpus.
+
+    Attributes:
+        tasks: the tasks, whose slices refer to the documents that are used.
+        dropped: counts of the dropped documents, for the manifest.
+    """
 
     tasks: list[list[Slice]]
-    dropped: dict[str, Any]
+    dropped: Dropped
 
 
 def tasks_of(corpus: Paths, text: CorpusOptions, slice_bytes: int) -> list[list[Slice]]:
-    """The corpus as groups of slices of about ``slice_bytes``; none has slices of two named corpora.
+    """Return the corpus as tasks, each a list of consecutive slices with about ``slice_bytes`` of text.
+
+    With ``mix``, no task has slices of two named corpora.
 
     Raises:
         MissingInputError: an input does not exist, or holds no file of a known format.
@@ -65,23 +74,28 @@ def tasks_of(corpus: Paths, text: CorpusOptions, slice_bytes: int) -> list[list[
 
 
 def inputs_of(corpus: Paths) -> list[str | os.PathLike[str]]:
-    """The inputs that a corpus names."""
+    """Return the inputs of a corpus as a list."""
     return [corpus] if isinstance(corpus, (str, os.PathLike)) else list(corpus)
 
 
+def paths_of(tasks: list[list[Slice]]) -> list[str]:
+    """Return the files of a corpus, each once, in corpus order."""
+    return list(dict.fromkeys(slice_.path for slices in tasks for slice_ in slices))
+
+
 def bytes_of(slice_: Slice) -> int:
-    """About how much text a slice has."""
+    """Return the approximate number of bytes of text in a slice; 0 if the file does not exist."""
     if slice_.stop >= 0:
         return slice_.stop - slice_.start
     try:
         size = size_of(slice_.path) - slice_.start
         return size * _COMPRESSION if is_compressed(slice_.path) else size
     except MissingInputError:
-        return 0  # reading it will say so
+        return 0  # reading the slice raises the error
 
 
-def plan_of(options: dict[str, Any], vocabulary: str | None, tasks: list[list[Slice]]) -> dict[str, Any]:
-    """What the bytes of an output depend on; the corpus is told by its files' names and sizes."""
+def plan_of(options: dict[str, Any], vocabulary: str | None, tasks: list[list[Slice]]) -> Plan:
+    """Return everything that the output depends on; the corpus is identified by file names and sizes."""
     paths = dict.fromkeys((slice_.corpus, slice_.path) for slices in tasks for slice_ in slices)
     names = [f"{name}{name and '='}{os.path.basename(path)}:{_size_or_none(path)}" for name, path in paths]
     corpus = hashlib.sha256("\n".join(names).encode()).hexdigest()
@@ -89,7 +103,7 @@ def plan_of(options: dict[str, Any], vocabulary: str | None, tasks: list[list[Sl
 
 
 def _size_or_none(path: str) -> int | None:
-    """The size of a file; None of what cannot be read and is left out, as a link to nowhere."""
+    """Return the size of a file; None if it cannot be read (a broken link with ``--skip-bad``)."""
     if os.path.isdir(path):
         return None
     try:
@@ -99,18 +113,16 @@ def _size_or_none(path: str) -> int | None:
 
 
 def refuse_empty(documents: int, corpus: Paths) -> None:
-    """Raise CorpusError for a corpus without documents."""
+    """Raise CorpusError if the number of documents is zero."""
     if documents == 0:
         names = ", ".join(map(str, inputs_of(corpus)))
         raise CorpusError(
-            f"{names}: the corpus is empty: no document with any text in it, or filters leave none"
+            f"{names}: the corpus is empty: no document contains text, or the filters drop all of them"
         )
 
 
-def survey(
-    tasks: list[list[Slice]], text: CorpusOptions, folder: OutputFolder, run: RunOptions, say: Progress
-) -> Chosen:
-    """Apply the filters that must know the whole corpus; without any, the tasks are left as they are.
+def survey(tasks: list[list[Slice]], text: CorpusOptions, job: Job) -> Chosen:
+    """Apply the filters over the whole corpus; if all are off, return the tasks unchanged.
 
     Raises:
         CorpusError: a file is damaged, or a corpus of the mix is empty.
@@ -120,18 +132,18 @@ def survey(
     from wpprep.corpus.dedup_and_mix import Part, SurveySlices, choose  # noqa: PLC0415 (loads pyarrow)
 
     named = {_TABLE.format(i): (_TABLE.format(i), slices) for i, slices in enumerate(tasks)}
-    folder.remove_others("survey-*", named)  # of a killed run that cut other slices
+    job.folder.remove_others("survey-*", named)  # left by a killed run with other slices
     sizes = {name: sum(map(bytes_of, slices)) for name, slices in named.values()}
-    receipts = run_resumable("survey", partial(SurveySlices, text, folder.path), named, sizes, folder, run, say)
+    receipts = job.run_tasks("survey", partial(SurveySlices, text, job.path), named, sizes)
     firsts = itertools.accumulate((receipt["ends"][-1] for receipt in receipts), initial=0)
     parts = [
-        Part(folder.path / name, slices[0].corpus, first, receipt["ends"][-1])
+        Part(job.path / name, slices[0].corpus, first, receipt["ends"][-1])
         for (name, slices), first, receipt in zip(named.values(), firsts, receipts, strict=False)
     ]
     if not sum(part.documents for part in parts):
         return Chosen(tasks, {})
-    dropped = choose(folder.path / _KEPT, parts, text)
-    file = str(folder.path / _KEPT)
+    dropped = choose(job.path / _KEPT, parts, text)
+    file = str(job.path / _KEPT)
     chosen = [
         [
             slice_._replace(kept=Kept(file, part.first + start, part.first + stop))
@@ -143,12 +155,12 @@ def survey(
 
 
 def end_survey(folder: OutputFolder) -> None:
-    """Remove what the survey wrote."""
+    """Remove the files that the survey wrote to the output folder."""
     folder.remove_others("survey-*", [])
 
 
 def _named(inputs: Sequence[str | os.PathLike[str]], text: CorpusOptions) -> dict[str, list[Any]]:
-    """The inputs of each named corpus, in the order of the mix; without a mix, all under no name."""
+    """Return the inputs of each named corpus, in the order of the mix; without a mix, all under ``""``."""
     if not text.mix:
         return {"": list(inputs)}
     named: dict[str, list[Any]] = {name: [] for name in text.mix_shares}
@@ -156,9 +168,9 @@ def _named(inputs: Sequence[str | os.PathLike[str]], text: CorpusOptions) -> dic
         name, found, path = os.fspath(entry).partition("=")
         if not found or name not in named:
             raise OptionError(
-                f"{entry}: with mix every input is given as NAME=PATH, NAME one of {', '.join(named)}"
+                f"{entry}: with mix every input must be NAME=PATH, with NAME one of {', '.join(named)}"
             )
         named[name].append(path)
     if missing := [name for name, paths in named.items() if not paths]:
-        raise OptionError(f"mix names {missing[0]}, and no input is given as {missing[0]}=PATH")
+        raise OptionError(f"mix names {missing[0]}, but no input is {missing[0]}=PATH")
     return named

@@ -1,48 +1,52 @@
-"""A census of shards: all that the figures of a page need, counted in one pass over the mapped rows.
+"""A census of shards: the counts that a report shows, taken in one pass over the mapped rows.
 
-    census = take_census(open_shards("shards"))
-    census.lengths[64]          # rows of 64 tokens
-    census.pieces               # how often each piece of the vocabulary stood in the text
+    census = take_census(ShardFolder("shards"))
+    census.lengths[64]          # number of rows of 64 tokens
+    census.pieces               # number of occurrences of each piece in the text
 
-Large folders are counted in part: shards in a keyed order until `MOST_TOKENS` are reached. The rows of a shard
-are a random share of the corpus, so that what is found in some holds for all; `Census.counted` says how many.
-Memory is that of 4,096 rows, and of one number for each piece and each document.
+Of a large folder only a sample is counted: shards in a keyed order up to `MOST_TOKENS` tokens. The rows of a
+shard are a random sample of the corpus, so that the shares found in some shards hold for all of them;
+`Census.counted` is the number of shards counted. Memory is that of 4,096 rows, plus one number per piece and
+per document.
 
-What this module does not do: draw (charts), or judge whether rows are right (audit).
+This module does not draw (`charts`), and does not check rows (`shards.audit`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from wpprep import rng
 from wpprep.errors import ShardError
-from wpprep.inspection.find_rows import OpenShards, blocks, predicted_places
+from wpprep.inspection.find_rows import Block, blocks, predicted_places
 from wpprep.records import InstanceBatch, Ints
+from wpprep.shards.folder import ShardFolder
 from wpprep.storage.manifest import Shard
 
 MOST_TOKENS = 200_000_000
 _SEED = 12345
-_MULTIPLE = 8  # lengths that the loader pads to
-_DRAWN = 1 << 17  # rows whose padding is tried out
+_MULTIPLE = 8  # the loader pads to multiples of this length
+_DRAWN = 1 << 17  # maximum number of rows that padding is computed for
 
 
 @dataclass(frozen=True)
 class Census:
-    """Counts, ``int64`` all; places are positions in a row, 0 is [CLS].
+    """Counts over the rows of shards; position 0 is [CLS].
 
     Attributes:
-        counted: how many shards.
-        lengths: rows of each length.
-        random_next: rows of each length whose label is 1.
-        candidates: rows in which a token at the place could have been predicted.
-        predicted: rows in which it was; of these it was ``masked`` or ``kept`` as it is, else made random.
-        pieces: occurrences of each id, predicted tokens as they were.
-        documents: rows of each document; empty where rows do not say.
-        label_shares: of each counted shard the share of rows whose label is 1 (``float64``).
+        counted: number of shards counted.
+        lengths: ``int64[max_seq_length + 1]``, number of rows of each length.
+        random_next: ``int64[max_seq_length + 1]``, number of rows of each length with label 1.
+        candidates: ``int64[max_seq_length]``, number of rows with a token there that may be predicted.
+        predicted: ``int64[max_seq_length]``, number of rows with a prediction there.
+        masked: ``int64[max_seq_length]``, number of predictions with [MASK] as the input.
+        kept: ``int64[max_seq_length]``, number of predictions with the original token as the input.
+        pieces: ``int64[vocab_size]``, number of occurrences of each id before masking.
+        documents: ``int64[documents]``, number of rows per document; empty under the layout ``dense``.
+        label_shares: ``float64[counted]``, share of rows with label 1 in each counted shard that has rows.
     """
 
     counted: int
@@ -54,26 +58,33 @@ class Census:
     kept: Ints
     pieces: Ints
     documents: Ints
-    label_shares: Any
+    label_shares: npt.NDArray[np.float64]
 
     @property
     def rows(self) -> int:
+        """The number of rows counted."""
         return int(self.lengths.sum())
 
     @property
     def tokens(self) -> int:
+        """The number of tokens counted, without padding."""
         return int((self.lengths * np.arange(len(self.lengths))).sum())
 
 
-def take_census(shards: OpenShards, most_tokens: int = MOST_TOKENS) -> Census:
-    """Count the rows of some shards, or of all.
+def take_census(shards: ShardFolder, most_tokens: int = MOST_TOKENS) -> Census:
+    """Count the rows of a sample of shards, or of all.
+
+    Args:
+        shards: the shards, of either layout.
+        most_tokens: maximum number of tokens to count; at least one shard is counted.
 
     Raises:
+        MissingInputError: a shard file is missing.
         ShardError: a shard is damaged.
     """
     chosen = _choose(shards.files, most_tokens)
-    size = int(shards.manifest.options["max_seq_length"])
-    is_dense = shards.manifest.options.get("layout") == "dense"
+    size = int(shards.options["max_seq_length"])
+    is_dense = shards.options.get("layout") == "dense"
     documents = 0 if is_dense else int(shards.manifest.corpus["documents"])
     roles = shards.vocabulary.roles
     total = Census(
@@ -85,18 +96,18 @@ def take_census(shards: OpenShards, most_tokens: int = MOST_TOKENS) -> Census:
         documents=np.zeros(documents, np.int64),
         label_shares=np.zeros(0),
     )
-    of_shard: dict[str, list[int]] = {file.name: [0, 0] for file in chosen}
+    of_shard: dict[str, list[int]] = {shards.files[i].name: [0, 0] for i in chosen}
     for block in blocks(shards, chosen):
-        _refuse_damaged(shards, block.file, block.batch, size, roles.vocab_size, documents)
+        _refuse_damaged(shards, block, size, roles.vocab_size, documents)
         _count(total, block.batch, roles.mask)
         of_shard[block.file.name][0] += int(block.batch.next_sentence_label.sum())
         of_shard[block.file.name][1] += len(block.batch)
-    shares = np.array([ones / rows for ones, rows in of_shard.values() if rows])
+    shares = np.array([ones / rows for ones, rows in of_shard.values() if rows], np.float64)
     return replace(total, label_shares=shares)
 
 
-def _choose(files: list[Shard], most_tokens: int) -> list[Shard]:
-    """Shards in a keyed order, at least one, until they have enough tokens; in the order of the manifest."""
+def _choose(files: list[Shard], most_tokens: int) -> list[int]:
+    """Return the ascending indices of a keyed sample of shards: at least one, with at most so many tokens."""
     chosen: list[int] = []
     tokens = 0
     for i in rng.permutation(len(files), np.uint64(rng.key(_SEED, rng.SAMPLING, 0, 0))).tolist():
@@ -104,13 +115,12 @@ def _choose(files: list[Shard], most_tokens: int) -> list[Shard]:
             break
         chosen.append(i)
         tokens += files[i].tokens
-    return [files[i] for i in sorted(chosen)]
+    return sorted(chosen)
 
 
-def _refuse_damaged(
-    shards: OpenShards, file: Shard, batch: InstanceBatch, size: int, vocab_size: int, documents: int
-) -> None:
-    """What is out of range would be counted in the wrong place, or far outside."""
+def _refuse_damaged(shards: ShardFolder, block: Block, size: int, vocab_size: int, documents: int) -> None:
+    """Raise ShardError if a value is out of range, which would be counted at a wrong index."""
+    batch = block.batch
     lengths = np.diff(batch.offsets)
     fits = (
         lengths.max(initial=0) <= size
@@ -121,18 +131,18 @@ def _refuse_damaged(
     )
     if not fits:
         raise ShardError(
-            f"{shards.folder / file.name}: damaged: a length, id, position or document is out of range; "
-            f"wpprep verify --deep {shards.folder} says where"
+            f"{shards.path / block.file.name}: damaged: a length, id, position or document is out of range; "
+            f"wpprep verify --deep {shards.path} lists the rows"
         )
 
 
 def _count(total: Census, batch: InstanceBatch, mask: int) -> None:
-    """Add the rows of a batch to the counts."""
+    """Add the rows of a batch to the counts, in place."""
     lengths, size = np.diff(batch.offsets), len(total.predicted)
     total.lengths[:] += np.bincount(lengths, minlength=size + 1)
     ones = batch.next_sentence_label == 1
     total.random_next[:] += np.bincount(lengths[ones], minlength=size + 1)
-    # A row of n tokens has candidates at 1 to n - 2, but for the [SEP] before B.
+    # A row of n tokens has candidates at positions 1 to n - 2, except the [SEP] before B.
     ends = np.bincount(np.maximum(lengths - 1, 0), minlength=size + 1)
     total.candidates[1:] += (len(batch) - np.cumsum(ends))[1:size]
     has_b = batch.b_start < lengths
@@ -151,14 +161,17 @@ def _count(total: Census, batch: InstanceBatch, mask: int) -> None:
 
 
 def padding_shares(lengths: Ints, batch_size: int = 256, window: int = 64) -> dict[str, float]:
-    """The share of padding in batches, by how they are made.
+    """Return the share of padding in batches, by the way rows are padded.
+
+    Rows are drawn at random, and the width of a batch is a multiple of 8, as in `shards.loader`.
 
     Args:
-        lengths: ``int64[longest + 1]``, rows of each length, as in `Census`.
-        batch_size: rows a batch.
-        window: batches whose rows are sorted by length together.
+        lengths: ``int64[longest + 1]``, number of rows of each length, as in `Census`.
+        batch_size: rows per batch.
+        window: number of batches sorted by length together.
 
-    Rows are drawn as the loader draws them, and widths rounded up to a multiple of 8 as it does.
+    Returns:
+        Shares from 0 to 1 by the name of the way; empty if there are no rows.
     """
     rows, size = int(lengths.sum()), len(lengths) - 1
     if not rows:

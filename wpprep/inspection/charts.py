@@ -1,17 +1,17 @@
-"""Charts: arrays in, a PNG or SVG out, or a part of a page.
+"""Charts: from arrays to a PNG or SVG file, or to an element of a page.
 
     chart = lines({"ours": (ranks, counts)}, x_label="rank", y_label="count", log_x=True, log_y=True)
     save(chart, "zipf.png")
-    element = svg(chart, name="zipf", label="how often pieces occur, by rank")
+    element = svg(chart, name="zipf", label="frequency of pieces by rank")
 
-Equal arrays give equal bytes: no window system, no global state of pyplot, no date in the file. matplotlib is
-an optional package (`pip install 'wpprep[report]'`), loaded when the first chart is drawn.
+Equal arrays give equal bytes: the charts use no window system, no global state of pyplot and no dates.
+matplotlib is an optional package (`pip install 'wpprep[report]'`), imported when the first chart is drawn.
 
-Every colour has a role. Files are painted for white paper; for a page the colours are turned into CSS
-variables, so that the page says what they are, in the dark too. Series are told apart without colour as well,
-by dashes and hatches, and texts are set as they are, never as formulas.
+Every colour has a role. Files have colours for white paper; in a page the colours become CSS variables, which
+the page defines for light and dark mode. Series also differ in dashes and hatches, for readers who cannot tell
+the colours apart. Text is drawn as it is, never parsed as a formula.
 
-What this module does not do: know what the numbers mean.
+This module does not choose what is drawn (`html_report`, `training`).
 """
 
 from __future__ import annotations
@@ -29,18 +29,19 @@ import numpy as np
 import numpy.typing as npt
 
 from wpprep.errors import MissingExtraError, OptionError
-from wpprep.storage.files import atomic_write
+from wpprep.storage.output_file import output_file
 
 Numbers = npt.ArrayLike
 
 _SIZE = (7.0, 4.2)  # inches
 _DPI = 120
 _FORMATS = (".png", ".svg")
-_MOST_NAMES = 12
-_PAGE_SIZE = (4.4, 2.9)  # where a chart may be as narrow as a phone
+_MAKER = "wpprep"  # in the metadata of a PNG, by which it is recognised
+_MOST_NAMES = 12  # maximum number of categories written under an axis
+_PAGE_SIZE = (4.4, 2.9)  # inches, in a page, where a chart can be as narrow as a phone
 _INK, _GRID = "#1b1f24", "#d8dde3"
-# Colours that people with any kind of colour vision tell apart (Okabe and Ito, 2008), darkened where they would
-# be faint on white.
+# Colours that remain distinct under every kind of colour vision (Okabe and Ito, 2008), darkened where the
+# contrast with white is too low.
 _COLOURS = ("#0072b2", "#c65300", "#007a5a", "#a2447f", "#8a6d00", "#2b8cc4")
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.3, 1.3)), (0, (6, 1.5, 1.3, 1.5)))
 _HATCHES = ("", "///", "...", "xxx")
@@ -79,11 +80,20 @@ def lines(
     percent: bool = False,
     from_zero: bool = False,
 ) -> Any:
-    """A line for each (x, y) of ``series``; its name stands in the legend. Of a point or two, dots are drawn.
+    """Return a line chart; a series of one or two points is drawn as dots.
 
     Args:
-        percent: whether y is a share, to be written as a percentage.
+        series: x and y values, arrays of equal length, by the name in the legend.
+        title: title over the chart.
+        x_label: label of the x axis.
+        y_label: label of the y axis.
+        log_x: whether the x axis is logarithmic.
+        log_y: whether the y axis is logarithmic.
+        percent: whether y is a share, written as a percentage.
         from_zero: whether the y axis begins at 0.
+
+    Returns:
+        A matplotlib figure, for `save` or `svg`.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -112,11 +122,18 @@ def bars(
     y_label: str = "",
     percent: bool = False,
 ) -> Any:
-    """Bars side by side: for each name of ``heights`` one at every place, such as the bins of a histogram.
+    """Return a bar chart with one bar per series at every place, such as the bins of a histogram.
 
     Args:
-        places: where on the x axis, evenly spaced; strings name categories, of which at most 12 are written.
-        percent: whether heights are shares, to be written as percentages.
+        heights: one height per place, by the name in the legend.
+        places: evenly spaced numbers on the x axis, or names of categories, of which at most 12 are written.
+        title: title over the chart.
+        x_label: label of the x axis.
+        y_label: label of the y axis.
+        percent: whether heights are shares, written as percentages.
+
+    Returns:
+        A matplotlib figure, for `save` or `svg`.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -144,31 +161,37 @@ def bars(
 
 
 def save(chart: Any, path: str | os.PathLike[str]) -> Path:
-    """Write a chart as the PNG or SVG that the path's ending says.
+    """Write a chart as PNG or SVG, by the ending of the path, and return the path.
 
     Raises:
-        OptionError: another ending.
+        OptionError: the path has another ending.
         OutputError: the file cannot be written.
     """
     path = Path(path)
     if path.suffix not in _FORMATS:
         raise OptionError(f"{path}: a chart ends in {path.suffix!r}, expected {' or '.join(_FORMATS)}")
-    with atomic_write(path) as file:
-        file.write(_render(chart, path.suffix[1:]))
+    with output_file(path, is_ours=is_chart) as file:
+        file.write(render(chart, path.suffix[1:]))
     return path
 
 
+def is_chart(head: bytes) -> bool:
+    """Return whether a file that begins with these bytes is a picture that was drawn here."""
+    return f"Software\0{_MAKER}".encode() in head or (head.startswith(b"<?xml") and b"<svg" in head)
+
+
 def svg(chart: Any, name: str = "chart", label: str = "") -> str:
-    """A chart as an ``<svg>`` element, to stand in a page that defines `VARIABLES`.
+    """Return a chart as an ``<svg>`` element for a page that defines the CSS variables in `VARIABLES`.
 
     Args:
-        name: goes before every id inside, so that several charts can stand in one page.
-        label: what is to be seen, for those who do not see it.
+        chart: a chart that a function of this module returned.
+        name: prefix of every id in the element, so that several charts can be in one page.
+        label: description of the chart, for screen readers.
     """
     chart.set_size_inches(_PAGE_SIZE)
-    text = _render(chart, "svg").decode()
+    text = render(chart, "svg").decode()
     text = text[text.index("<svg") :]
-    # What matplotlib says of its whole document would hold for the whole page.
+    # matplotlib's metadata and style sheet are meant for a whole document: here they would apply to the page.
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
     width, height = (72 * inches for inches in _PAGE_SIZE)
     spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
@@ -182,9 +205,10 @@ def svg(chart: Any, name: str = "chart", label: str = "") -> str:
     return re.sub(r"\s*\n\s*", "\n", text).strip()
 
 
-def _render(chart: Any, kind: str) -> bytes:
+def render(chart: Any, kind: str) -> bytes:
+    """Return a chart as the bytes of a picture; ``kind`` is png or svg."""
     buffer = io.BytesIO()
-    metadata = {"Software": None} if kind == "png" else dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    metadata = {"Software": _MAKER} if kind == "png" else dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with _style():
         chart.savefig(buffer, format=kind, metadata=metadata, transparent=kind == "svg")
     return buffer.getvalue()
@@ -202,7 +226,7 @@ def _blank(title: str, x_label: str, y_label: str) -> tuple[Any, Any]:
 
 
 def _scale(axis: Any, set_scale: Any, *, is_log: bool, percent: bool) -> None:
-    """Let an axis write few and short numbers."""
+    """Set the scale of an axis, with few and short numbers."""
     from matplotlib import ticker  # noqa: PLC0415 (optional)
 
     if is_log:
@@ -215,7 +239,7 @@ def _scale(axis: Any, set_scale: Any, *, is_log: bool, percent: bool) -> None:
 
 
 def short(value: float, _place: int | None = None) -> str:
-    """A number as an axis wants it.
+    """Return a number in at most six digits, with a suffix for thousands and more.
 
     >>> [short(value) for value in (0, 0.00004, 0.25, 0.1 + 0.2, 950, 12_000, 3_500_000)]
     ['0', '4e-05', '0.25', '0.3', '950', '12k', '3.5M']
@@ -232,7 +256,11 @@ def _finish(axes: Any, names: int) -> None:
 
 
 def _style() -> Any:
-    """The context in which charts are drawn and written."""
+    """Return the matplotlib context for drawing and writing charts.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
     with contextlib.suppress(ImportError):
         import matplotlib as mpl  # noqa: PLC0415 (optional, and slow to load)
 
@@ -243,14 +271,17 @@ def _style() -> Any:
 def panels(
     images: npt.NDArray[Any], *, rows: list[str], columns: list[str], title: str = "", note: str = ""
 ) -> Any:
-    """Pictures in rows and columns, each painted from white (0) to the first colour (1).
+    """Return a grid of images, with colours from white (0) to the first colour (1).
 
     Args:
-        images: ``float[rows, columns, height, width]``, between 0 and 1.
-        rows: what is written before each row.
-        columns: what is written over each column.
-        title: over all of it; left out if the font cannot write it.
-        note: below all of it.
+        images: ``float[rows, columns, height, width]``, values from 0 to 1.
+        rows: labels of the rows.
+        columns: labels of the columns.
+        title: title over the grid; omitted if the font lacks a character of it.
+        note: text below the grid.
+
+    Returns:
+        A matplotlib figure, for `save` or `svg`.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -280,7 +311,7 @@ def panels(
 
 
 def is_drawable(text: str) -> bool:
-    """Whether the font of charts has every character of a text; it has no Han, kana or Hangul."""
+    """Return whether the font of charts has every character of a text; it lacks Han, kana and Hangul."""
     from matplotlib import font_manager  # noqa: PLC0415 (optional)
 
     known = font_manager.get_font(font_manager.findfont("DejaVu Sans")).get_charmap()

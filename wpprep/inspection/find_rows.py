@@ -1,64 +1,74 @@
-"""Rows of shards as people read them: by number, by document, by the words they hold.
+"""Rows of shards in readable form: found by number, by document, or by the words in them.
 
-    shards = open_shards("shards")
+    shards = ShardFolder("shards")
     by_number(shards, [5, 70_000])
-    found = with_text(shards, "the sea", most=3)      # stops at the third; found.looked says how far it came
+    found = with_text(shards, "the sea", most=3)      # stops after the third; found.looked rows were searched
 
-A row becomes plain data: its pieces, what must be predicted where, its label and document. Rows are read from
-mapped files, 4,096 at a time, so that a search needs no more memory in a large folder than in a small one.
+A row becomes plain data: its pieces, its predictions by position, its label and document. A search is a scan:
+there is no index. Rows are read from mapped files, 4,096 at a time, so that the memory of a search does not
+depend on the size of the folder. Only the shards that hold the wanted rows are opened.
 
-What this module does not do: print (show), or count (census).
+This module does not print (`terminal`) or count (`census`).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from tokenizers import Tokenizer, decoders
 
-from wpprep.errors import MissingInputError, OptionError
+from wpprep.errors import OptionError
 from wpprep.records import InstanceBatch, Ints, Tokens
+from wpprep.shards.folder import ShardFolder
 from wpprep.shards.format import read_rows
-from wpprep.storage.manifest import Manifest, Shard, read_manifest
+from wpprep.storage.manifest import Shard
 from wpprep.tokenizer.vocabulary import Vocabulary
 
 
-@dataclass(frozen=True)
-class OpenShards:
-    """The shards of a folder, or one of them.
+class Instance(TypedDict):
+    """One row of a shard as plain data.
 
     Attributes:
-        path: what was asked for, a folder or a file.
-        files: the shards, in the order of the manifest.
-        pieces: the vocabulary's entries as people read them.
+        row: row number in its shard file.
+        number: row number over all shards.
+        pieces: the pieces in the input ids: what the model sees.
+        predictions: from position to the original piece.
+        b_start: position of the first token of B; the number of pieces if there is no B.
+        label: the next sentence label, 0 or 1.
+        document: global index of the document of A; 0 under the layout ``dense``, which does not store it.
+        shard: name of the shard file.
+        objective: ``nsp``, ``sop`` or ``single``.
     """
 
-    path: Path
-    folder: Path
-    manifest: Manifest
-    files: list[Shard]
-    vocabulary: Vocabulary
+    row: int
+    number: int
     pieces: list[str]
-
-    @property
-    def rows(self) -> int:
-        return sum(file.rows for file in self.files)
+    predictions: dict[int, str]
+    b_start: int
+    label: int
+    document: int
+    shard: str
+    objective: str
 
 
 class Found(NamedTuple):
-    """Rows that were looked for, as plain data, and how many rows were looked at until there were enough."""
+    """Result of a search: the rows found, and the number of rows searched until there were enough."""
 
-    instances: list[dict[str, Any]]
+    instances: list[Instance]
     looked: int
 
 
 class Block(NamedTuple):
-    """Some rows of a shard: ``start`` is the number of the first in its file, ``first`` in all files."""
+    """Consecutive rows of a shard.
+
+    Attributes:
+        file: the manifest entry of the shard.
+        first: number of the first row over all shards.
+        start: number of the first row in its shard.
+        batch: the rows, as views of the mapped file.
+    """
 
     file: Shard
     first: int
@@ -66,91 +76,90 @@ class Block(NamedTuple):
     batch: InstanceBatch
 
 
-def open_shards(path: str | os.PathLike[str]) -> OpenShards:
-    """The shards in a finished folder, or the one that a file is.
+def blocks(shards: ShardFolder, chosen: Sequence[int] | None = None) -> Iterator[Block]:
+    """Yield the rows of shards of either layout, at most 4,096 at a time.
+
+    Args:
+        shards: the shards.
+        chosen: indices of the shards to read, in ascending order; None reads all.
 
     Raises:
-        MissingInputError: there is no such folder or file, or it is unfinished.
-        ShardError: it is damaged, or no shards.
+        MissingInputError: a shard file is missing.
+        ShardError: a shard is damaged.
     """
-    path = Path(path)
-    folder = path.parent if path.is_file() else path
-    manifest = read_manifest(folder, "shards")
-    files = [file for file in manifest.files if isinstance(file, Shard)]
-    files = [file for file in files if path.is_dir() or file.name == path.name]
-    if not files:
-        raise MissingInputError(f"{path}: not among the shards of {folder}")
-    vocabulary = Vocabulary.from_folder(folder / "vocab")
-    return OpenShards(path, folder, manifest, files, vocabulary, readable(vocabulary))
+    for i in range(len(shards.files)) if chosen is None else chosen:
+        for start, batch in read_rows(shards.names[i]):
+            yield Block(shards.files[i], int(shards.starts[i]) + start, start, batch)
 
 
-def blocks(shards: OpenShards, files: Sequence[Shard] | None = None) -> Iterator[Block]:
-    """All rows, at most 4,096 at a time, as views of the mapped files; ``files`` are those to read."""
-    first = 0
-    for file in shards.files:
-        if files is None or file in files:
-            for start, batch in read_rows(shards.folder / file.name):
-                yield Block(file, first + start, start, batch)
-        first += file.rows
-
-
-def by_number(shards: OpenShards, numbers: Sequence[int]) -> list[dict[str, Any]]:
-    """The rows with these numbers, in this order; they are counted from 0, over all shards.
+def by_number(shards: ShardFolder, numbers: Sequence[int]) -> list[Instance]:
+    """Return the rows with these numbers, counted from 0 over all shards, in this order.
 
     Raises:
-        OptionError: there is no row of a number.
+        OptionError: a number is out of range.
+        MissingInputError, ShardError: a shard is missing or damaged.
     """
     for number in numbers:
-        if not 0 <= number < shards.rows:
-            raise OptionError(f"{shards.path}: no row {number}; it has rows 0 to {shards.rows - 1}")
-    found: dict[int, dict[str, Any]] = {}
+        if not 0 <= number < len(shards):
+            raise OptionError(f"{shards.location}: no row {number}; expected 0 to {len(shards) - 1}")
+    found: dict[int, Instance] = {}
     wanted = np.unique(np.array(numbers, np.int64))
-    for block in blocks(shards, _files_of(shards, wanted)):
+    holding = np.unique(np.searchsorted(shards.starts, wanted, side="right") - 1)
+    pieces = readable(shards.vocabulary)
+    for block in blocks(shards, holding.tolist()):
         last = block.first + len(block.batch)
         for number in wanted[(wanted >= block.first) & (wanted < last)].tolist():
-            found[number] = as_data(shards, block, number - block.first)
+            found[number] = as_instance(shards, block, number - block.first, pieces)
     return [found[number] for number in numbers]
 
 
-def _files_of(shards: OpenShards, numbers: Ints) -> list[Shard]:
-    ends = np.cumsum([file.rows for file in shards.files])
-    return [shards.files[i] for i in np.unique(np.searchsorted(ends, numbers, side="right")).tolist()]
+def of_document(shards: ShardFolder, document: int, most: int) -> Found:
+    """Find the first rows with an A segment from one document.
 
-
-def of_document(shards: OpenShards, document: int, most: int) -> Found:
-    """The first rows whose A is of a document.
+    Args:
+        shards: the shards to search.
+        document: global index of the document.
+        most: maximum number of rows to find.
 
     Raises:
-        OptionError: there is no such document, or these shards do not say which row is of which.
+        OptionError: the corpus has no such document, or the layout of the shards does not store documents.
+        MissingInputError, ShardError: a shard is missing or damaged.
     """
     documents = shards.manifest.corpus.get("documents", 2**62)
-    if shards.manifest.options.get("layout") == "dense":
-        raise OptionError(f"{shards.path}: shards of the layout dense do not say which document a row is of")
-    if not 0 <= document < documents:
+    if shards.options.get("layout") == "dense":
         raise OptionError(
-            f"{shards.path}: no document {document}; its corpus has documents 0 to {documents - 1}"
+            f"{shards.location}: layout is dense, which does not store the document of a row; search for "
+            f"words, or make shards of --layout compact"
         )
+    if not 0 <= document < documents:
+        raise OptionError(f"{shards.location}: no document {document}; expected 0 to {documents - 1}")
     return _find(shards, lambda batch: np.flatnonzero(batch.document == document), most)
 
 
-def with_text(shards: OpenShards, text: str, most: int) -> Found:
-    """The first rows that hold a text, in A or in B: what stood there before anything was masked.
+def with_text(shards: ShardFolder, text: str, most: int) -> Found:
+    """Find the first rows with a text in A or B, as it was before masking.
 
-    The text is cut into pieces as the vocabulary cuts it, and rows are looked for that have these pieces one
-    after another: ``sea`` finds sea and sea ##weed, but not over ##sea ##s.
+    The text is encoded with the vocabulary, and a row matches if it has these pieces one after another:
+    ``sea`` finds sea and sea ##weed, but not over ##sea ##s.
+
+    Args:
+        shards: the shards to search.
+        text: the text; it is normalized as the corpus was.
+        most: maximum number of rows to find.
 
     Raises:
-        OptionError: the vocabulary does not know the text, or nothing is left of it.
+        OptionError: the vocabulary cannot encode the text, or nothing remains of it after normalization.
+        MissingInputError, ShardError: a shard is missing or damaged.
     """
     ways = [way for way in _ways(shards.vocabulary.tokenizer, text) if way]
     unknown = shards.vocabulary.roles.unk
     if not ways or any(unknown in way for way in ways):
-        raise OptionError(f"search is {text!r}, which the vocabulary of {shards.path} has no pieces for")
-    return _find(shards, lambda batch: _rows_holding(batch, ways), most)
+        raise OptionError(f"search is {text!r}, which the vocabulary of {shards.location} cannot encode")
+    return _find(shards, lambda batch: rows_holding(batch, ways), most)
 
 
 def _ways(tokenizer: Tokenizer, text: str) -> list[list[int]]:
-    """The ids of a text as it may stand in a sentence; at a sentence's start byte-level BPE has no blank."""
+    """Return the ids of a text: with byte-level BPE two lists, as it begins a sentence and after a blank."""
     if isinstance(tokenizer.decoder, decoders.ByteLevel):
         texts = {text.strip(): None, " " + text.strip(): None} if text.strip() else {}
     else:
@@ -158,7 +167,8 @@ def _ways(tokenizer: Tokenizer, text: str) -> list[list[int]]:
     return [tokenizer.encode(way, add_special_tokens=False).ids for way in texts]
 
 
-def _rows_holding(batch: InstanceBatch, ways: list[list[int]]) -> Ints:
+def rows_holding(batch: InstanceBatch, ways: list[list[int]]) -> Ints:
+    """Return the rows (``int64[n]``, ascending) that contain one of the id lists, unmasked and contiguous."""
     ids, rows = originals(batch), []
     for way in ways:
         at = np.flatnonzero(ids[: len(ids) - len(way) + 1] == way[0])
@@ -170,29 +180,37 @@ def _rows_holding(batch: InstanceBatch, ways: list[list[int]]) -> Ints:
 
 
 def originals(batch: InstanceBatch) -> Tokens:
-    """A copy of the token ids in which every predicted token is what it was."""
+    """Return a copy of ``input_ids`` with the original id at every predicted position."""
     ids = batch.input_ids.copy()
     ids[predicted_places(batch)] = batch.mlm_labels
     return ids
 
 
 def predicted_places(batch: InstanceBatch) -> Ints:
-    """``int64[predictions]``, where in ``input_ids`` each prediction stands."""
+    """Return ``int64[predictions]``, the index in ``input_ids`` of each prediction."""
     return np.repeat(batch.offsets[:-1], np.diff(batch.mlm_offsets)) + batch.mlm_positions
 
 
-def _find(shards: OpenShards, matching: Callable[[InstanceBatch], Ints], most: int) -> Found:
-    found: list[dict[str, Any]] = []
+def _find(shards: ShardFolder, matching: Callable[[InstanceBatch], Ints], most: int) -> Found:
+    found: list[Instance] = []
+    pieces = readable(shards.vocabulary)
     for block in blocks(shards):
         for row in matching(block.batch).tolist():
-            found.append(as_data(shards, block, row))
+            found.append(as_instance(shards, block, row, pieces))
             if len(found) == most:
                 return Found(found, block.first + row + 1)
-    return Found(found, shards.rows)
+    return Found(found, len(shards))
 
 
-def as_data(shards: OpenShards, block: Block, row: int) -> dict[str, Any]:
-    """One row of a block as plain data: what the model sees, and what it must predict by position."""
+def as_instance(shards: ShardFolder, block: Block, row: int, pieces: list[str]) -> Instance:
+    """Return one row of a block as plain data.
+
+    Args:
+        shards: the shards that the block was read from.
+        block: the block.
+        row: index of the row in the block.
+        pieces: the vocabulary in readable form, see `readable`.
+    """
     batch = block.batch
     ids = batch.input_ids[batch.offsets[row] : batch.offsets[row + 1]]
     predicted = slice(int(batch.mlm_offsets[row]), int(batch.mlm_offsets[row + 1]))
@@ -200,18 +218,18 @@ def as_data(shards: OpenShards, block: Block, row: int) -> dict[str, Any]:
     return {
         "row": block.start + row,
         "number": block.first + row,
-        "pieces": [shards.pieces[i] for i in ids.tolist()],
-        "predictions": {position: shards.pieces[label] for position, label in labels},
+        "pieces": [pieces[i] for i in ids.tolist()],
+        "predictions": {position: pieces[label] for position, label in labels},
         "b_start": int(batch.b_start[row]),
         "label": int(batch.next_sentence_label[row]),
         "document": int(batch.document[row]),
         "shard": block.file.name,
-        "objective": shards.manifest.options["objective"],
+        "objective": shards.options["objective"],
     }
 
 
 def readable(vocabulary: Vocabulary) -> list[str]:
-    """The pieces as people read them: byte-level ones as text, ␣ for a blank, if they are whole characters."""
+    """Return the pieces in readable form: byte-level pieces of whole characters as text, with ␣ for a blank."""
     if not isinstance(vocabulary.tokenizer.decoder, decoders.ByteLevel):
         return vocabulary.pieces
     texts = [vocabulary.tokenizer.decoder.decode([piece]).replace(" ", "␣") for piece in vocabulary.pieces]

@@ -1,18 +1,20 @@
-"""What people look at: instances and vocabularies, readable in a terminal.
+"""Instances, vocabularies and differences, printed in a terminal or as plain data.
 
     [CLS] the tide is ⟨the → [MASK]⟩ rise and fall of the sea [SEP] ...
 
-A predicted position shows what stood there and what the model sees; ⟨word⟩ alone was kept. Segment A, segment B
-and predictions have colours of their own where there are colours.
+A predicted position shows the original piece and the piece in the input; ⟨word⟩ alone is a prediction with the
+input unchanged. Segment A, segment B and predictions have different colours where the terminal has colours.
 
-What this module does not do: find rows (instances), count pieces (census), or compare folders (differences).
+This module does not find rows (`find_rows`), count pieces (`census`), or compare folders (`diff`).
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict, Unpack
 
 import numpy as np
 from rich.console import Console
@@ -21,13 +23,16 @@ from rich.table import Table
 from rich.text import Text
 
 from wpprep.config import ShowOptions, build, refuse_unknown
+from wpprep.config.keywords import ShowKeywords
 from wpprep.errors import MissingInputError, OptionError
 from wpprep.inspection.census import take_census
-from wpprep.inspection.diff import find_differences
-from wpprep.inspection.find_rows import by_number, of_document, open_shards, readable, with_text
-from wpprep.storage.cache import fetch_folder
+from wpprep.inspection.diff import Comparison, find_differences
+from wpprep.inspection.find_rows import Instance, by_number, of_document, readable, with_text
+from wpprep.jobs.summary import Summary
+from wpprep.shards.folder import ShardFolder
 from wpprep.storage.files import MANIFEST
 from wpprep.storage.manifest import read_manifest
+from wpprep.storage.place import Location, Place
 from wpprep.tokenizer.vocabulary import VOCABULARY_FILES, Vocabulary
 
 LABELS = {"nsp": ("B follows A", "B is random"), "sop": ("B follows A", "A and B are swapped")}
@@ -35,26 +40,135 @@ _STYLES = {"special": "dim", "a": "cyan", "b": "green", "predicted": "bold yello
 _SAMPLE = "The lighthouse keeper's unusual handwriting was hard to read."
 
 
-def show(path: str | os.PathLike[str], console: Console | None = None, **options: Any) -> None:
-    """Print instances of shards, a vocabulary or its pieces, or what is different in other shards.
+class Instances(TypedDict):
+    """Rows of shards.
+
+    Attributes:
+        kind: ``shards``.
+        path: the shard folder or shard file.
+        rows: number of rows in it.
+        instances: the rows chosen.
+        looked: number of rows searched; only after a search.
+        wanted: description of the search, such as ``document 7``; only after a search.
+    """
+
+    kind: Literal["shards"]
+    path: str
+    rows: int
+    instances: list[Instance]
+    looked: NotRequired[int]
+    wanted: NotRequired[str]
+
+
+class Piece(TypedDict):
+    """One entry of a vocabulary: its id, its readable form, its length without ##, its count in shards."""
+
+    id: int
+    piece: str
+    characters: int
+    count: NotRequired[int]
+
+
+class Pieces(TypedDict):
+    """Entries of a vocabulary.
+
+    Attributes:
+        kind: ``pieces``.
+        path: the vocabulary, or the shards that contain it.
+        entries: number of entries in the vocabulary.
+        fitting: number of entries that match the prefix and the length.
+        pieces: the entries chosen.
+    """
+
+    kind: Literal["pieces"]
+    path: str
+    entries: int
+    fitting: int
+    pieces: list[Piece]
+
+
+class VocabularySummary(TypedDict):
+    """Overview of a vocabulary.
+
+    Attributes:
+        kind: ``vocabulary``.
+        path: the vocabulary.
+        entries: number of entries.
+        sha256: its identity.
+        first: the first 20 pieces.
+        some: about 40 pieces at equal distances.
+        longest: the 10 longest pieces.
+        lengths: from number of characters, without ##, to number of pieces.
+        sample: from a sentence to its pieces.
+    """
+
+    kind: Literal["vocabulary"]
+    path: str
+    entries: int
+    sha256: str
+    first: list[str]
+    some: list[str]
+    longest: list[str]
+    lengths: dict[int, int]
+    sample: dict[str, list[str]]
+
+
+Shown = Instances | Pieces | VocabularySummary | Comparison
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ShowSummary(Summary):
+    """What `show` printed.
+
+    Attributes:
+        path: the folder or file.
+        data: what was printed, as plain data (`as_data`).
+    """
+
+    path: Location
+    data: Shown
+
+    @property
+    def place(self) -> Location:
+        """The folder or file."""
+        return self.path
+
+
+def show(
+    path: str | os.PathLike[str], console: Console | None = None, **options: Unpack[ShowKeywords]
+) -> ShowSummary:
+    """Print instances of shards, a vocabulary or its pieces, or the differences from other shards.
 
     Args:
-        path: a shard folder, a shard file, or a vocabulary folder or file.
-        console: where to print; by default stdout.
+        path: a shard folder, a shard file, or a vocabulary folder or file; local or a URL.
+        console: console to print on; by default one for stdout.
         **options: fields of `ShowOptions`.
 
     Raises:
-        WpprepError: there is nothing of the kind at ``path``, or no such row, document or text.
+        MissingInputError: there are no shards and no vocabulary at ``path``.
+        OptionError: an option is out of range, or does not apply to what is at ``path``.
+        WpprepError: a file is damaged.
     """
+    started = time.perf_counter()
     console = console or Console(highlight=False)
     data = as_data(path, **options)
-    _PRINTERS[data["kind"]](console, data)
+    if data["kind"] == "shards":
+        _print_instances(console, data)
+    elif data["kind"] == "pieces":
+        _print_pieces(console, data)
+    elif data["kind"] == "vocabulary":
+        _print_vocabulary(console, data)
+    else:
+        _print_comparison(console, data)
+    return ShowSummary(
+        command="show", seconds=time.perf_counter() - started, path=Place(path).location, data=data
+    )
 
 
-def as_data(path: str | os.PathLike[str], **options: Any) -> dict[str, Any]:
-    """What `show` prints, as plain data."""
+def as_data(path: str | os.PathLike[str], **options: Unpack[ShowKeywords]) -> Shown:
+    """Return as plain data what `show` prints; arguments and errors are those of `show`."""
     refuse_unknown(options, ShowOptions)
-    wanted, folder = build(ShowOptions, options), fetch_folder(path, VOCABULARY_FILES)
+    wanted, folder = build(ShowOptions, options), Place(path).folder(*VOCABULARY_FILES)
     if not folder.exists():
         raise MissingInputError(f"{folder}: no such file or folder; expected shards or a vocabulary")
     is_shards = (folder / MANIFEST).is_file() and read_manifest(folder).kind == "shards"
@@ -67,42 +181,44 @@ def as_data(path: str | os.PathLike[str], **options: Any) -> dict[str, Any]:
         name for name in ("row", "document", "search", "compare") if getattr(wanted, name) not in {None, ()}
     ]
     if asked:
-        raise OptionError(f"{folder}: neither a shard folder nor a shard; {' and '.join(asked)} asks for one")
+        raise OptionError(
+            f"{folder}: neither a shard folder nor a shard file, which {' and '.join(asked)} needs"
+        )
     return _vocabulary(folder)
 
 
-def _instances(path: Path, wanted: ShowOptions) -> dict[str, Any]:
-    shards, most = open_shards(path), int(wanted.rows or 0)
-    about = {"kind": "shards", "path": str(path), "rows": shards.rows}
-    if wanted.row:
-        return about | {"instances": by_number(shards, wanted.numbers)}
+def _instances(path: Path, wanted: ShowOptions) -> Instances:
+    shards, most = ShardFolder(path), wanted.rows
+    shown: Instances = {"kind": "shards", "path": str(path), "rows": len(shards), "instances": []}
     if wanted.search is not None:
-        found = with_text(shards, wanted.search, most)
-        return about | {"instances": found.instances, "looked": found.looked, "wanted": repr(wanted.search)}
-    if wanted.document is not None:
-        found = of_document(shards, wanted.document, most)
-        return about | {
-            "instances": found.instances,
-            "looked": found.looked,
-            "wanted": f"document {wanted.document}",
-        }
-    if not wanted.start < max(1, shards.rows):
-        raise OptionError(f"{path}: start is {wanted.start}; it has rows 0 to {shards.rows - 1}")
-    stop = min(shards.rows, wanted.start + most)
-    return about | {"instances": by_number(shards, range(wanted.start, stop))}
+        shown["instances"], shown["looked"] = with_text(shards, wanted.search, most)
+        shown["wanted"] = repr(wanted.search)
+    elif wanted.document is not None:
+        shown["instances"], shown["looked"] = of_document(shards, wanted.document, most)
+        shown["wanted"] = f"document {wanted.document}"
+    else:
+        shown["instances"] = by_number(shards, wanted.numbers or _range(shards, wanted.start, most))
+    return shown
 
 
-def _print_instances(console: Console, data: dict[str, Any]) -> None:
+def _range(shards: ShardFolder, start: int, most: int) -> Sequence[int]:
+    """Return at most so many row numbers from ``start`` on."""
+    if not start < max(1, len(shards)):
+        raise OptionError(f"{shards.location}: start is {start}, expected 0 to {len(shards) - 1}")
+    return range(start, min(len(shards), start + most))
+
+
+def _print_instances(console: Console, data: Instances) -> None:
     for instance in data["instances"]:
         _print_instance(console, instance)
     line = f"{len(data['instances'])} of {data['rows']:,} instances of {data['path']}"
     if "looked" in data:
         looked = "all" if data["looked"] == data["rows"] else f"the first {data['looked']:,}"
-        line += f": {data['wanted']}, looked for in {looked}"
+        line += f": {data['wanted']}, searched in {looked}"
     console.print(Text(line, "dim"))
 
 
-def _print_instance(console: Console, instance: dict[str, Any]) -> None:
+def _print_instance(console: Console, instance: Instance) -> None:
     pieces, b_start = instance["pieces"], instance["b_start"]
     line = Text()
     for position, piece in enumerate(pieces):
@@ -115,21 +231,21 @@ def _print_instance(console: Console, instance: dict[str, Any]) -> None:
             style = _STYLES["predicted"]
         line.append(shown, style).append(" ")
     about = f"{instance['shard']} row {instance['row']}, document {instance['document']}, {len(pieces)} tokens"
-    about += f", {label_of(instance)}, {len(instance['predictions'])} to predict"
+    about += f", {label_of(instance)}, {len(instance['predictions'])} predictions"
     console.print(Text(about, "bold"))
     console.print(line)
     console.print()
 
 
-def label_of(instance: dict[str, Any]) -> str:
-    """What the label of an instance means."""
+def label_of(instance: Instance) -> str:
+    """Return the meaning of an instance's label in words."""
     if instance["b_start"] == len(instance["pieces"]):
         return "one segment"
     return LABELS[instance["objective"]][instance["label"]]
 
 
-def _pieces(path: Path, wanted: ShowOptions, *, is_shards: bool) -> dict[str, Any]:
-    """Pieces of the vocabulary at ``path``, or of that inside the shards at ``path``."""
+def _pieces(path: Path, wanted: ShowOptions, *, is_shards: bool) -> Pieces:
+    """Return pieces of the vocabulary at ``path``, or of the one inside the shards at ``path``."""
     inside = (path.parent if path.is_file() else path) / "vocab" if is_shards else path
     vocabulary = Vocabulary.from_folder(inside)
     pieces, is_counted = readable(vocabulary), wanted.order in {"rarest", "commonest"}
@@ -137,9 +253,9 @@ def _pieces(path: Path, wanted: ShowOptions, *, is_shards: bool) -> dict[str, An
     if is_counted:
         if not is_shards:
             raise OptionError(
-                f"{path}: order is {wanted.order}, which is counted in shards; name a shard folder"
+                f"{path}: order is {wanted.order}, which needs counts from shards; name a shard folder"
             )
-        counts = take_census(open_shards(path)).pieces
+        counts = take_census(ShardFolder(path)).pieces
     lengths = np.array([_length(piece) for piece in pieces])
     fits = [
         i
@@ -154,18 +270,25 @@ def _pieces(path: Path, wanted: ShowOptions, *, is_shards: bool) -> dict[str, An
         "entries": len(pieces),
         "fitting": len(fits),
         "pieces": [
-            {"id": i, "piece": pieces[i], "characters": int(lengths[i])}
-            | ({"count": int(counts[i])} if is_counted else {})
-            for i in ordered[wanted.start : wanted.start + int(wanted.rows or 0)]
+            _piece(i, pieces[i], int(counts[i]) if is_counted else None)
+            for i in ordered[wanted.start : wanted.start + wanted.rows]
         ],
     }
 
 
+def _piece(id_: int, piece: str, count: int | None) -> Piece:
+    shown: Piece = {"id": id_, "piece": piece, "characters": _length(piece)}
+    if count is not None:
+        shown["count"] = count
+    return shown
+
+
 def _length(piece: str) -> int:
+    """Return the number of characters without ##."""
     return len(piece.removeprefix("##"))
 
 
-def _print_pieces(console: Console, data: dict[str, Any]) -> None:
+def _print_pieces(console: Console, data: Pieces) -> None:
     table = Table("id", "piece", "characters", box=None, header_style="dim", pad_edge=False)
     for column in (table.columns[0], table.columns[2]):
         column.justify = "right"
@@ -177,11 +300,11 @@ def _print_pieces(console: Console, data: dict[str, Any]) -> None:
         table.add_row(str(piece["id"]), Text(piece["piece"], "cyan"), str(piece["characters"]), *count)
     console.print(table)
     shown = len(data["pieces"])
-    line = f"{shown:,} of {data['fitting']:,} pieces that fit, {data['path']} has {data['entries']:,}"
+    line = f"{shown:,} of {data['fitting']:,} matching pieces; {data['path']} has {data['entries']:,} entries"
     console.print(Text(line, "dim"))
 
 
-def _vocabulary(path: Path) -> dict[str, Any]:
+def _vocabulary(path: Path) -> VocabularySummary:
     vocabulary = Vocabulary.from_folder(path)
     pieces = readable(vocabulary)
     lengths = np.bincount([_length(piece) for piece in pieces])
@@ -199,7 +322,7 @@ def _vocabulary(path: Path) -> dict[str, Any]:
     }
 
 
-def _print_vocabulary(console: Console, data: dict[str, Any]) -> None:
+def _print_vocabulary(console: Console, data: VocabularySummary) -> None:
     title = f"{data['path']}: {data['entries']:,} entries, identity {data['sha256'][:16]}"
     console.print(Text(title, "bold"))
     console.print("first    ", Text("  ".join(data["first"]), "cyan"))
@@ -212,10 +335,10 @@ def _print_vocabulary(console: Console, data: dict[str, Any]) -> None:
         console.print(text, Text(" → "), Text("  ".join(pieces), "green"))
 
 
-def _print_comparison(console: Console, data: dict[str, Any]) -> None:
+def _print_comparison(console: Console, data: Comparison) -> None:
     table = Table("", *map(escape, data["paths"]), box=None, header_style="bold", pad_edge=False)
-    for name in ("vocabulary", "corpus"):
-        table.add_row(name, *(Text(str(value)[:16]) for value in data[name]), style=_changed(data[name]))
+    for name, pair in (("vocabulary", data["vocabulary"]), ("corpus", data["corpus"])):
+        table.add_row(name, *(Text(str(value)[:16]) for value in pair), style=_changed(pair))
     for name, pair in data["options"].items():
         table.add_row(name, *(Text(str(value)) for value in pair), style=_changed(pair))
     for name, pair in data["statistics"].items():
@@ -224,7 +347,7 @@ def _print_comparison(console: Console, data: dict[str, Any]) -> None:
     console.print(table)
     console.print()
     if data["first"] is None:
-        same = "the shards are the same, byte by byte" if data["same_files"] else "all rows are the same"
+        same = "the shards are equal byte for byte" if data["same_files"] else "all rows are equal"
         console.print(f"{same}; {len(data['options'])} options differ")
         return
     console.print(Text(f"row {data['first']['row']:,} is the first that differs", "bold"))
@@ -236,13 +359,5 @@ def _print_comparison(console: Console, data: dict[str, Any]) -> None:
             _print_instance(console, instance)
 
 
-def _changed(pair: list[Any]) -> str:
+def _changed(pair: Sequence[Any]) -> str:
     return "" if pair[0] == pair[1] else _STYLES["predicted"]
-
-
-_PRINTERS = {
-    "shards": _print_instances,
-    "pieces": _print_pieces,
-    "vocabulary": _print_vocabulary,
-    "comparison": _print_comparison,
-}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -66,7 +67,7 @@ def lock_folder(folder: Path, *, is_shared: bool) -> IO[bytes]:
     return lock
 
 
-def difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
+def difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """The first entries in which two plans differ, for people."""
     if found.get("kind") != wanted["kind"]:
         return f"a folder of kind {found.get('kind')}, not {wanted['kind']}"
@@ -76,7 +77,7 @@ def difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
     return "the work of another command: " + ", ".join(parts)
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):

@@ -14,19 +14,23 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from wpprep.config import CorpusOptions, build, refuse_unknown
+from wpprep.config.keywords import CompareVocabsKeywords
 from wpprep.corpus.filters import used_documents
 from wpprep.corpus.tasks import Paths, refuse_empty, tasks_of
 from wpprep.errors import OptionError
 from wpprep.inspection.charts import bars, lines, save
-from wpprep.storage.files import make_folder, write_text
+from wpprep.jobs.summary import Summary
+from wpprep.storage.files import make_folder
+from wpprep.storage.output_file import output_file
 from wpprep.vocab.any_tokenizer import open_subject
 from wpprep.vocab.quality import LONGEST, Measured, Quality, compare
 
@@ -34,13 +38,29 @@ _SLICE_BYTES = 16_000_000
 _MOST_POINTS = 400  # of a curve: ranks are thinned evenly on the logarithmic axis
 
 
+@dataclass(frozen=True, kw_only=True, repr=False)
+class CompareSummary(Summary):
+    """The figures of vocabularies on one text.
+
+    Attributes:
+        qualities: the figures of each, by the path as it was given.
+    """
+
+    qualities: dict[str, Quality]
+
+    @property
+    def headline(self) -> str:
+        """The number of vocabularies."""
+        return f"{len(self.qualities)} vocabularies"
+
+
 def compare_vocabs(
     vocabs: Sequence[str | os.PathLike[str]],
     text: Paths,
     *,
     out: str | os.PathLike[str] | None = None,
-    **options: Any,
-) -> dict[str, Quality]:
+    **options: Unpack[CompareVocabsKeywords],
+) -> CompareSummary:
     """Measure tokenizers on the same text.
 
     Args:
@@ -49,26 +69,29 @@ def compare_vocabs(
         out: a folder for charts and figures; they need matplotlib.
         **options: fields of `CorpusOptions`.
 
-    Returns:
-        The figures of each, by the path as it was given.
-
     Raises:
         WpprepError: a tokenizer or the text cannot be read, or a package is missing.
     """
+    started = time.perf_counter()
     refuse_unknown(options, CorpusOptions)
     corpus = build(CorpusOptions, options)
     if not vocabs:
         raise OptionError("no vocabulary to compare: give one or more folders")
-    subjects = {os.fspath(path): open_subject(Path(path)) for path in vocabs}
+    subjects = {os.fspath(path): open_subject(path) for path in vocabs}
     measured = compare(subjects, _texts(text, corpus))
     qualities = {name: each.quality() for name, each in measured.items()}
     refuse_empty(next(iter(qualities.values())).text_bytes, text)
     if out is not None:
         _draw(measured, Path(out))
-        write_text(
-            Path(out) / "quality.json", json.dumps({n: asdict(q) for n, q in qualities.items()}, indent=2)
-        )
-    return qualities
+        figures = json.dumps({n: asdict(q) for n, q in qualities.items()}, indent=2)
+        with output_file(Path(out) / "quality.json", is_ours=_is_figures) as file:
+            file.write(figures.encode())
+    return CompareSummary(command="compare-vocabs", seconds=time.perf_counter() - started, qualities=qualities)
+
+
+def _is_figures(head: bytes) -> bool:
+    """Return whether a file that begins with these bytes holds figures of vocabularies."""
+    return head.startswith(b"{") and b'"tokens_per_word"' in head
 
 
 def _texts(text: Paths, corpus: CorpusOptions) -> Iterator[str]:

@@ -29,8 +29,8 @@ from wpprep import rng
 from wpprep.config import CorpusOptions, CountOptions, CountRunOptions, as_dict
 from wpprep.corpus.filters import Tally, tally_from, used_documents
 from wpprep.corpus.tasks import Chosen, bytes_of
-from wpprep.jobs.output import OutputFolder
-from wpprep.jobs.resume import Progress, run_resumable
+from wpprep.jobs.job import Job, Progress
+from wpprep.jobs.plans import Receipt, entry_of
 from wpprep.records import Document, Slice
 from wpprep.storage.files import make_folder, remove_folder, remove_partial
 from wpprep.storage.manifest import describe_rows
@@ -94,16 +94,14 @@ def table_bytes(run: CountRunOptions) -> int:
 def fits_in_memory(tasks: list[list[Slice]], run: CountRunOptions) -> bool:
     """Whether this process counts all alone, with nothing on disk."""
     size = sum(bytes_of(slice_) for slices in tasks for slice_ in slices)
-    return (
-        size * int(run.workers or 1) <= _MOST_AT_HAND and size * _TABLE_BYTES <= run.memory_bytes - _OF_PROCESS
-    )
+    return size * run.workers <= _MOST_AT_HAND and size * _TABLE_BYTES <= run.memory_bytes - _OF_PROCESS
 
 
 def count_at_hand(
     chosen: Chosen, options: CountOptions, text: CorpusOptions, run: CountRunOptions, say: Progress
 ) -> Counted:
     """Count a corpus that fits in memory."""
-    counter, tally = ChunkCounter(counting_rule(options), read_ahead=int(run.workers or 1) > 1), Tally()
+    counter, tally = ChunkCounter(counting_rule(options), read_ahead=run.workers > 1), Tally()
     slices = [slice_ for slices in chosen.tasks for slice_ in slices]
     total = sum(map(bytes_of, slices))
     say("count", 0, total)
@@ -116,29 +114,23 @@ def count_at_hand(
 
 
 def count_in_runs(
-    chosen: Chosen,
-    identity: str,
-    folder: OutputFolder,
-    options: CountOptions,
-    text: CorpusOptions,
-    run: CountRunOptions,
-    say: Progress,
+    chosen: Chosen, identity: str, job: Job, options: CountOptions, text: CorpusOptions, run: CountRunOptions
 ) -> Counted:
     """Count a corpus of any size into a folder, where the merged counts stay as ``counts.arrow``."""
     from wpprep.vocab.counting.counts_file import SavedCounts, write_counts  # noqa: PLC0415 (loads pyarrow)
     from wpprep.vocab.counting.runs import Spill  # noqa: PLC0415
 
-    runs = folder.path / RUNS
-    merge = folder.receipt(MERGED, "merge")
+    runs, notes = job.path / RUNS, job.folder.receipts
+    merge = notes.read(MERGED, "merge")
     if merge is None:
         make_folder(runs)
-        if folder.claims is None:
+        if not job.folder.nodes.is_shared:
             remove_partial(runs)
         named = {f"run-{i:05}.arrow": (f"run-{i:05}.arrow", slices) for i, slices in enumerate(chosen.tasks)}
         sizes = {name: sum(map(bytes_of, slices)) for name, slices in named.values()}
         make = partial(CountSlices, options, text, runs, table_bytes(run))
-        receipts = run_resumable("count", make, named, sizes, folder, run, say)
-        folder.elect()
+        receipts = job.run_tasks("count", make, named, sizes)
+        job.elect()
         merge = _facts_of(receipts)
         unused = tally_from(merge["tally"]).facts(text, chosen.dropped)
         spill = Spill(runs, "merge", run.memory_bytes - _OF_PROCESS)
@@ -153,13 +145,13 @@ def count_in_runs(
             "held_out": merge["held_out"],
             "unused": unused,
         }
-        rows = write_counts(folder.path / MERGED, _told(spill.merged(), say), facts)
-        merge["shard"] = asdict(describe_rows(folder.path / MERGED, rows, name=MERGED))
-        folder.note(MERGED, "merge", merge)
+        rows = write_counts(job.path / MERGED, _told(spill.merged(), job.say), facts)
+        merge["shard"] = entry_of(describe_rows(job.path / MERGED, rows, name=MERGED))
+        notes.write(MERGED, "merge", merge)
     remove_folder(runs)
     learned, held_out = CorpusFacts(**merge["learned"]), CorpusFacts(**merge["held_out"])
     unused = tally_from(merge["tally"]).facts(text, chosen.dropped)
-    parts = SavedCounts(folder.path / MERGED, {}).parts
+    parts = SavedCounts(job.path / MERGED, {}).parts
     return Counted(parts, learned, held_out, unused, merge["shard"]["rows"])
 
 
@@ -186,7 +178,7 @@ class CountSlices:
     def _rule(self) -> CutRule:
         return counting_rule(self.options)
 
-    def __call__(self, task: tuple[str, list[Slice]]) -> dict[str, Any]:
+    def __call__(self, task: tuple[str, list[Slice]]) -> Receipt:
         """Write the run; returns its receipt."""
         from wpprep.vocab.counting.runs import Spill, sorted_table, write_run  # noqa: PLC0415 (loads pyarrow)
 
@@ -206,7 +198,7 @@ class CountSlices:
         else:
             rows = write_run(self.folder / name, [sorted_table(counter.result())])
         return {
-            "shards": [asdict(describe_rows(self.folder / name, rows, name=f"{RUNS}/{name}"))],
+            "shards": [entry_of(describe_rows(self.folder / name, rows, name=f"{RUNS}/{name}"))],
             "learned": asdict(counter.learned),
             "held_out": asdict(counter.held_out),
             "tally": asdict(tally),
@@ -242,7 +234,7 @@ def _count(
     counter.add_documents(documents(), is_held_out if limit else None, after_batch)
 
 
-def _facts_of(receipts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def _facts_of(receipts: Iterable[Receipt]) -> Receipt:
     """What all tasks found, in the order of the corpus."""
     learned, held_out, tally = CorpusFacts(), CorpusFacts(), Tally()
     for receipt in receipts:

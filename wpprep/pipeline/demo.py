@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 from wpprep.errors import MissingExtraError, MissingInputError
 from wpprep.inspection.terminal import show
+from wpprep.jobs.summary import Summary
 from wpprep.pipeline.make_shards import make_shards
 from wpprep.pipeline.train_vocab import train_vocab
 
@@ -36,11 +38,14 @@ _BLANKS = (
 )
 
 
-@dataclass(frozen=True)
-class DemoResult:
-    """What the demo made: the folders, the held-out MLM loss before and after training in nats, the report.
+@dataclass(frozen=True, kw_only=True, repr=False)
+class DemoSummary(Summary):
+    """What the demo made.
 
-    ``page`` is None where the packages for a report are not installed.
+    Attributes:
+        vocab, shards, model: the folders.
+        loss_before, loss_after: MLM loss on held-out instances before and after training, in nats.
+        page: the report; None if the packages for a report are not installed.
     """
 
     vocab: Path
@@ -50,6 +55,16 @@ class DemoResult:
     loss_after: float
     page: Path | None
 
+    @property
+    def place(self) -> Path:
+        """The model's folder."""
+        return self.model
+
+    @property
+    def headline(self) -> str:
+        """The loss before and after training."""
+        return f"MLM loss {self.loss_before:.2f} -> {self.loss_after:.2f}"
+
 
 def demo(
     out: str | os.PathLike[str] = "demo",
@@ -57,7 +72,7 @@ def demo(
     workers: int = 1,
     say: Callable[[str], None] = print,
     look: bool = True,
-) -> DemoResult:
+) -> DemoSummary:
     """Make a vocabulary, shards and a tiny BERT from the sample corpus.
 
     Args:
@@ -69,6 +84,7 @@ def demo(
     from wpprep.training.inference.fill import fill_mask  # noqa: PLC0415 (torch may be missing until here)
     from wpprep.training.pretraining.pretrain import train  # noqa: PLC0415
 
+    started = time.perf_counter()
     corpus = [sample_corpus() / "wiki", sample_corpus() / "books"]
     vocab, shards, model = (Path(out) / name for name in ("vocab", "shards", "model"))
     say("The first run compiles its kernels, which takes about 20 seconds, once.\n")
@@ -93,7 +109,16 @@ def demo(
         guesses = [f"{guess.piece} {guess.probability:.0%}" for guess in fill_mask(model, text)[0]]
         say("  ".join(guesses) + "\n")
     page = _report([vocab, shards, model], Path(out) / "report.html", say)
-    return DemoResult(vocab, shards, model, before, after, page)
+    return DemoSummary(
+        command="demo",
+        seconds=time.perf_counter() - started,
+        vocab=vocab,
+        shards=shards,
+        model=model,
+        loss_before=before,
+        loss_after=after,
+        page=page,
+    )
 
 
 def _report(folders: list[Path], out: Path, say: Callable[[str], None]) -> Path | None:

@@ -4,43 +4,44 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
 from wpprep.config import CorpusOptions, RunOptions, as_dict, build, refuse_unknown
+from wpprep.config.keywords import EncodeKeywords
 from wpprep.corpus.facts import FACTS, count_document, unused
 from wpprep.corpus.filters import Tally, used_documents
 from wpprep.corpus.sentences import sentence_splitter
 from wpprep.corpus.tasks import Paths, bytes_of, end_survey, plan_of, refuse_empty, survey, tasks_of
 from wpprep.errors import OptionError
-from wpprep.jobs.output import OutputFolder
-from wpprep.jobs.resume import Progress, Summary, run_resumable, silence
+from wpprep.jobs.job import Job, Progress
+from wpprep.jobs.plans import Plan, Receipt, entry_of
+from wpprep.jobs.summary import FolderSummary
 from wpprep.pipeline.shard_folder import manifest_of_tokens
 from wpprep.records import Document, Ints, Slice, TokenizedDocuments, in_batches
 from wpprep.shards.token_source import Source, refuse_damage
 from wpprep.shards.token_store import write_part
-from wpprep.storage.cache import fetch_folder
-from wpprep.storage.files import Place, place
 from wpprep.storage.manifest import describe_rows, read_manifest
+from wpprep.storage.place import Place
 from wpprep.tokenizer.encoder import Encoder
 from wpprep.tokenizer.vocabulary import Vocabulary
 
 _BATCH_CHARACTERS = 1 << 22
 
 
-def encode_corpus(
+def encode(
     corpus: Paths,
     vocab: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
     progress: Progress | None = None,
-    **options: Any,
-) -> Summary:
+    **options: Unpack[EncodeKeywords],
+) -> FolderSummary:
     """Encode text with a vocabulary and write it as a token store.
 
     Args:
@@ -53,11 +54,13 @@ def encode_corpus(
     Raises:
         WpprepError: an input, an option or the output is at fault; the message says which and where.
     """
-    started, say = time.perf_counter(), progress or silence
+    started = time.perf_counter()
     refuse_unknown(options, CorpusOptions, RunOptions)
     run = build(RunOptions, options)
-    folder = run_encoding(out, plan_encoding(corpus, vocab, options, run), run, say).store
-    return Summary(folder, read_manifest(folder), time.perf_counter() - started)
+    encoding = plan_encoding(corpus, vocab, options, run)
+    with Job.begin(out, "tokens", encoding.plan, run, progress) as job:
+        _fill(job, encoding)
+    return job.summary("encode", started)
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,11 @@ class Encoding:
     vocabulary: Vocabulary
     text: CorpusOptions
     tasks: list[list[Slice]]
-    plan: dict[str, Any]
+    plan: Plan
 
 
 def plan_encoding(
-    corpus: Paths | None, vocab: str | os.PathLike[str] | None, options: dict[str, Any], run: RunOptions
+    corpus: Paths | None, vocab: str | os.PathLike[str] | None, options: Mapping[str, object], run: RunOptions
 ) -> Encoding:
     """Plan pass 1; a vocabulary or a language that does not exist is refused here, before any work."""
     if not corpus or vocab is None:
@@ -83,33 +86,38 @@ def plan_encoding(
     vocabulary = Vocabulary.from_folder(vocab)
     tasks = tasks_of(corpus, text, run.slice_bytes)
     plan = plan_of(as_dict(text), vocabulary.sha256, tasks)
-    return Encoding(corpus, place(vocab), vocabulary, text, tasks, plan)
+    return Encoding(corpus, Place(vocab), vocabulary, text, tasks, plan)
 
 
-def run_encoding(out: str | os.PathLike[str], encoding: Encoding, run: RunOptions, say: Progress) -> Source:
-    """Do what is left of pass 1."""
-    with OutputFolder.claim(out, "tokens", encoding.plan, **run.among_nodes) as folder:
-        if folder.is_finished:
-            refuse_damage(fetch_folder(folder.place), run.workers)
-        else:
-            chosen = survey(encoding.tasks, encoding.text, folder, run, say)
-            names = [f"part-{i:05}.arrow" for i in range(len(chosen.tasks))]
-            named = {name: (name, slices) for name, slices in zip(names, chosen.tasks, strict=True)}
-            sizes = {name: sum(map(bytes_of, slices)) for name, slices in named.values()}
-            make = partial(EncodeSlices, encoding.vocab, encoding.text, folder.path, run.cache_memory)
-            folder.agree("encode", named)
-            folder.remove_others("part-*.arrow", names)  # of a killed run that cut other slices
-            receipts = run_resumable("encode", make, named, sizes, folder, run, say)
-            folder.elect()
-            folder.bring(receipts)
-            not_used = unused(receipts, encoding.text, chosen.dropped)
-            manifest = manifest_of_tokens(folder.path, encoding.plan, encoding.vocabulary, receipts, not_used)
-            if manifest.corpus["documents"] == 0:
-                folder.discard()
-            refuse_empty(manifest.corpus["documents"], encoding.corpus)
-            end_survey(folder)
-            folder.finish(manifest)
-    return Source(folder.place, read_manifest(folder.place).corpus, encoding.vocabulary)
+def run_encoding(outer: Job, out: str | os.PathLike[str], encoding: Encoding) -> Source:
+    """Run what is left of pass 1, as a part of another job."""
+    with outer.inner(out, "tokens", encoding.plan) as job:
+        _fill(job, encoding)
+    return Source(job.place, read_manifest(job.place).corpus, encoding.vocabulary)
+
+
+def _fill(job: Job, encoding: Encoding) -> None:
+    """Write the missing parts of the token store, and its manifest."""
+    if job.is_finished:
+        refuse_damage(Place(job.place).folder(), job.run.workers)
+        return
+    chosen = survey(encoding.tasks, encoding.text, job)
+    names = [f"part-{i:05}.arrow" for i in range(len(chosen.tasks))]
+    named = {name: (name, slices) for name, slices in zip(names, chosen.tasks, strict=True)}
+    sizes = {name: sum(map(bytes_of, slices)) for name, slices in named.values()}
+    make = partial(EncodeSlices, encoding.vocab, encoding.text, job.path, job.run.cache_memory)
+    job.folder.nodes.agree("encode", named)
+    job.folder.remove_others("part-*.arrow", names)  # of a killed run that cut other slices
+    receipts = job.run_tasks("encode", make, named, sizes)
+    job.elect()
+    job.folder.receipts.bring(receipts)
+    not_used = unused(receipts, encoding.text, chosen.dropped)
+    manifest = manifest_of_tokens(job.path, encoding.plan, encoding.vocabulary, receipts, not_used)
+    if manifest.corpus["documents"] == 0:
+        job.folder.discard()
+    refuse_empty(manifest.corpus["documents"], encoding.corpus)
+    end_survey(job.folder)
+    job.finish(manifest)
 
 
 @dataclass(frozen=True)
@@ -128,7 +136,7 @@ class EncodeSlices:
     def _encoder(self) -> Encoder:
         return Encoder.from_folder(self.vocabulary, self.cache_memory)
 
-    def __call__(self, task: tuple[str, list[Slice]]) -> dict[str, Any]:
+    def __call__(self, task: tuple[str, list[Slice]]) -> Receipt:
         """Write the part; returns its manifest entry and what the manifest counts."""
         name, slices = task
         facts = dict.fromkeys(FACTS, 0)
@@ -137,7 +145,7 @@ class EncodeSlices:
         documents = _joined(encoded, self._encoder)
         write_part(self.folder / name, documents)
         facts |= {"sentences": len(documents.sentences) - 1, "tokens": len(documents.tokens)}
-        entry = asdict(describe_rows(self.folder / name, len(documents), len(documents.tokens)))
+        entry = entry_of(describe_rows(self.folder / name, len(documents), len(documents.tokens)))
         return {"shard": entry, "statistics": facts, "tally": asdict(tally)}
 
     def _encode(self, batch: tuple[str, list[Document]], facts: dict[str, int]) -> TokenizedDocuments:

@@ -25,40 +25,42 @@ import importlib
 import itertools
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 from wpprep.config import RunOptions, build, refuse_unknown
+from wpprep.config.keywords import ExportKeywords
 from wpprep.errors import OptionError
 from wpprep.instances.dense import pad_rows
-from wpprep.jobs.output import OutputFolder
-from wpprep.jobs.resume import run_resumable
+from wpprep.jobs.job import Job, Progress
+from wpprep.jobs.plans import Plan, Receipt, entry_of, files_in
+from wpprep.jobs.summary import FolderSummary
 from wpprep.records import InstanceBatch, TokenRoles
 from wpprep.shards.format import dense_table, read_rows
-from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import MANIFEST, atomic_write, sha256_of
 from wpprep.storage.manifest import Manifest, Shard, describe, read_manifest
+from wpprep.storage.place import Place
 from wpprep.storage.tfrecords import encode_records
 from wpprep.tokenizer.vocabulary import Vocabulary
 
 Columns = dict[str, npt.NDArray[Any]]
 Rows = Iterator[InstanceBatch]
-Progress = Callable[[str, int, int], None]
 
 
-def export_shards(
+def export(
     shards: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
-    to: str,
+    to: Literal["parquet", "tfrecord", "hdf5", "jsonl"],
     progress: Progress | None = None,
-    **options: Any,
-) -> Manifest:
+    **options: Unpack[ExportKeywords],
+) -> FolderSummary:
     """Write the instances of a shard folder in another format.
 
     Args:
@@ -71,36 +73,37 @@ def export_shards(
     Raises:
         WpprepError: the shards, an option or the output is at fault; the message says which and where.
     """
+    started = time.perf_counter()
     refuse_unknown(options, RunOptions)
-    run, folder = build(RunOptions, options), fetch_folder(shards)
+    run, folder = build(RunOptions, options), Place(shards).folder()
     manifest = read_manifest(folder, "shards")
     _refuse(to, manifest.options)
     shards_of = {_name_of(file.name, to): file.name for file in manifest.files if isinstance(file, Shard)}
     tasks = {name: (name, shard) for name, shard in shards_of.items()}
     vocabulary = Vocabulary.from_folder(folder / "vocab")
-    plan = {"options": {"to": to}, "vocabulary": vocabulary.sha256, "corpus": sha256_of(folder / MANIFEST)}
-    with OutputFolder.claim(out, "export", plan, **run.among_nodes) as output:
-        if output.is_finished:
-            return read_manifest(out)
-        make = partial(ExportShard, folder, output.path, to, vocabulary.roles, manifest.options)
-        receipts = run_resumable(
-            "export", make, tasks, dict.fromkeys(tasks, 1), output, run, progress or _silence
-        )
-        output.elect()
-        files = [Shard(**receipt["shard"]) for receipt in receipts]
-        statistics = {"rows": sum(file.rows for file in files), "tokens": sum(file.tokens for file in files)}
-        corpus = {"identity": plan["corpus"]}
-        output.finish(
+    plan: Plan = {
+        "options": {"to": to}, "vocabulary": vocabulary.sha256, "corpus": sha256_of(folder / MANIFEST)
+    }  # fmt: skip
+    with Job.begin(out, "export", plan, run, progress) as job:
+        if job.is_finished:
+            return job.summary("export", started)
+        make = partial(ExportShard, folder, job.path, to, vocabulary.roles, manifest.options)
+        receipts = job.run_tasks("export", make, tasks, dict.fromkeys(tasks, 1))
+        job.elect()
+        job.finish(
             Manifest(
                 kind="export",
                 options={"to": to},
-                files=[*files],
+                files=files_in(receipts),
                 vocabulary=vocabulary.sha256,
-                corpus=corpus,
-                statistics=statistics,
+                corpus={"identity": plan["corpus"]},
+                statistics={
+                    "rows": sum(receipt["shard"]["rows"] for receipt in receipts),
+                    "tokens": sum(receipt["shard"]["tokens"] for receipt in receipts),
+                },
             )
         )
-    return read_manifest(out)
+    return job.summary("export", started)
 
 
 def _refuse(to: str, options: Mapping[str, Any]) -> None:
@@ -131,7 +134,7 @@ class ExportShard:
     roles: TokenRoles
     options: dict[str, Any]
 
-    def __call__(self, task: tuple[str, str]) -> dict[str, Any]:
+    def __call__(self, task: tuple[str, str]) -> Receipt:
         """Write the file; returns its manifest entry."""
         name, shard = task
         rows = tokens = 0
@@ -145,7 +148,7 @@ class ExportShard:
         with atomic_write(self.out / name) as file:
             FORMATS[self.to](file, counted(), self.roles, self.options)
         entry = describe(self.out / name, self.out)
-        return {"shard": dataclasses.asdict(Shard(name, rows, tokens, entry.bytes, entry.sha256))}
+        return {"shard": entry_of(Shard(name, rows, tokens, entry.bytes, entry.sha256))}
 
 
 def _padded(batch: InstanceBatch, roles: TokenRoles, options: Mapping[str, Any]) -> Columns:
@@ -231,10 +234,6 @@ def _write_jsonl(file: IO[bytes], rows: Rows, roles: TokenRoles, options: Mappin
                 "document": document,
             }
             file.write(json.dumps(row).encode() + b"\n")
-
-
-def _silence(stage: str, done: int, total: int) -> None:
-    """Progress that nobody asked for."""
 
 
 FORMATS: dict[str, Callable[[IO[bytes], Rows, TokenRoles, Mapping[str, Any]], None]] = {

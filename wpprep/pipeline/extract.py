@@ -16,30 +16,37 @@ import contextlib
 import gzip
 import json
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Unpack
 
 from wpprep.config import CorpusOptions, ExtractOptions, RunOptions, as_dict, build, refuse_unknown
+from wpprep.config.keywords import ExtractKeywords
 from wpprep.corpus.facts import FACTS, count_document, take_facts, unused
 from wpprep.corpus.filters import Tally, used_documents
 from wpprep.corpus.tasks import Paths, bytes_of, end_survey, plan_of, refuse_empty, survey, tasks_of
 from wpprep.instances.statistics import sum_statistics
-from wpprep.jobs.output import OutputFolder
-from wpprep.jobs.resume import Progress, run_resumable
+from wpprep.jobs.job import Job, Progress
+from wpprep.jobs.plans import Plan, Receipt, entry_of, files_in
+from wpprep.jobs.summary import FolderSummary
 from wpprep.records import Document, Slice, in_batches
 from wpprep.storage.files import atomic_write
-from wpprep.storage.manifest import File, Manifest, describe, read_manifest
+from wpprep.storage.manifest import Manifest, describe
 
 _BATCH_CHARACTERS = 1 << 22
 _ENDINGS = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 
 
-def extract_corpus(
-    corpus: Paths, out: str | os.PathLike[str], *, progress: Progress | None = None, **options: Any
-) -> Manifest:
+def extract(
+    corpus: Paths,
+    out: str | os.PathLike[str],
+    *,
+    progress: Progress | None = None,
+    **options: Unpack[ExtractKeywords],
+) -> FolderSummary:
     """Write the clean text of a corpus.
 
     Args:
@@ -51,47 +58,43 @@ def extract_corpus(
     Raises:
         WpprepError: an input, an option or the output is at fault; the message says which and where.
     """
+    started = time.perf_counter()
     refuse_unknown(options, ExtractOptions, CorpusOptions, RunOptions)
     how, text, run = build(ExtractOptions, options), build(CorpusOptions, options), build(RunOptions, options)
     tasks = tasks_of(corpus, text, how.file_bytes)
     plan = plan_of(as_dict(how) | as_dict(text), None, tasks)
-    say = progress or (lambda stage, done, total: None)
-    with OutputFolder.claim(out, "text", plan, **run.among_nodes) as folder:
-        if not folder.is_finished:
-            _fill(folder, tasks, plan, corpus, how, text, run, say)
-    return read_manifest(out)
+    with Job.begin(out, "text", plan, run, progress) as job:
+        if not job.is_finished:
+            _fill(job, tasks, plan, corpus, how, text)
+    return job.summary("extract", started)
 
 
 def _fill(
-    folder: OutputFolder,
+    job: Job,
     tasks: list[list[Slice]],
-    plan: dict[str, Any],
+    plan: Plan,
     corpus: Paths,
     how: ExtractOptions,
     text: CorpusOptions,
-    run: RunOptions,
-    say: Progress,
 ) -> None:
     """Write what is missing, and the manifest."""
-    chosen = survey(tasks, text, folder, run, say)
-    ending = how.to + (_ENDINGS[how.compress or "none"] if how.to == "jsonl" else "")
+    chosen = survey(tasks, text, job)
+    ending = how.to + (_ENDINGS[how.compress] if how.to == "jsonl" else "")
     names = [f"part-{i:05}.{ending}" for i in range(len(tasks))]
     named = {name: (name, slices) for name, slices in zip(names, chosen.tasks, strict=True)}
     sizes = {name: sum(map(bytes_of, slices)) for name, slices in named.values()}
-    receipts = run_resumable(
-        "extract", partial(ExtractSlices, how, text, folder.path), named, sizes, folder, run, say
-    )
-    folder.elect()
+    receipts = job.run_tasks("extract", partial(ExtractSlices, how, text, job.path), named, sizes)
+    job.elect()
     facts = take_facts(sum_statistics(receipts))
     if not facts["documents"]:
-        folder.discard()
+        job.folder.discard()
     refuse_empty(facts["documents"], corpus)
-    end_survey(folder)
-    folder.finish(
+    end_survey(job.folder)
+    job.finish(
         Manifest(
             kind="text",
             options=plan["options"],
-            files=[File(**receipt["shard"]) for receipt in receipts],
+            files=files_in(receipts),
             corpus={"identity": plan["corpus"]} | facts | unused(receipts, text, chosen.dropped),
         )
     )
@@ -105,8 +108,8 @@ class ExtractSlices:
     text: CorpusOptions
     folder: Path
 
-    def __call__(self, task: tuple[str, list[Slice]]) -> dict[str, Any]:
-        """Write the file; returns its manifest entry and what the manifest counts."""
+    def __call__(self, task: tuple[str, list[Slice]]) -> Receipt:
+        """Write the file; return its manifest entry and what the manifest counts."""
         name, slices = task
         facts, tally = dict.fromkeys(FACTS, 0), Tally()
 
@@ -117,8 +120,8 @@ class ExtractSlices:
                     yield document
 
         with atomic_write(self.folder / name) as file:
-            WRITERS[self.how.to](file, documents(), self.how.compress or "none")
-        entry = asdict(describe(self.folder / name, self.folder))
+            WRITERS[self.how.to](file, documents(), self.how.compress)
+        entry = entry_of(describe(self.folder / name, self.folder))
         return {"shard": entry, "statistics": facts, "tally": asdict(tally)}
 
 

@@ -1,12 +1,11 @@
-"""The whole flow: raw text to a vocabulary (in `learning`), and to shards of instances.
+"""Make shards: raw text, or a token store of it, to shards of instances.
 
-    train_vocab    corpus -> tasks: count chunks -> words -> merges -> vocabulary folder
-    encode_corpus  corpus -> tasks: encode slices -> token store
-    make_shards    token store, just encoded or kept -> tasks: make shards -> shard folder
+    pass 1   corpus -> tasks: encode slices -> token store (`encode`)
+    pass 2   token store -> tasks: pair, mask and write shards -> shard folder (`shard_folder`, `shard_task`)
 
-The corpus is cut into tasks by its files and sizes, never by workers, and a task's result depends on
-nothing but its input (`tasks`). So any number of workers gives the same bytes, and a run that was killed
-goes on where it stopped: finished tasks have left a receipt (`output`).
+The corpus is cut into tasks by its files and sizes, never by workers, and a task's result depends only on its
+input. So any number of workers gives the same bytes, and a run that was killed goes on where it stopped:
+finished tasks have left a receipt (`wpprep.jobs.receipts`).
 """
 
 from __future__ import annotations
@@ -14,20 +13,19 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import replace
-from typing import Any
+from typing import Unpack
 
 from wpprep.config import CorpusOptions, RunOptions, ShardOptions, as_dict, build, refuse_unknown
+from wpprep.config.keywords import MakeShardsKeywords
 from wpprep.corpus.tasks import Paths
 from wpprep.errors import OptionError, VocabularyError
-from wpprep.jobs.output import OutputFolder
-from wpprep.jobs.resume import Progress, Summary, silence
+from wpprep.jobs.job import Job, Progress
+from wpprep.jobs.summary import FolderSummary
 from wpprep.pipeline.encode import plan_encoding, run_encoding
 from wpprep.pipeline.shard_folder import fill_folder, finish_bins, hold_out, manifest_of
 from wpprep.shards.split import split_documents
 from wpprep.shards.token_source import open_source
-from wpprep.storage.files import HOLDOUT, place, remove_folder
-from wpprep.storage.manifest import read_manifest
+from wpprep.storage.files import remove_folder
 
 
 def make_shards(
@@ -38,8 +36,8 @@ def make_shards(
     tokens: str | os.PathLike[str] | None = None,
     from_tokens: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
-    **options: Any,
-) -> Summary:
+    **options: Unpack[MakeShardsKeywords],
+) -> FolderSummary:
     """Turn text into shards of pretraining instances.
 
     Args:
@@ -55,7 +53,7 @@ def make_shards(
     Raises:
         WpprepError: an input, an option or the output is at fault; the message says which and where.
     """
-    started, say = time.perf_counter(), progress or silence
+    started = time.perf_counter()
     refuse_unknown(options, ShardOptions, CorpusOptions, RunOptions)
     shard, run = build(ShardOptions, options), build(RunOptions, options)
     if from_tokens is None:
@@ -64,30 +62,29 @@ def make_shards(
     else:
         _refuse_beside_tokens(corpus=corpus, tokens=tokens)
         source, plan = open_source(from_tokens, vocab, options, run.workers)
-    plan = plan | {"options": as_dict(shard) | plan["options"]}
-    with OutputFolder.claim(out, "shards", plan, **run.among_nodes) as folder:
-        if folder.is_finished:
-            return Summary(folder.place, read_manifest(folder.place), time.perf_counter() - started)
+    plan = {**plan, "options": as_dict(shard) | plan["options"]}
+    with Job.begin(out, "shards", plan, run, progress) as job:
+        if job.is_finished:
+            return job.summary("make-shards", started)
         if from_tokens is None:
-            store = place(tokens) if tokens else folder.path / "tokens"
-            source = run_encoding(store, encoding, replace(run, overwrite=False), say)
+            source = run_encoding(job, tokens or job.path / "tokens", encoding)
         try:
             trained, held_out = split_documents(source.corpus["documents"], shard)
-            inside = hold_out(folder.path / HOLDOUT, plan, source, held_out, shard, run, say)
-            receipts = fill_folder("shard", folder, source, trained, shard, run, say)
+            inside = hold_out(job, plan, source, held_out, shard)
+            receipts = fill_folder("shard", job, source, trained, shard)
         except (OptionError, VocabularyError):
-            folder.discard()  # with these options no run ends, and one with others would be refused here
+            job.folder.discard()  # with these options no run ends, and one with others would be refused here
             raise
-        folder.elect()
-        inside += finish_bins(folder.path, source, receipts, shard)
-        manifest = manifest_of(folder.path, source, plan["options"], receipts, inside)
+        job.elect()
+        inside += finish_bins(job.path, source, receipts, shard)
+        manifest = manifest_of(job.path, source, plan["options"], receipts, inside)
         if not (tokens or from_tokens):
-            folder.set_aside("tokens")  # at the last moment: a run killed after this encodes again
-        folder.finish(manifest)
+            job.folder.set_aside("tokens")  # at the last moment: a run killed after this encodes again
+        job.finish(manifest)
     if run.node and not (tokens or from_tokens):
         with contextlib.suppress(OSError):
-            remove_folder(folder.path / "tokens")  # begun anew by a node that came as the others finished
-    return Summary(folder.place, read_manifest(folder.place), time.perf_counter() - started)
+            remove_folder(job.path / "tokens")  # begun anew by a node that came as the others finished
+    return job.summary("make-shards", started)
 
 
 def _refuse_beside_tokens(**given: object) -> None:

@@ -26,15 +26,17 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from wpprep import rng
 from wpprep.config import CorpusOptions, RunOptions, ShardOptions, VocabOptions, as_dict, build, refuse_unknown
+from wpprep.config.keywords import PlanKeywords
 from wpprep.corpus.filters import used_documents
 from wpprep.corpus.tasks import Paths, refuse_empty, tasks_of
 from wpprep.errors import VocabularyError
+from wpprep.jobs.summary import Summary
 from wpprep.pipeline.cluster_plan import as_lines as lines_of_nodes
 from wpprep.pipeline.cluster_plan import on_nodes
 from wpprep.pipeline.make_shards import make_shards
@@ -83,27 +85,54 @@ class _Sample:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, kw_only=True, repr=False)
+class PlanSummary(Summary):
+    """What a corpus holds, and estimates of what the work on it takes.
+
+    Attributes:
+        formats: `Found` of each format, as a dictionary.
+        languages: shares of the documents by language, a guess.
+        sample_bytes: bytes of text that were processed for the estimates.
+        train_vocab, make_shards: ``seconds`` of one processor, of these ``start`` of a process and ``alone`` what
+            cannot be shared, ``memory_bytes`` of one worker, ``disk_bytes``.
+        cluster: the same on several nodes (`cluster_plan.on_nodes`), if ``nodes`` was given.
+    """
+
+    formats: dict[str, Any]
+    languages: dict[str, float]
+    sample_bytes: int
+    train_vocab: dict[str, Any]
+    make_shards: dict[str, Any]
+    cluster: dict[str, Any] | None = None
+
+    def figures(self) -> dict[str, Any]:
+        """Return the plan as plain values; without ``cluster`` if there is none."""
+        return {name: value for name, value in super().figures().items() if value is not None}
+
+
 def plan(
-    corpus: Paths, *, sample_bytes: int = 8_000_000, nodes: int | None = None, **options: Any
-) -> dict[str, Any]:
+    corpus: Paths,
+    *,
+    sample_bytes: int = 8_000_000,
+    nodes: int | None = None,
+    workers: int | None = None,
+    **options: Unpack[PlanKeywords],
+) -> PlanSummary:
     """What a corpus holds, and estimates of time, memory and disk for `train_vocab` and `make_shards`.
 
     Args:
         corpus: files and folders of text.
         sample_bytes: text that is read and processed for the estimates.
-        nodes: machines with ``workers`` each, for which estimates are made as well.
-        **options: fields of `CorpusOptions`, `VocabOptions`, `ShardOptions` and `RunOptions`.
-
-    Returns:
-        ``formats`` (`Found` of each), ``languages`` (shares of the documents, a guess), ``train_vocab`` and
-        ``make_shards`` (``seconds`` of one processor, of these ``start`` of a process and ``alone`` what cannot
-        be shared, ``memory_bytes`` of one worker, ``disk_bytes``); with ``nodes``, ``cluster``
-        (`nodes.on_nodes`).
+        nodes: number of machines for which estimates are made as well.
+        workers: processes of each of them; by default as many as here.
+        **options: fields of `CorpusOptions`, `VocabOptions` and `ShardOptions`.
 
     Raises:
         WpprepError: an input or an option is at fault; the message says which and where.
     """
-    refuse_unknown(options, CorpusOptions, VocabOptions, ShardOptions, RunOptions)
+    started = time.perf_counter()
+    refuse_unknown(options, CorpusOptions, VocabOptions, ShardOptions)
+    run = build(RunOptions, {"workers": workers})
     text = build(CorpusOptions, options)
     slices = [slice_ for task in tasks_of(corpus, text, _SLICE_BYTES) for slice_ in task]
     refuse_empty(len(slices), corpus)
@@ -120,7 +149,7 @@ def plan(
         )
     shard = build(ShardOptions, options)
     whole = sum(of_format.text_bytes for of_format in found.values())
-    planned = {
+    planned: dict[str, Any] = {
         "formats": {name: asdict(of_format) for name, of_format in found.items()},
         "languages": _languages(documents),
         "sample_bytes": measured["vocab"][-1]["text_bytes"],
@@ -128,9 +157,8 @@ def plan(
         "make_shards": _estimate_shards(measured["shards"], whole, read_seconds, shard),
     }
     if nodes is not None:
-        workers = int(build(RunOptions, options).workers or 1)
-        planned["cluster"] = on_nodes(planned, shard, nodes, workers)
-    return planned
+        planned["cluster"] = on_nodes(planned, shard, nodes, run.workers)
+    return PlanSummary(command="plan", seconds=time.perf_counter() - started, **planned)
 
 
 def _read_sample(

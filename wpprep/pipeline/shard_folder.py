@@ -13,24 +13,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wpprep.config import RunOptions, ShardOptions, as_dict
+from wpprep.config import ShardOptions, as_dict
 from wpprep.corpus.facts import take_facts
 from wpprep.instances.statistics import sum_statistics
-from wpprep.jobs.output import OutputFolder
-from wpprep.jobs.resume import Progress, Receipts, run_resumable
+from wpprep.jobs.job import Job
+from wpprep.jobs.plans import Plan, Receipt, files_in
+from wpprep.jobs.receipts import Receipts
 from wpprep.pipeline.shard_task import MakeShard, bins_of
 from wpprep.records import token_dtype
 from wpprep.shards.split import Selection, share_out
 from wpprep.shards.token_source import Source
 from wpprep.shards.token_store import read_token_counts, write_index
-from wpprep.storage.files import MANIFEST, make_folder
+from wpprep.storage.files import HOLDOUT, MANIFEST, make_folder
 from wpprep.storage.manifest import File, Manifest, Shard, describe, write_manifest
 from wpprep.tokenizer.vocabulary import Vocabulary, copy_vocabulary
-
-
-def shards_in(receipts: Iterable[dict[str, Any]]) -> list[File | Shard]:
-    entries = [entry for receipt in receipts for entry in receipt.get("shards") or [receipt["shard"]]]
-    return [Shard(**entry) for entry in entries]
 
 
 def vocabulary_in(folder: Path, vocabulary: Vocabulary) -> list[File]:
@@ -40,53 +36,40 @@ def vocabulary_in(folder: Path, vocabulary: Vocabulary) -> list[File]:
     return [describe(folder / "vocab" / name, folder) for name in sorted(names)]
 
 
-def fill_folder(
-    stage: str,
-    folder: OutputFolder,
-    source: Source,
-    documents: Selection,
-    shard: ShardOptions,
-    run: RunOptions,
-    say: Progress,
-) -> Receipts:
-    """Make the shards of some documents; returns all receipts."""
+def fill_folder(stage: str, job: Job, source: Source, documents: Selection, shard: ShardOptions) -> Receipts:
+    """Make the shards of some documents; return all receipts."""
     for bin_ in bins_of(shard):
-        make_folder(folder.path / bin_.folder)
+        make_folder(job.path / bin_.folder)
     roles = source.vocabulary.roles
     bounds = share_out(
         read_token_counts(source.store), documents, shard, token_dtype(roles.vocab_size).__name__
     )
     names = [f"shard-{k:05}-of-{len(bounds) - 1:05}.arrow" for k in range(len(bounds) - 1)]
-    where = (source.store, folder.path, documents, bounds)
+    where = (source.store, job.path, documents, bounds)
     make = partial(MakeShard, *where, roles, source.vocabulary.sha256, shard)
     tasks = {name: (name, k) for k, name in enumerate(names)}
-    return run_resumable(stage, make, tasks, dict.fromkeys(names, 1), folder, run, say)
+    return job.run_tasks(stage, make, tasks, dict.fromkeys(names, 1))
 
 
 def hold_out(
-    path: Path,
-    plan: dict[str, Any],
-    source: Source,
-    documents: Selection,
-    shard: ShardOptions,
-    run: RunOptions,
-    say: Progress,
+    job: Job, plan: Plan, source: Source, documents: Selection, shard: ShardOptions
 ) -> list[File | Shard]:
-    """Make the shard folder of the held-out documents, of one pass and without bins; returns its entry."""
+    """Make the shard folder of the held-out documents, of one pass and without bins; return its entry."""
     if not documents.size:
         return []
     shard = replace(shard, dupe_factor=1, shards=None, bins=None)
-    plan = plan | {"options": plan["options"] | as_dict(shard)}
-    with OutputFolder.claim(path, "shards", plan, **run.among_nodes) as folder:
-        if not folder.is_finished:
-            receipts = fill_folder("holdout", folder, source, documents, shard, run, say)
-            folder.elect()
-            folder.finish(manifest_of(path, source, plan["options"], receipts, []))
+    plan = {**plan, "options": plan["options"] | as_dict(shard)}
+    path = job.path / HOLDOUT
+    with job.inner(path, "shards", plan) as part:
+        if not part.is_finished:
+            receipts = fill_folder("holdout", part, source, documents, shard)
+            part.elect()
+            part.finish(manifest_of(path, source, plan["options"], receipts, []))
     return [describe(path / MANIFEST, path.parent)]
 
 
 def finish_bins(
-    folder: Path, source: Source, receipts: Iterable[dict[str, Any]], shard: ShardOptions
+    folder: Path, source: Source, receipts: Iterable[Receipt], shard: ShardOptions
 ) -> list[File | Shard]:
     """Declare the folder of every bin finished; returns their entries."""
     entries: list[File | Shard] = []
@@ -102,28 +85,28 @@ def finish_bins(
 class _OfBin:
     """What the receipts of shards say of one bin, read again each time."""
 
-    receipts: Iterable[dict[str, Any]]
+    receipts: Iterable[Receipt]
     number: int
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[Receipt]:
         for receipt in self.receipts:
             shard = receipt["shards"][self.number]
             name = os.path.basename(shard["name"])
-            yield {"shard": shard | {"name": name}, "statistics": receipt["of_bins"][self.number]}
+            yield {"shard": {**shard, "name": name}, "statistics": receipt["of_bins"][self.number]}
 
 
 def manifest_of(
     folder: Path,
     source: Source,
     options: dict[str, Any],
-    receipts: Iterable[dict[str, Any]],
+    receipts: Iterable[Receipt],
     inside: list[File | Shard],
 ) -> Manifest:
     """The manifest of a shard folder, into which the vocabulary is copied; ``inside`` are folders in it."""
     return Manifest(
         kind="shards",
         options=options,
-        files=[*shards_in(receipts), *inside, *vocabulary_in(folder, source.vocabulary)],
+        files=[*files_in(receipts), *inside, *vocabulary_in(folder, source.vocabulary)],
         vocabulary=source.vocabulary.sha256,
         corpus=source.corpus,
         statistics=sum_statistics(receipts),
@@ -132,15 +115,15 @@ def manifest_of(
 
 def manifest_of_tokens(
     folder: Path,
-    plan: dict[str, Any],
+    plan: Plan,
     vocabulary: Vocabulary,
-    receipts: Iterable[dict[str, Any]],
+    receipts: Iterable[Receipt],
     not_used: dict[str, Any],
 ) -> Manifest:
     """The manifest of a token store, into which the vocabulary is copied: with it the store explains itself."""
     total = sum_statistics(receipts)
     facts = take_facts(total)
-    parts = shards_in(receipts)
+    parts = files_in(receipts)
     index = write_index(folder, [part.name for part in parts])
     return Manifest(
         kind="tokens",

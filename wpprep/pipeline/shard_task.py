@@ -6,7 +6,7 @@ alone; nothing here knows of other tasks, workers or folders that are not its ow
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from wpprep.config import ShardOptions, as_dict
 from wpprep.instances.masking import mask_batch
 from wpprep.instances.pairing import make_instances
 from wpprep.instances.statistics import shard_statistics
+from wpprep.jobs.plans import Receipt, entry_of
 from wpprep.records import (
     InstanceBatch,
     Ints,
@@ -27,8 +28,8 @@ from wpprep.records import (
 from wpprep.shards.format import take_rows, write_dense_shard, write_shard
 from wpprep.shards.split import Selection, documents_of
 from wpprep.shards.token_store import Keys, Spans, TokenStore
-from wpprep.storage.files import Place
 from wpprep.storage.manifest import Shard
+from wpprep.storage.place import Location
 
 
 class Split:
@@ -65,7 +66,7 @@ def bins_of(options: ShardOptions) -> list[Bin]:
     """The bins that the rows are put into; without bins, one for all."""
     bins, above = [], 0
     for length in options.bin_lengths:
-        most = min(int(options.max_predictions_per_seq or 1), max(1, round(length * options.masked_lm_prob)))
+        most = min(options.max_predictions_per_seq, max(1, round(length * options.masked_lm_prob)))
         own = {"max_seq_length": length, "max_predictions_per_seq": most} if options.bins else {}
         bins.append(Bin(f"bin-{length}/" if options.bins else "", above, as_dict(options) | own))
         above = length
@@ -81,7 +82,7 @@ class MakeShard:
         bounds: ``int64[shards + 1]``, each shard's range in the documents of all passes (`share_out`).
     """
 
-    tokens: Place
+    tokens: Location
     folder: Path
     documents: Selection
     bounds: Ints
@@ -93,7 +94,7 @@ class MakeShard:
     def _split(self) -> Split:
         return Split(TokenStore.open(self.tokens), self.documents)
 
-    def __call__(self, task: tuple[str, int]) -> dict[str, Any]:
+    def __call__(self, task: tuple[str, int]) -> Receipt:
         """Write the shard; returns its manifest entries and the statistics of all rows and of each bin."""
         name, index = task
         options, split = self.options, self._split
@@ -110,7 +111,7 @@ class MakeShard:
                 self.roles,
                 options.mask_policy,
                 options.masked_lm_prob,
-                int(options.max_predictions_per_seq or 1),
+                options.max_predictions_per_seq,
                 options.mask_share,
                 options.random_share,
                 made.mask_keys,
@@ -119,7 +120,7 @@ class MakeShard:
         of_bins = [statistics for _, statistics in written]
         of_all = shard_statistics(batch, self.roles, options.max_seq_length) if options.bins else of_bins[0]
         return {
-            "shards": [asdict(shard) for shard, _ in written],
+            "shards": [entry_of(shard) for shard, _ in written],
             "of_bins": of_bins,
             "statistics": of_all | made.statistics,
         }

@@ -12,9 +12,10 @@ import dataclasses
 import logging
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from wpprep.config import (
     CorpusOptions,
@@ -25,14 +26,17 @@ from wpprep.config import (
     build,
     refuse_unknown,
 )
+from wpprep.config.keywords import TrainVocabKeywords
 from wpprep.corpus.tasks import Paths, end_survey, plan_of, refuse_empty, survey, tasks_of
 from wpprep.errors import OptionError
-from wpprep.jobs.output import OutputFolder
-from wpprep.jobs.resume import Progress, Summary, silence
+from wpprep.jobs.job import Job, Progress
+from wpprep.jobs.nodes import Nodes
+from wpprep.jobs.plans import Plan
+from wpprep.jobs.summary import FolderSummary
 from wpprep.pipeline.count_words import count_words
 from wpprep.pipeline.counting_task import Counted, count_at_hand, fits_in_memory, table_bytes
 from wpprep.storage.files import UNFINISHED
-from wpprep.storage.manifest import Manifest, describe, read_manifest
+from wpprep.storage.manifest import Manifest, describe
 from wpprep.tokenizer.normalization import TextRules, counting_rule
 from wpprep.tokenizer.vocabulary import Vocabulary, write_vocabulary
 from wpprep.vocab.counting.counts import CorpusFacts
@@ -54,8 +58,8 @@ def train_vocab(
     *,
     counts: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
-    **options: Any,
-) -> Summary:
+    **options: Unpack[TrainVocabKeywords],
+) -> FolderSummary:
     """Learn a subword vocabulary from text and write it as a vocabulary folder.
 
     Args:
@@ -69,93 +73,98 @@ def train_vocab(
     Raises:
         WpprepError: an input, an option or the output is at fault; the message says which and where.
     """
-    started, say = time.perf_counter(), progress or silence
+    started = time.perf_counter()
     refuse_unknown(options, VocabOptions, CorpusOptions, CountRunOptions)
     if (counts is None) == (not corpus):
         raise OptionError("expected a corpus, or counts (--counts) in its place")
     run = build(CountRunOptions, options)
     source = _Corpus(corpus, options, run) if counts is None else _Counts(counts, options)
-    vocab, plan = source.vocab, source.plan
-    with OutputFolder.claim(out, "vocabulary", plan, **run.among_nodes) as folder:
-        if folder.is_finished:
-            return Summary(folder.place, read_manifest(folder.place), time.perf_counter() - started)
-        counted = source.count(folder, say)
-        if counted.held_out.documents:
-            counted = counted.with_something_to_learn()
-        say("normalise", 0, 1)
-        rules = TextRules(vocab)
-        words = _words(counted, rules, vocab, folder, run)
-        size = vocab.vocab_size
-        learned = learn_vocabulary(words, vocab, rules, lambda n: say("merge", min(n, size), size), _tell_need)
-        names = write_vocabulary(folder.path, learned, vocab)
-        manifest = Manifest(
-            kind="vocabulary",
-            options=plan["options"],
-            files=[describe(folder.path / name, folder.path) for name in sorted(names)],
-            corpus={"identity": plan["corpus"]} | counted.for_manifest(),
-            statistics={
-                "entries": len(learned.pieces),
-                "distinct_words": len(words),
-                "words": int(words.counts.sum()),
-                "dropped_characters": learned.dropped_characters,
-                "unused_entries": learned.unused,
-                "held_out": _quality(folder.path, counted),
-            },
-        )
-        end_survey(folder)
-        folder.finish(manifest)
-    return Summary(folder.place, read_manifest(folder.place), time.perf_counter() - started)
+    with Job.begin(out, "vocabulary", source.plan, run, progress) as job:
+        if not job.is_finished:
+            _learn(job, source, run)
+    return job.summary("train-vocab", started)
+
+
+def _learn(job: Job, source: _Corpus | _Counts, run: CountRunOptions) -> None:
+    """Learn the vocabulary into the job's folder, and finish it."""
+    vocab, say = source.vocab, job.say
+    counted = source.count(job)
+    if counted.held_out.documents:
+        counted = counted.with_something_to_learn()
+    say("normalise", 0, 1)
+    rules = TextRules(vocab)
+    words = _words(counted, rules, vocab, job, run)
+    size = vocab.vocab_size
+    learned = learn_vocabulary(words, vocab, rules, lambda n: say("merge", min(n, size), size), _tell_need)
+    names = write_vocabulary(job.path, learned, vocab)
+    manifest = Manifest(
+        kind="vocabulary",
+        options=source.plan["options"],
+        files=[describe(job.path / name, job.path) for name in sorted(names)],
+        corpus={"identity": source.plan["corpus"]} | counted.for_manifest(),
+        statistics={
+            "entries": len(learned.pieces),
+            "distinct_words": len(words),
+            "words": int(words.counts.sum()),
+            "dropped_characters": learned.dropped_characters,
+            "unused_entries": learned.unused,
+            "held_out": _quality(job.path, counted),
+        },
+    )
+    end_survey(job.folder)
+    job.finish(manifest)
 
 
 class _Corpus:
     """A vocabulary's text: counted at hand if it is small, else by `count_words`, which can be resumed."""
 
-    def __init__(self, corpus: Paths | None, options: dict[str, Any], run: CountRunOptions) -> None:
+    def __init__(self, corpus: Paths | None, options: Mapping[str, object], run: CountRunOptions) -> None:
         self._corpus, self._options, self._run = corpus or [], options, run
         self.vocab, self._text = build(VocabOptions, options), build(CorpusOptions, options)
         self._tasks = tasks_of(self._corpus, self._text, run.slice_bytes)
         self.plan = plan_of(as_dict(self.vocab) | as_dict(self._text), None, self._tasks)
 
-    def count(self, folder: OutputFolder, say: Progress) -> Counted:
-        """The counts; ``folder`` holds them until the vocabulary is finished, where they need disk."""
+    def count(self, job: Job) -> Counted:
+        """The counts; the job's folder holds them until the vocabulary is finished, where they need disk."""
         if fits_in_memory(self._tasks, self._run):
-            chosen = survey(self._tasks, self._text, folder, self._run, say)
-            folder.elect()
-            counted = count_at_hand(chosen, self.vocab, self._text, self._run, say)
+            chosen = survey(self._tasks, self._text, job)
+            job.elect()
+            counted = count_at_hand(chosen, self.vocab, self._text, self._run, job.say)
             if not counted.documents:
-                folder.discard()
+                job.folder.discard()
             refuse_empty(counted.documents, self._corpus)
             return counted
         counting = build(CountOptions, as_dict(self.vocab))
         run = {field.name: getattr(self._run, field.name) for field in dataclasses.fields(self._run)}
         options = as_dict(counting) | as_dict(self._text) | run | {"overwrite": False}
-        folder.refuse_finished()
-        count_words(self._corpus, folder.path / _COUNTS, progress=say, **options)
-        return _Counts(folder.path / _COUNTS, {"algorithm": self.vocab.algorithm}).count(folder, say)
+        if isinstance(job.folder.nodes, Nodes):
+            job.folder.nodes.refuse_finished()
+        count_words(self._corpus, job.path / _COUNTS, progress=job.say, **options)
+        return _Counts(job.path / _COUNTS, {"algorithm": self.vocab.algorithm}).count(job)
 
 
 class _Counts:
     """A vocabulary's counts, which were made before."""
 
-    def __init__(self, path: str | os.PathLike[str], options: dict[str, Any]) -> None:
+    def __init__(self, path: str | os.PathLike[str], options: Mapping[str, object]) -> None:
         from wpprep.vocab.counting.counts_file import identity_of, open_counts  # noqa: PLC0415 (loads pyarrow)
 
         self._saved = open_counts(path)
         settled = self._saved.facts.get("options", {})
         _refuse_settled(self._saved.path, settled, options)
         known = {name: settled[name] for name in _OF_COUNTS if name in settled} or {"holdout": 0.0}
-        self.vocab = build(VocabOptions, options | known)
+        self.vocab = build(VocabOptions, {**options, **known})
         self._saved.refuse_other_rule(counting_rule(self.vocab))
         text = build(CorpusOptions, settled)
-        self.plan: dict[str, Any] = {
+        self.plan: Plan = {
             "options": as_dict(self.vocab) | as_dict(text),
             "vocabulary": None,
             "corpus": identity_of(self._saved),
         }
 
-    def count(self, folder: OutputFolder, say: Progress) -> Counted:
+    def count(self, job: Job) -> Counted:
         """The counts."""
-        folder.elect()
+        job.elect()
         facts = self._saved.facts
         return Counted(
             self._saved.parts,
@@ -165,7 +174,7 @@ class _Counts:
         )
 
 
-def _refuse_settled(path: Path, settled: dict[str, Any], options: dict[str, Any]) -> None:
+def _refuse_settled(path: Path, settled: dict[str, Any], options: Mapping[str, object]) -> None:
     """Stop where an option asks for something else than was counted."""
     reading = {field.name for field in dataclasses.fields(CorpusOptions)}
     for name, value in options.items():
@@ -177,14 +186,14 @@ def _refuse_settled(path: Path, settled: dict[str, Any], options: dict[str, Any]
 
 
 def _words(
-    counted: Counted, rules: TextRules, vocab: VocabOptions, folder: OutputFolder, run: CountRunOptions
+    counted: Counted, rules: TextRules, vocab: VocabOptions, job: Job, run: CountRunOptions
 ) -> WordCounts:
     """The words of counted chunks, put aside in the folder where they outgrow memory."""
     aside = None
     if not counted.is_at_hand:
         from wpprep.vocab.counting.runs import Spill  # noqa: PLC0415 (loads pyarrow)
 
-        aside = Spill(folder.path, "words", table_bytes(run))
+        aside = Spill(job.path, "words", table_bytes(run))
     return words_of(counted.parts(), rules, vocab.min_word_count, aside)
 
 

@@ -1,11 +1,14 @@
-"""Rows on disk and back: shards of instances and token stores.
+"""Rows on disk and back: shards of instances, and token stores.
 
-format         one shard: its columns, written and read
-folder         a finished folder of shards
-token_store    encoded documents on disk
-token_source   a token store as the source of shards
-split          documents dealt into held-out ones and shards
-loader         batches for a trainer
-order          the order of rows over epochs and ranks
-audit          rows checked against the rules
+    format         the columns of one shard file, written and read
+    folder         a finished folder of shards, opened
+    token_store    encoded documents on disk
+    token_source   a finished token store as the source of shards
+    split          the assignment of documents to splits and shards
+    loader         batches of NumPy arrays for a trainer
+    order          the order of rows over epochs and ranks
+    audit          checks of the contents of rows
+
+From outside use `Loader`, `ShardFolder`, `TokenStore` and the functions of `format`, `split` and `audit`. This wing
+does not make instances (`instances`) and does not run jobs (`pipeline`).
 """

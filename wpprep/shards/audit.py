@@ -1,9 +1,9 @@
-"""The deep check of shards: what their columns promise, asked of every row.
+"""The deep check of shards: every row against the rules of the format.
 
-A checksum says that a file is as it was written; this says that what was written is right. Each rule that some
-rows break gives one line with the file, the first of these rows, and how many there are.
+A checksum shows that a file is as it was written; this check shows that its contents are valid. Each rule that
+some rows break gives one line with the file, the first such row, and the number of such rows.
 
-What this module does not do: compare files with their checksums (manifest).
+This module does not compare files with their checksums (`storage.manifest`).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
-
 from wpprep.config import EngineOptions
 from wpprep.errors import WpprepError
 from wpprep.instances.statistics import add_statistics, shard_statistics
 from wpprep.jobs import engines
-from wpprep.records import InstanceBatch, Ints, TokenRoles, Tokens
+from wpprep.kernels import kernel
+from wpprep.records import InstanceBatch, Ints, TokenRoles
+from wpprep.shards.folder import Columns, columns_of
 from wpprep.shards.format import read_rows
 from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import MANIFEST
@@ -32,25 +32,33 @@ RULES = (
     "its length is not between 3 and max_seq_length",
     "it does not start with [CLS]",
     "it does not end with [SEP]",
-    "b_start is neither behind a [SEP] nor the length",
+    "b_start is neither after a [SEP] nor the length",
     "a token id is outside the vocabulary",
-    "a special token stands in the text",
-    "mlm_positions are not sorted, or not places of text",
+    "a special token is in the text",
+    "mlm_positions are not sorted, or not positions of text",
     "an mlm label is outside the vocabulary, or a special token",
     "a random replacement is a special or unused token",
-    "it has not as many predictions as its length asks for",
+    "its number of predictions does not fit its length",
     "next_sentence_label is not 0 or 1, or 1 without a B",
-    "document is not one of the corpus",
+    "document is not in the corpus",
 )
 _LENGTH, _CLS, _SEP, _B, _ID, _SPECIAL, _POSITION, _LABEL, _RANDOM, _COUNT, _NEXT, _DOCUMENT = range(12)
 _SUMMED = ("rows", "tokens", "random_next", "unmasked_rows", "predictions", "masked", "random", "kept")
 
-# What an id may be: bits of a table over the vocabulary.
+# Where an id is allowed: bits of a table over the vocabulary.
 _TEXT, _LABELS, _REPLACES = 1, 2, 4
 
 
 def find_faults(folder: str | os.PathLike[str], engine: EngineOptions | None = None) -> list[str]:
-    """Every rule that rows of a shard folder, or of one inside it, break, one line each."""
+    """Return the rules that rows of a shard folder, or of folders inside it, break.
+
+    Args:
+        folder: a local folder or a URL.
+        engine: where the shards are checked; by default in this process.
+
+    Returns:
+        One line per file and rule. Damaged or missing files give a line too, not an exception.
+    """
     engine = engine or EngineOptions(workers=1)
     faults = []
     for path in sorted(fetch_folder(folder).rglob(MANIFEST)):
@@ -73,16 +81,16 @@ def _audit_folder(folder: Path, manifest: Manifest, engine: EngineOptions) -> li
         faults += own
         total = add_statistics(total, found)
     for name in _SUMMED if here else ():
-        said = manifest.statistics.get(name)
-        if total.get(name) != said:
-            faults.append(f"{folder}: {name} is {total.get(name)} in the rows, {said} in {MANIFEST}")
+        expected = manifest.statistics.get(name)
+        if total.get(name) != expected:
+            faults.append(f"{folder}: {name} is {total.get(name)} in the rows, {expected} in {MANIFEST}")
     return faults
 
 
 def _audit_shard(
     folder: Path, roles: TokenRoles, options: dict[str, Any], documents: int, file: Shard
 ) -> tuple[list[str], dict[str, Any]]:
-    """The faults of one shard, and its statistics."""
+    """Return the faults of one shard, and its statistics."""
     found: dict[str, Any] = {}
     counts, firsts = np.zeros(len(RULES), np.int64), np.full(len(RULES), -1)
     try:
@@ -101,9 +109,10 @@ def _audit_shard(
 
 
 def _audit_balance(path: Path, found: dict[str, Any], options: dict[str, Any]) -> list[str]:
-    """Label 1 may be 5 rows or half a percentage point off its share, but where one token had no choice.
+    """Return a fault if the share of label 1 differs from the option.
 
-    Of bins nothing is asked: only in all of them together do labels hold their share.
+    The tolerance is 5 rows or half a percentage point, plus the rows in which A had one token and B had to be
+    random. A folder of one bin is not checked: only all bins together have the share.
     """
     if options["objective"] == "single" or options.get("bins") or not found.get("rows"):
         return []
@@ -127,13 +136,13 @@ def check_rows(
     """Count the rows that break each of `RULES`.
 
     Args:
-        batch: rows as they were read.
-        roles: the vocabulary's.
+        batch: the rows to check.
+        roles: ids of the special tokens and allowed replacements.
         options: the data options of the shards.
-        documents: how many documents the corpus has.
-        start: number of the first row in its file.
-        counts: ``int64[rules]``, to be added to.
-        firsts: ``int64[rules]``, the first such row in the file, -1 where there is none yet.
+        documents: number of documents in the corpus.
+        start: number of the first row of the batch in its file.
+        counts: ``int64[rules]``, increased by the number of such rows.
+        firsts: ``int64[rules]``, set to the first such row in the file where it was -1.
     """
     allowed = np.zeros(roles.vocab_size, np.uint8)
     allowed[:] = _TEXT | _LABELS
@@ -147,12 +156,7 @@ def check_rows(
         quotas[:] = 0
     broken = np.zeros((len(batch), len(RULES)), np.bool_)
     _check(
-        batch.input_ids,
-        batch.offsets,
-        batch.b_start,
-        batch.mlm_positions,
-        batch.mlm_labels,
-        batch.mlm_offsets,
+        columns_of(batch),
         quotas,
         options["mask_policy"] == "token",
         options["max_seq_length"],
@@ -168,14 +172,9 @@ def check_rows(
         firsts[rule] = start + int(broken[:, rule].argmax())
 
 
-@njit(cache=True)
+@kernel
 def _check(
-    input_ids: Tokens,
-    offsets: Ints,
-    b_start: Ints,
-    positions: npt.NDArray[np.uint16],
-    labels: Tokens,
-    mlm_offsets: Ints,
+    rows: Columns,
     quotas: Ints,
     is_exact: bool,
     max_seq_length: int,
@@ -183,16 +182,24 @@ def _check(
     allowed: npt.NDArray[np.uint8],
     broken: npt.NDArray[np.bool_],
 ) -> None:
-    """Set ``broken[row, rule]``, ``bool[rows, rules]``, for what one row alone shows.
+    """Set ``broken[row, rule]`` for the rules on tokens and predictions.
 
-    ``specials`` are the ids of [CLS], [SEP] and [MASK]; ``allowed`` (``uint8[vocab_size]``) says by bits
-    what an id may be; ``quotas`` has the predictions of each row, or, unless ``is_exact``, the most of them.
+    Args:
+        rows: the columns of the rows.
+        quotas: ``int64[rows]``, number of predictions of each row; without ``is_exact`` the maximum number.
+        is_exact: whether the number of predictions must be equal to the quota.
+        max_seq_length: maximum length of a row.
+        specials: ids of [CLS], [SEP] and [MASK].
+        allowed: ``uint8[vocab_size]``, for each id the bits `_TEXT`, `_LABELS` and `_REPLACES`.
+        broken: ``bool[rows, rules]``, receives True.
     """
     cls, sep, mask = specials
+    input_ids, offsets, mlm_offsets = rows.input_ids, rows.offsets, rows.mlm_offsets
+    positions, labels = rows.mlm_positions, rows.mlm_labels
     vocab_size = len(allowed)
     for row in range(len(broken)):
         ids, fails = input_ids[offsets[row] : offsets[row + 1]], broken[row]
-        length, b = len(ids), b_start[row]
+        length, b = len(ids), rows.b_start[row]
         if length < 3 or length > max_seq_length:
             fails[_LENGTH] = True
             continue
@@ -218,4 +225,4 @@ def _check(
                     fails[_RANDOM] = True
             elif position != b - 1 and not allowed[token] & _TEXT:
                 fails[_SPECIAL] = True
-        fails[_POSITION] |= p < last  # out of order or out of the row: the walk above has not met it
+        fails[_POSITION] |= p < last  # out of order or outside the row: not reached by the loop above

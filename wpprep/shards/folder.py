@@ -1,53 +1,112 @@
-"""The rows of finished shard folders: numbered through, gathered in any order, held out by document.
+"""Finished shard folders: rows numbered over all shards, gathered in any order, held out by document.
 
     folder = ShardFolder("shards")
-    len(folder)                               # rows of all shards
-    folder.gather(np.array([7, 70_000, 3]))   # an InstanceBatch, copied out of memory-mapped shards
+    len(folder)                               # number of rows in all shards
+    folder.gather(np.array([7, 70_000, 3]))   # an InstanceBatch, copied from memory-mapped shards
 
-Shards stay mapped, so that opening a folder costs milliseconds a shard whatever its size, and what is
-held in memory is what the system keeps in its page cache. Rows are checked when they are copied: a
-damaged one is named by file and row, before a wrong id can reach a model.
+Opening a folder reads its manifest and its vocabulary, nothing else. The shards are mapped into memory when the
+first row is read, or by `ShardFolder.check`; mapping takes milliseconds per shard whatever its size, and the
+memory used is the system's page cache. Every row is checked while it is copied: a damaged row raises an error
+that names the file and the row, before a wrong id can reach a model.
 
-What this module does not do: choose an order (loader), pad, or mask.
+This module does not choose an order (`loader`), pad, or mask. Rows of the layout ``dense`` can be counted here
+but not gathered; `format.read_rows` reads them.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from wpprep import rng
-from wpprep.errors import OptionError, ShardError
-from wpprep.records import InstanceBatch, Ints, TokenRoles, offsets_of, token_dtype
+from wpprep.errors import MissingInputError, OptionError, ShardError
+from wpprep.kernels import kernel
+from wpprep.records import InstanceBatch, Ints, TokenRoles, Tokens, offsets_of, token_dtype
 from wpprep.shards.format import read_metadata, read_shard
 from wpprep.storage.cache import fetch_folder
-from wpprep.storage.manifest import Manifest, Shard, read_manifest
-from wpprep.storage.manifest import verify as find_damage
+from wpprep.storage.manifest import Manifest, Shard, find_damage, read_manifest
 from wpprep.tokenizer.vocabulary import Vocabulary
 
-# What labels and dynamic masks depend on: folders that are read together must agree on it.
+# Options that decide the meaning of labels and dynamic masks: folders read together must have equal values.
 _SHARED_OPTIONS = ("objective", "masking", "mask_policy", "masked_lm_prob", "mask_share", "random_share")
 
 
-class ShardFolder:
-    """The rows of a finished shard folder, or of several of one vocabulary, numbered through.
+class Columns(NamedTuple):
+    """The columns of an `InstanceBatch` but the word starts, as one argument of a kernel.
 
-    Sizes are checked at once, ids and positions when a row is read, checksums only with ``verify``.
+    Shapes and dtypes are those of the attributes of `InstanceBatch` with these names.
+    """
+
+    input_ids: Tokens
+    offsets: Ints
+    b_start: Ints
+    next_sentence_label: npt.NDArray[np.uint8]
+    document: Ints
+    mlm_positions: npt.NDArray[np.uint16]
+    mlm_labels: Tokens
+    mlm_offsets: Ints
+
+
+def columns_of(batch: InstanceBatch) -> Columns:
+    """Return the columns of a batch as a NamedTuple, without a copy."""
+    return Columns(
+        batch.input_ids,
+        batch.offsets,
+        batch.b_start,
+        batch.next_sentence_label,
+        batch.document,
+        batch.mlm_positions,
+        batch.mlm_labels,
+        batch.mlm_offsets,
+    )
+
+
+class _Listed(NamedTuple):
+    """One folder, or one shard file in it: the path as given, its folder, its manifest, and its shards."""
+
+    location: Path
+    folder: Path
+    manifest: Manifest
+    files: list[Shard]
+
+
+class ShardFolder:
+    """The rows of one finished shard folder, of several with one vocabulary, or of single shard files.
+
+    Rows have global numbers: from 0, over all shards of the first folder, then over those of the next. The
+    number of rows is the manifest's. Shards are mapped, and compared with the manifest in size, vocabulary and
+    number of rows, when the first row is read; checksums are compared only with ``verify``.
 
     Args:
-        folder, more: shard folders; rows of the first come first.
-        verify: compare every file with its checksum before anything else.
+        folder: a shard folder, its URL, or one shard file in such a folder.
+        *more: further ones; their rows follow.
+        verify: compare every file with its checksum now.
+
+    Attributes:
+        location: the local path of the first argument: a folder or a shard file.
+        path: the local folder of the first argument.
+        paths: the local folder of each argument.
+        manifests: the manifest of each folder.
+        vocabulary: the vocabulary of the first folder, which is that of all.
+        files: the manifest entry of each shard.
+        names: the path of each shard.
+        starts: ``int64[shards + 1]``, the global number of the first row of each shard.
+        folder_of: ``int64[shards]``, the index in ``paths`` of the folder of each shard.
+        folder_rows: ``int64[folders + 1]``, the global number of the first row of each folder.
 
     Raises:
-        ShardError: a folder is unfinished, a shard is missing, cut short or does not fit the manifest,
-            or the vocabulary inside is not the one the shards were made with.
-        OptionError: folders of different vocabularies, objectives or masking options.
+        MissingInputError: there is no such folder or file, the folder is unfinished, or the file is not among
+            its shards.
+        ShardError: the manifest is damaged or of another kind, the vocabulary in the folder is not the one the
+            shards were made with, or, with ``verify``, a file is damaged.
+        OptionError: the folders have different vocabularies, objectives or masking options.
     """
 
     def __init__(
@@ -56,27 +115,45 @@ class ShardFolder:
         *more: str | os.PathLike[str],
         verify: bool = False,
     ) -> None:
-        self.paths = [fetch_folder(path) for path in (folder, *more)]
+        """Open the folders; see the class for the arguments."""
+        listed = [_list_shards(path, verify=verify) for path in (folder, *more)]
+        self.location = listed[0].location
+        self.paths = [one.folder for one in listed]
         self.path = self.paths[0]
-        self.manifests: list[Manifest] = [_open_manifest(path, verify=verify) for path in self.paths]
+        self.manifests = [one.manifest for one in listed]
         self.vocabulary = Vocabulary.from_folder(self.path / "vocab")
-        for path, manifest in zip(self.paths, self.manifests, strict=True):
-            self._check_options(path, manifest)
-        listed = [
-            [(path / file.name, file) for file in manifest.files if isinstance(file, Shard)]
-            for path, manifest in zip(self.paths, self.manifests, strict=True)
-        ]
-        self.names = [name for files in listed for name, _ in files]
-        self.files = [file for files in listed for _, file in files]
-        self.shards = [
+        for one in listed:
+            self._check_options(one.folder, one.manifest)
+        self.files = [file for one in listed for file in one.files]
+        self.names = [one.folder / file.name for one in listed for file in one.files]
+        self.starts: Ints = offsets_of(np.array([file.rows for file in self.files], np.int64))
+        sizes = np.array([len(one.files) for one in listed], np.int64)
+        self.folder_of: Ints = np.repeat(np.arange(len(listed)), sizes)
+        self.folder_rows: Ints = self.starts[offsets_of(sizes)]
+
+    @functools.cached_property
+    def shards(self) -> list[InstanceBatch]:
+        """The rows of each shard, mapped into memory at the first use.
+
+        Raises:
+            ShardError: a shard is missing, cut short, of the layout ``dense``, or not the one in the manifest.
+        """
+        return [
             _open_shard(name, file, self.vocabulary.sha256)
             for name, file in zip(self.names, self.files, strict=True)
         ]
-        self.starts: Ints = offsets_of(np.array([len(shard) for shard in self.shards], np.int64))
-        self.folder_of = np.repeat(np.arange(len(listed)), [len(files) for files in listed])
-        self.folder_rows: Ints = offsets_of(
-            np.array([sum(file.rows for _, file in files) for files in listed], np.int64)
-        )
+
+    @functools.cached_property
+    def _columns(self) -> list[Columns]:
+        return [columns_of(shard) for shard in self.shards]
+
+    def check(self) -> None:
+        """Map every shard now, so that a fault is reported before the work begins.
+
+        Raises:
+            ShardError: as `shards` raises it, or a folder has no rows.
+        """
+        _ = self.shards
         for path, rows in zip(self.paths, np.diff(self.folder_rows), strict=True):
             if rows == 0:
                 raise ShardError(f"{path}: the shards hold no instances; make them again from a longer corpus")
@@ -93,32 +170,41 @@ class ShardFolder:
                 raise OptionError(f"{path}: {name} is {this}, but {first} in {self.path}; they cannot be mixed")
 
     def __len__(self) -> int:
+        """Return the number of rows in all shards."""
         return int(self.starts[-1])
 
     @property
+    def manifest(self) -> Manifest:
+        """The manifest of the first folder."""
+        return self.manifests[0]
+
+    @property
     def options(self) -> dict[str, Any]:
-        """The data options of the (first) folder."""
-        return self.manifests[0].options
+        """The data options of the first folder."""
+        return self.manifest.options
 
     @property
     def roles(self) -> TokenRoles:
+        """The ids of the vocabulary that loading needs."""
         return self.vocabulary.roles
 
     @property
     def max_seq_length(self) -> int:
-        """The longest row that the options allow, over all folders."""
+        """The maximum number of tokens per row that the options allow, over all folders."""
         return max(int(manifest.options["max_seq_length"]) for manifest in self.manifests)
 
     @property
     def max_predictions_per_seq(self) -> int:
+        """The maximum number of predictions per row that the options allow, over all folders."""
         return max(int(manifest.options["max_predictions_per_seq"]) for manifest in self.manifests)
 
     @property
     def tokens(self) -> int:
+        """The number of tokens in all shards, without padding."""
         return sum(file.tokens for file in self.files)
 
     def lengths(self, rows: Ints) -> Ints:
-        """``int64[n]``, the tokens of each of these rows."""
+        """Return ``int64[n]``, the number of tokens in each of the rows with these global numbers."""
         shard_of = np.searchsorted(self.starts, rows, side="right") - 1
         found = np.empty(len(rows), np.int64)
         for shard in np.unique(shard_of):
@@ -128,7 +214,7 @@ class ShardFolder:
         return found
 
     def places(self, rows: Ints) -> dict[str, list[int]]:
-        """Where these global rows lie: the path of each shard, and their row numbers in it, both in order."""
+        """Return the shards of these global rows: from path to row numbers in that shard, both in order."""
         found: dict[str, list[int]] = {}
         for row in np.sort(rows).tolist():
             shard = int(np.searchsorted(self.starts, row, side="right")) - 1
@@ -136,10 +222,16 @@ class ShardFolder:
         return found
 
     def gather(self, rows: Ints) -> InstanceBatch:
-        """The instances with these global row numbers, in this order, copied out of the shards.
+        """Copy the rows with these global numbers out of the shards.
+
+        Args:
+            rows: ``int64[n]``, in any order; a number may occur more than once.
+
+        Returns:
+            The rows in the order of ``rows``.
 
         Raises:
-            ShardError: a row is damaged; names the file and the row.
+            ShardError: a row is damaged (the message names the file and the row), or a shard is.
         """
         shard_of = np.searchsorted(self.starts, rows, side="right") - 1
         order = np.argsort(shard_of, kind="stable")
@@ -155,11 +247,11 @@ class ShardFolder:
             bad = _measure(
                 local, places, source.offsets, source.mlm_offsets, self.max_seq_length, lengths, predictions
             )
-            self._check(bad, shard)
+            self._refuse_damaged(bad, shard)
         result = self._empty(np.cumsum(lengths), np.cumsum(predictions))
         for shard, places, local in parts:
-            bad = _copy(local, places, self.roles.vocab_size, *_columns(self.shards[shard]), *_columns(result))
-            self._check(bad, shard)
+            bad = _copy(local, places, self.roles.vocab_size, self._columns[shard], columns_of(result))
+            self._refuse_damaged(bad, shard)
             if result.word_starts is not None:
                 source = self.shards[shard]
                 _copy_marks(
@@ -182,7 +274,7 @@ class ShardFolder:
             word_starts=np.empty(tokens, np.bool_) if marked else None,
         )
 
-    def _check(self, bad_row: int, shard: int) -> None:
+    def _refuse_damaged(self, bad_row: int, shard: int) -> None:
         if bad_row >= 0:
             raise ShardError(
                 f"{self.names[shard]}: row {bad_row} is damaged (a length, position or token id out of range); "
@@ -190,12 +282,19 @@ class ShardFolder:
             )
 
     def hold_out(self, least_rows: int, seed: int) -> int:
-        """The bound under which whole documents are held out, so that they are at least ``least_rows`` rows.
+        """Return the bound on document keys below which whole documents are held out.
 
         Every document has a key, drawn from the seed, the corpus and its index. With ``dupe_factor`` above 1,
-        or several folders of one corpus, a document is in several rows: rows are held out by document, so no
-        A segment of a held-out row, or its continuation, is ever an A segment in a row that remains. (As a
-        *random* B a held-out sentence may still be seen.)
+        or with several folders of one corpus, a document is in several rows. Rows are held out by document, so
+        that neither the A segment of a held-out row nor its continuation is the A segment of a row that
+        remains. (A held-out sentence can still be the *random* B of such a row.)
+
+        Args:
+            least_rows: minimum number of rows to hold out; 0 holds out none.
+            seed: seed of the keys.
+
+        Returns:
+            An argument for `held_out`, in [0, 2**64); -1 if nothing is held out.
 
         Raises:
             OptionError: whole documents cannot be held out without taking more than half of the rows.
@@ -218,7 +317,15 @@ class ShardFolder:
         return cut
 
     def held_out(self, bound: int, seed: int) -> Ints:
-        """Sorted global rows of the documents whose key is at most ``bound``; none if it is negative."""
+        """Return the global rows of the documents with a key of at most ``bound``.
+
+        Args:
+            bound: as `hold_out` returned it; if negative, there are no such rows.
+            seed: seed of the keys, as given to `hold_out`.
+
+        Returns:
+            ``int64[rows]``, sorted.
+        """
         if bound < 0:
             return np.empty(0, np.int64)
         found = self._low_keys(seed, bound)
@@ -232,11 +339,19 @@ class ShardFolder:
         ]
 
 
-def _open_manifest(path: Path, *, verify: bool) -> Manifest:
-    manifest = read_manifest(path, kind="shards")
-    if verify and (damage := find_damage(path)):
+def _list_shards(path: str | os.PathLike[str], *, verify: bool) -> _Listed:
+    """Read the manifest of a folder, or of the folder of a shard file, without opening a shard."""
+    location = fetch_folder(path)
+    folder = location.parent if location.is_file() else location
+    manifest = read_manifest(folder, kind="shards")
+    if verify and (damage := find_damage(folder)):
         raise ShardError("; ".join(damage))
-    return manifest
+    files = [file for file in manifest.files if isinstance(file, Shard)]
+    if location != folder:
+        files = [file for file in files if file.name == location.name]
+        if not files:
+            raise MissingInputError(f"{location}: not among the shards of {folder}")
+    return _Listed(location, folder, manifest, files)
 
 
 def _open_shard(path: Path, expected: Shard, vocabulary: str) -> InstanceBatch:
@@ -260,19 +375,6 @@ def _open_shard(path: Path, expected: Shard, vocabulary: str) -> InstanceBatch:
     return shard
 
 
-def _columns(batch: InstanceBatch) -> tuple[npt.NDArray[Any], ...]:
-    return (
-        batch.input_ids,
-        batch.offsets,
-        batch.b_start,
-        batch.next_sentence_label,
-        batch.document,
-        batch.mlm_positions,
-        batch.mlm_labels,
-        batch.mlm_offsets,
-    )
-
-
 # -- kernels: arrays in, arrays out ------------------------------------------------------------------
 
 
@@ -280,7 +382,7 @@ def _columns(batch: InstanceBatch) -> tuple[npt.NDArray[Any], ...]:
 def _low_documents(
     documents: npt.NDArray[Any], seed: np.uint64, corpus: np.uint64, bound: np.uint64
 ) -> tuple[Ints, npt.NDArray[np.uint64]]:
-    """Rows whose document's key is at most ``bound``, and these keys."""
+    """Return the rows (``int64[n]``) of documents with a key of at most ``bound``, and these keys."""
     rows, keys = np.empty(len(documents), np.int64), np.empty(len(documents), np.uint64)
     found = 0
     for row in range(len(documents)):
@@ -291,11 +393,21 @@ def _low_documents(
     return rows[:found].copy(), keys[:found].copy()
 
 
-@njit(cache=True)
+@kernel
 def _measure(
     rows: Ints, places: Ints, offsets: Any, mlm_offsets: Any, longest: int, lengths: Ints, predictions: Ints
 ) -> int:
-    """Put the lengths of one shard's ``rows`` at ``places + 1``; the first damaged row, or -1."""
+    """Write the lengths of one shard's ``rows`` to ``places + 1``; return the first damaged row, or -1.
+
+    Args:
+        rows: ``int64[n]``, row numbers in the shard.
+        places: ``int64[n]``, their places in the batch.
+        offsets: ``int64``, of the shard's ``input_ids``.
+        mlm_offsets: ``int64``, of the shard's predictions.
+        longest: maximum length of a row.
+        lengths: ``int64[batch + 1]``, receives numbers of tokens.
+        predictions: ``int64[batch + 1]``, receives numbers of predictions.
+    """
     for i in range(len(rows)):
         row, place = rows[i], places[i]
         length = offsets[row + 1] - offsets[row]
@@ -307,64 +419,51 @@ def _measure(
     return -1
 
 
-@njit(cache=True)
-def _copy(
-    rows: Ints,
-    places: Ints,
-    vocab_size: int,
-    from_ids: Any,
-    from_offsets: Any,
-    from_b: Any,
-    from_next: Any,
-    from_document: Any,
-    from_positions: Any,
-    from_labels: Any,
-    from_mlm_offsets: Any,
-    ids: Any,
-    offsets: Ints,
-    b_start: Ints,
-    next_sentence: Any,
-    document: Ints,
-    positions: Any,
-    labels: Any,
-    mlm_offsets: Ints,
-) -> int:
-    """Copy ``rows`` of one shard to ``places`` of a batch; the first damaged row, or -1."""
+@kernel
+def _copy(rows: Ints, places: Ints, vocab_size: int, shard: Columns, batch: Columns) -> int:
+    """Copy ``rows`` of a shard to ``places`` of a batch; return the first damaged row, or -1.
+
+    ``rows`` and ``places`` are ``int64[n]``; the offsets of ``batch`` are already filled in.
+    """
+    ids, new_ids = shard.input_ids, batch.input_ids
+    positions, new_positions = shard.mlm_positions, batch.mlm_positions
+    labels, new_labels = shard.mlm_labels, batch.mlm_labels
     for i in range(len(rows)):
         row, place = rows[i], places[i]
-        source, target = from_offsets[row], offsets[place]
-        length = offsets[place + 1] - target
-        if source < 0 or source + length > len(from_ids) or from_b[row] > length or from_next[row] > 1:
+        source, target = shard.offsets[row], batch.offsets[place]
+        length = batch.offsets[place + 1] - target
+        b_start, label_of_pair = shard.b_start[row], shard.next_sentence_label[row]
+        if source < 0 or source + length > len(ids) or b_start > length or label_of_pair > 1:
             return int(row)
-        # The largest id is looked for beside the copy, not in a branch inside it, so that both vectorize.
-        largest = from_ids[source]
+        # The largest id is found beside the copy, not by a branch inside it, so that both vectorize.
+        largest = ids[source]
         for j in range(length):
-            token = from_ids[source + j]
+            token = ids[source + j]
             largest = max(largest, token)
-            ids[target + j] = token
+            new_ids[target + j] = token
         if largest >= vocab_size:
             return int(row)
-        b_start[place] = from_b[row]
-        next_sentence[place] = from_next[row]
-        document[place] = from_document[row]
-        source, target = from_mlm_offsets[row], mlm_offsets[place]
-        count = mlm_offsets[place + 1] - target
-        if source < 0 or source + count > len(from_positions):
+        batch.b_start[place] = b_start
+        batch.next_sentence_label[place] = label_of_pair
+        batch.document[place] = shard.document[row]
+        source, target = shard.mlm_offsets[row], batch.mlm_offsets[place]
+        count = batch.mlm_offsets[place + 1] - target
+        if source < 0 or source + count > len(positions):
             return int(row)
         for j in range(count):
-            position, label = from_positions[source + j], from_labels[source + j]
+            position, label = positions[source + j], labels[source + j]
             if position >= length or label >= vocab_size:
                 return int(row)
-            positions[target + j] = position
-            labels[target + j] = label
+            new_positions[target + j] = position
+            new_labels[target + j] = label
     return -1
 
 
-@njit(cache=True)
+@kernel
 def _copy_marks(
     rows: Ints, places: Ints, from_offsets: Any, from_marks: Any, offsets: Ints, marks: Any
 ) -> None:
-    """Copy the word starts of one shard's ``rows``, whose lengths `_copy` has checked."""
+    """Copy the word starts of one shard's ``rows``, which `_copy` has checked, to ``places`` of a batch."""
     for i in range(len(rows)):
         source, target = from_offsets[rows[i]], offsets[places[i]]
         for j in range(offsets[places[i] + 1] - target):

@@ -1,6 +1,6 @@
 """Shards: instances on disk, as Arrow IPC files that readers map into memory.
 
-One file, uncompressed, one record batch, a row an instance, nothing padded:
+A file is uncompressed and has one record batch, with one unpadded instance per row:
 
     input_ids            list<uint16>   [CLS] A [SEP] B [SEP], masks applied; uint32 above 65,536 entries
     b_start              uint16         index of B's first token; the row's length when there is no B
@@ -8,14 +8,16 @@ One file, uncompressed, one record batch, a row an instance, nothing padded:
     document             uint32         global index of A's document; uint64 above 2**32 documents
     mlm_positions        list<uint16>   sorted positions to predict        } static masking only
     mlm_labels           list<uint16>   the original ids there             }
-    word_starts          list<uint8>    1 where a word starts; only if the loader must know and no piece tells
+    word_starts          list<uint8>    1 at the first token of a word; only for whole-word dynamic masking with a
+                                        vocabulary of pieces that do not show it
 
-With the layout ``dense`` it has the columns of `wpprep.instances.dense` instead, padded, in record batches of 4,096 rows.
-The schema's metadata names the format and its version, the vocabulary and the data options. An instance of 512
-tokens takes 1,351 bytes: 1,024 of ids, 308 of positions and labels, 19 of offsets and the plain columns.
+With the layout ``dense`` the columns are those of `wpprep.instances.dense`, padded, in record batches of 4,096
+rows. The metadata of the schema has the version of the format, the identity of the vocabulary and the data
+options. An instance of 512 tokens takes 1,351 bytes: 1,024 of ids, 308 of positions and labels, 19 of offsets and
+the plain columns. Uncompressed columns cost disk space and allow reading any row without a copy of the others.
 
-What this module does not do: decide which rows make a shard (pipeline), count what they hold (figures), or
-batch them (loader).
+This module does not decide which rows make a shard (`pipeline`), compute statistics (`instances.statistics`), or
+make batches (`loader`).
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ from wpprep.storage.files import atomic_write, sha256_of
 from wpprep.storage.manifest import Shard
 
 FORMAT_VERSION = "1"
-DENSE_ROWS = 4096  # rows that are padded, read or exported together
+DENSE_ROWS = 4096  # number of rows padded, read or exported at once
 
 _MOST_TOKENS = 2**31 - 1  # offsets in the file are int32
 _IDS = (pa.list_(pa.uint16()), pa.list_(pa.uint32()))
@@ -57,11 +59,11 @@ _REQUIRED = ("input_ids", "b_start", "next_sentence_label", "document")
 
 
 class Metadata(NamedTuple):
-    """What a shard says of itself.
+    """The metadata in a shard file.
 
     Attributes:
         vocabulary_sha256: identity of the vocabulary, the sha256 of its ``tokenizer.json``.
-        options: the data options it was made with.
+        options: the data options that the shard was made with.
     """
 
     vocabulary_sha256: str
@@ -71,16 +73,16 @@ class Metadata(NamedTuple):
 def write_shard(
     path: str | os.PathLike[str], batch: InstanceBatch, vocabulary_sha256: str, options: dict[str, Any]
 ) -> Shard:
-    """Write one shard, and return its manifest entry.
+    """Write one shard and return its manifest entry.
 
     Args:
-        path: the file's final name.
-        batch: the rows, in the order they are to have.
+        path: the final path of the file.
+        batch: the rows, in the order of the shard.
         vocabulary_sha256: identity of the vocabulary.
-        options: the data options; the columns of masks are left out if ``masking`` is ``dynamic`` in them.
+        options: the data options; if ``masking`` is ``dynamic``, the columns of predictions are omitted.
 
     Raises:
-        OptionError: the rows have more tokens than 32-bit offsets reach.
+        OptionError: the rows have more tokens than 32-bit offsets can address.
         OutputError: the file cannot be written.
     """
     if len(batch.input_ids) > _MOST_TOKENS:
@@ -110,7 +112,18 @@ def write_dense_shard(
     options: dict[str, Any],
     pad: int,
 ) -> Shard:
-    """As `write_shard`, in the layout ``dense``: rows padded with the id ``pad`` to ``max_seq_length``."""
+    """Write one shard in the layout ``dense`` and return its manifest entry.
+
+    Args:
+        path: the final path of the file.
+        batch: the rows, in the order of the shard.
+        vocabulary_sha256: identity of the vocabulary.
+        options: the data options; if ``masking`` is ``dynamic``, the column ``labels`` is omitted.
+        pad: id that rows are padded with to ``max_seq_length``.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     starts = range(0, max(1, len(batch)), DENSE_ROWS)
     width, masked = options["max_seq_length"], options["masking"] != "dynamic"
     padded = (pad_rows(batch, start, start + DENSE_ROWS, width, pad) for start in starts)
@@ -119,7 +132,7 @@ def write_dense_shard(
 
 
 def dense_table(rows: DenseRows, *, masked: bool) -> Any:
-    """Padded rows as an Arrow record batch; unmasked rows have no ``labels``."""
+    """Return padded rows as an Arrow record batch, without ``labels`` if the rows are not ``masked``."""
     columns = {
         name: pa.FixedSizeListArray.from_arrays(plain(values.ravel()), values.shape[1])
         if values.ndim == 2
@@ -137,7 +150,7 @@ def _write(
     vocabulary_sha256: str,
     options: dict[str, Any],
 ) -> Shard:
-    """Write the record batches of one shard, and return its manifest entry."""
+    """Write the record batches of one shard and return its manifest entry."""
     metadata = {
         "wpprep.shard_version": FORMAT_VERSION,
         "wpprep.vocabulary": vocabulary_sha256,
@@ -164,11 +177,11 @@ def _lists(offsets: Ints, values: Any) -> Any:
 
 
 def read_shard(path: str | os.PathLike[str]) -> InstanceBatch:
-    """The rows of a shard; token ids, positions and labels are read-only views of the mapped file.
+    """Map a shard into memory; token ids, positions and labels are read-only views of the file.
 
     Raises:
         MissingInputError: there is no such file.
-        ShardError: the file is damaged, cut short, or no shard.
+        ShardError: the file is damaged, cut short, of the layout ``dense``, or not a shard.
     """
     with _naming(path):
         table = _open(path)
@@ -179,7 +192,7 @@ def read_shard(path: str | os.PathLike[str]) -> InstanceBatch:
             positions, mlm_offsets = _views(table["mlm_positions"])
             labels, label_offsets = _views(table["mlm_labels"])
             if not np.array_equal(mlm_offsets, label_offsets):
-                raise ValueError("a row has other numbers of mlm_positions and mlm_labels")
+                raise ValueError("a row has different numbers of mlm_positions and mlm_labels")
         word_starts = None
         if "word_starts" in table.schema.names:
             word_starts = numbers(table["word_starts"].values).view(np.bool_)
@@ -197,9 +210,13 @@ def read_shard(path: str | os.PathLike[str]) -> InstanceBatch:
 
 
 def read_rows(path: str | os.PathLike[str]) -> Iterator[tuple[int, InstanceBatch]]:
-    """The rows of a shard of either layout, at most 4,096 at a time, and the number of the first of them.
+    """Yield the rows of a shard of either layout, at most 4,096 at a time, each batch after its first row number.
 
-    Of dense rows the document is not known, and given as 0. Raises as `read_shard` does.
+    Dense rows do not store the document; theirs is 0.
+
+    Raises:
+        MissingInputError: there is no such file.
+        ShardError: the file is damaged, cut short, or not a shard.
     """
     if read_metadata(path).options.get("layout") != "dense":
         whole = read_shard(path)
@@ -224,7 +241,12 @@ def _dense_values(column: Any) -> npt.NDArray[Any]:
 
 
 def read_metadata(path: str | os.PathLike[str]) -> Metadata:
-    """What a shard says of itself; raises as `read_shard` does."""
+    """Return the metadata of a shard of either layout.
+
+    Raises:
+        MissingInputError: there is no such file.
+        ShardError: the file is damaged, cut short, or not a shard.
+    """
     with _naming(path):
         with pa.memory_map(os.fspath(path)) as source:
             stored = pa.ipc.open_file(source).schema.metadata or {}
@@ -234,7 +256,7 @@ def read_metadata(path: str | os.PathLike[str]) -> Metadata:
 
 @contextlib.contextmanager
 def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Whatever goes wrong inside is said to be wrong with this shard."""
+    """Turn any error of reading in the body into one that names the shard."""
     try:
         yield
     except FileNotFoundError as error:
@@ -242,21 +264,23 @@ def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
     except ShardError:
         raise
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise ShardError(f"{path}: damaged, or no shard of wpprep: {error}; make it again") from error
+        raise ShardError(f"{path}: damaged, or not a shard of wpprep: {error}; make it again") from error
 
 
 def _open(path: str | os.PathLike[str]) -> Any:
-    """The mapped record batch of a shard, its columns of the right types and its offsets in order."""
+    """Map the record batch of a shard, and raise unless its columns and offsets are valid."""
     with pa.memory_map(os.fspath(path)) as source:  # the columns keep the map, so that no file stays open
         table = pa.ipc.open_file(source).get_batch(0)
     _check_version(table.schema.metadata or {})
     if "attention_mask" in table.schema.names:
-        raise ShardError(f"{path}: its layout is dense, for other readers; make shards of --layout compact")
+        raise ShardError(
+            f"{path}: the layout is dense, which is for other readers; make the shards with --layout compact"
+        )
     for name, types in _COLUMNS.items():
         if name in _REQUIRED or name in table.schema.names:
             found = table.schema.field(name).type
             if found not in types:
-                raise ValueError(f"the type of its column {name} is {found}, expected {types[0]}")
+                raise ValueError(f"column {name} is of type {found}, expected {types[0]}")
     table.validate(full=True)
     return table
 
@@ -264,16 +288,16 @@ def _open(path: str | os.PathLike[str]) -> Any:
 def _check_version(metadata: dict[bytes, bytes]) -> None:
     version = metadata.get(b"wpprep.shard_version", b"none").decode()
     if version != FORMAT_VERSION:
-        raise ValueError(f"its format version is {version}, expected {FORMAT_VERSION}")
+        raise ValueError(f"format version {version}, expected {FORMAT_VERSION}")
 
 
 def _views(column: Any) -> tuple[npt.NDArray[Any], Ints]:
-    """The values of a list column, and ``int64[rows + 1]`` offsets into them."""
+    """Return the values of a list column, and ``int64[rows + 1]`` offsets into them."""
     return numbers(column.values), numbers(column.offsets).astype(np.int64)
 
 
 def slice_rows(batch: InstanceBatch, start: int, stop: int) -> InstanceBatch:
-    """Rows ``start`` to ``stop`` of a batch, as views of it."""
+    """Return the rows from ``start`` to before ``stop``, as views of the batch."""
     offsets, mlm_offsets = batch.offsets[start : stop + 1], batch.mlm_offsets[start : stop + 1]
     tokens, predictions = slice(offsets[0], offsets[-1]), slice(mlm_offsets[0], mlm_offsets[-1])
     return InstanceBatch(
@@ -290,7 +314,7 @@ def slice_rows(batch: InstanceBatch, start: int, stop: int) -> InstanceBatch:
 
 
 def take_rows(batch: InstanceBatch, rows: Ints) -> InstanceBatch:
-    """Copies of these rows of a batch, in this order; ``rows`` is ``int64[n]``."""
+    """Return copies of some rows of a batch; ``rows`` is ``int64[n]``, in any order."""
     offsets = offsets_of(np.diff(batch.offsets)[rows])
     mlm_offsets = offsets_of(np.diff(batch.mlm_offsets)[rows])
     word_starts = batch.word_starts
@@ -319,7 +343,10 @@ def _take(source: npt.NDArray[Any], source_offsets: Ints, rows: Ints, offsets: I
 def _copy_rows(
     source: npt.NDArray[Any], source_offsets: Ints, rows: Ints, offsets: Ints, target: npt.NDArray[Any]
 ) -> None:
-    """Copy row ``rows[i]`` of ``source`` to ``target[offsets[i]:offsets[i + 1]]``; all others ``int64``."""
+    """Copy row ``rows[i]`` of ``source`` to ``target[offsets[i]:offsets[i + 1]]``.
+
+    ``source`` and ``target`` have one dtype; the offsets and ``rows`` are ``int64``.
+    """
     for i in range(len(rows)):
         old = source[source_offsets[rows[i]] : source_offsets[rows[i] + 1]]
         new = target[offsets[i] : offsets[i + 1]]

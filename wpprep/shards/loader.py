@@ -118,6 +118,7 @@ class Loader:
         if pad_to not in PADDINGS:
             raise OptionError(f"pad_to is {pad_to!r}, expected one of {', '.join(PADDINGS)}")
         self.folder = _open_folder(folder)
+        self.folder.check()
         self.seed, self.rank, self.world, self.pad_to = seed, rank, world, pad_to
         self.order = Order(
             self.folder,

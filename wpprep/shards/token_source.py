@@ -19,9 +19,9 @@ from typing import Any
 
 from wpprep.config import CorpusOptions, as_dict, build
 from wpprep.errors import OptionError, ShardError, VocabularyError
-from wpprep.storage.cache import fetch_folder
-from wpprep.storage.files import Place, place
-from wpprep.storage.manifest import Manifest, read_manifest, verify
+from wpprep.jobs.plans import Plan
+from wpprep.storage.manifest import Manifest, find_damage, read_manifest
+from wpprep.storage.place import Location, Place
 from wpprep.tokenizer.vocabulary import Vocabulary
 
 
@@ -29,7 +29,7 @@ from wpprep.tokenizer.vocabulary import Vocabulary
 class Source:
     """What shards are made from: the token store, what its manifest says of the corpus, and the vocabulary."""
 
-    store: Place
+    store: Location
     corpus: dict[str, Any]
     vocabulary: Vocabulary
 
@@ -39,7 +39,7 @@ def open_source(
     vocab: str | os.PathLike[str] | None,
     given: Mapping[str, Any],
     workers: int | None = None,
-) -> tuple[Source, dict[str, Any]]:
+) -> tuple[Source, Plan]:
     """A finished token store, every file of it compared with its checksum, and the plan it was made by.
 
     Args:
@@ -54,7 +54,7 @@ def open_source(
         VocabularyError: the store is of another vocabulary.
         OptionError: the store's text was read with another option.
     """
-    folder = fetch_folder(store)
+    folder = Place(store).folder()
     manifest = read_manifest(folder, "tokens")
     refuse_damage(folder, workers)
     if vocab is not None and (found := Vocabulary.from_folder(vocab).sha256) != manifest.vocabulary:
@@ -64,13 +64,13 @@ def open_source(
         )
     _refuse_other_text(folder, manifest, given)
     identity = manifest.corpus["identity"]
-    plan = {"options": manifest.options, "vocabulary": manifest.vocabulary, "corpus": identity}
-    return Source(place(store), manifest.corpus, Vocabulary.from_folder(folder / "vocab")), plan
+    plan: Plan = {"options": manifest.options, "vocabulary": manifest.vocabulary, "corpus": identity}
+    return Source(Place(store).location, manifest.corpus, Vocabulary.from_folder(folder / "vocab")), plan
 
 
 def refuse_damage(store: Path, workers: int | None = None) -> None:
     """Raise ShardError if a file of a finished token store is damaged, missing or foreign."""
-    if damage := verify(store, workers):
+    if damage := find_damage(store, workers):
         raise ShardError(f"{damage[0]}; encode the text anew (wpprep encode --overwrite)")
 
 

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import bz2
 import contextlib
+import errno
+import gc
 import glob
 import gzip
 import hashlib
+import logging
 import lzma
 import os
 import re
@@ -29,14 +32,12 @@ from wpprep.storage.cache import fetch_file
 from wpprep.storage.ranges import open_remote, serves_ranges
 from wpprep.storage.remote import is_url, remote_size
 
-Place = Path | str  # a local path, or a URL
-
-
 MANIFEST = "manifest.json"
 METRICS = "metrics.jsonl"  # the log in the folder of a training run
 UNFINISHED = ".unfinished"  # the folder, inside one that a run is at work in, of its plan and receipts
 HOLDOUT = "holdout"  # the folder, inside a shard folder, of the documents held out
 _TEMPORARY = ".partial"
+_TRIES = 3  # at removing a folder in which files are still open
 _MAGIC = {
     "gzip": re.compile(rb"\x1f\x8b"),
     "bz2": re.compile(rb"BZh[1-9]"),
@@ -44,15 +45,7 @@ _MAGIC = {
     "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),  # pzstd begins with a skippable frame
 }
 
-
-def place(path: str | os.PathLike[str]) -> Place:
-    """A path, or a URL without a slash at its end."""
-    return str(path).rstrip("/") if is_url(path) else Path(path)
-
-
-def inside(folder: str | os.PathLike[str], name: str) -> Place:
-    """The place of a file in a folder."""
-    return f"{place(folder)}/{name}" if is_url(folder) else Path(folder) / name
+_log = logging.getLogger(__name__)
 
 
 def compression(path: str | os.PathLike[str]) -> str | None:
@@ -123,11 +116,6 @@ def size_of(path: str | os.PathLike[str]) -> int:
         return os.path.getsize(path)
     except OSError as error:
         raise MissingInputError(f"{path}: cannot be opened: {error.strerror}") from error
-
-
-def local_copy(path: str | os.PathLike[str]) -> str:
-    """The path of a file for those who map it into memory: its own, or that of a copy in the cache."""
-    return str(fetch_file(os.fspath(path))) if is_url(path) else os.fspath(path)
 
 
 def read_bytes(path: str | os.PathLike[str], start: int = 0, stop: int = -1) -> bytes:
@@ -205,23 +193,24 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what killed runs left behind under temporary names, in a folder and all folders inside."""
+    """Remove what killed runs left under temporary names, in a folder and all folders inside.
+
+    Raises:
+        OutputError: something cannot be removed.
+    """
     for path in list(folder.rglob(f".*{_TEMPORARY}-*")):
-        if path.is_dir():
-            _remove_tree(path)
-        else:
-            path.unlink(missing_ok=True)
+        remove_aside(path)
 
 
 def remove_remains(folder: Path) -> None:
-    """Remove what is left beside a folder of `remove_folder` calls for it that were killed.
+    """Remove what killed `remove_folder` calls left beside a folder.
 
-    What has such a name is going to be removed anyway, so it does no harm if its process, perhaps on another
-    machine, is still at it.
+    What has such a name is being removed anyway, so it does no harm if its process, perhaps on another machine,
+    is still at it.
     """
     for path in folder.parent.glob(f"{glob.escape(f'.{folder.name}{_TEMPORARY}')}-*"):
         if path.is_dir():
-            _remove_tree(path)
+            remove_aside(path)
 
 
 def make_folder(folder: Path) -> None:
@@ -239,21 +228,65 @@ def make_folder(folder: Path) -> None:
 def remove_folder(folder: Path) -> None:
     """Remove a folder and all it holds, if it is there.
 
-    It loses its name first: a run killed here leaves no half of it that could be taken for the whole.
+    It loses its name first: a run killed here leaves no half of it that could be taken for the whole. A folder that
+    cannot be renamed (a link, a mounted volume, a folder whose parent cannot be written) is emptied instead.
+
+    Raises:
+        OutputError: something cannot be removed.
     """
-    if folder.exists():
-        _remove_tree(set_aside(folder))
+    if not folder.exists():
+        return
+    aside = None
+    if not folder.is_symlink():
+        with contextlib.suppress(OSError):
+            aside = set_aside(folder)
+    if aside is not None:
+        remove_aside(aside)
+    else:
+        _empty(folder)
 
 
 def set_aside(folder: Path) -> Path:
-    """Give a folder a temporary name, under which it is removed with all that killed runs left behind."""
+    """Give a folder a temporary name, under which it is removed with all that killed runs left."""
     partial = folder.with_name(f".{folder.name}{_TEMPORARY}-{os.getpid()}-{uuid4().hex[:8]}")
     os.replace(folder, partial)
     return partial
 
 
-def _remove_tree(folder: Path) -> None:
-    """Remove a folder, although somebody else may be removing it at the same time."""
-    while folder.exists():
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(folder)
+def _empty(folder: Path) -> None:
+    """Remove all that a folder holds: the manifest first, the mark of unfinished work last."""
+    make_folder(folder / UNFINISHED)  # a run killed here leaves a folder that is still one of ours
+    try:
+        (folder / MANIFEST).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be emptied: {error.strerror}") from error
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == UNFINISHED):
+        remove_aside(path)
+
+
+def remove_aside(path: Path) -> None:
+    """Remove a file, a link or a whole folder, although another process may be removing it at the same time.
+
+    On NFS and FUSE a file that is still open somewhere keeps a name in its folder until it is closed; such a folder
+    is left, with a warning, to the next run.
+
+    Raises:
+        OutputError: something cannot be removed.
+    """
+    tries = 0
+    while path.is_symlink() or path.exists():
+        try:
+            if path.is_symlink() or not path.is_dir():
+                path.unlink(missing_ok=True)
+            else:
+                shutil.rmtree(path)
+        except FileNotFoundError:
+            pass  # removed by the other process meanwhile
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EBUSY}:
+                raise OutputError(f"{path}: cannot be removed: {error.strerror or error}") from error
+            tries += 1
+            if tries == _TRIES:
+                _log.warning("%s: a file in it is still open; the next run removes it", path)
+                return
+            gc.collect()  # closes files that are mapped into memory and used no more

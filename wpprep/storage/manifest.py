@@ -30,7 +30,8 @@ from typing import Any
 from wpprep._version import __version__
 from wpprep.config import usable_cpus
 from wpprep.errors import MissingInputError, ShardError
-from wpprep.storage.files import MANIFEST, inside, place, sha256_of, write_text
+from wpprep.storage.files import MANIFEST, sha256_of, write_text
+from wpprep.storage.place import Place
 from wpprep.storage.remote import forget, is_url, list_remote, read_remote
 
 FORMAT_VERSION = 1
@@ -109,7 +110,7 @@ def read_manifest(folder: str | os.PathLike[str], kind: str | None = None) -> Ma
         MissingInputError: there is no such folder, or it is unfinished.
         ShardError: the manifest is damaged, newer than this program, or of another kind.
     """
-    path = inside(folder, MANIFEST)
+    path = (Place(folder) / MANIFEST).location
     if not is_url(path) and not Path(path).is_file():
         raise MissingInputError(f"{folder}: {_why_missing(Path(folder), kind)}")
     text = read_remote(path) if isinstance(path, str) else path.read_bytes()
@@ -140,7 +141,7 @@ def read_manifest(folder: str | os.PathLike[str], kind: str | None = None) -> Ma
 Spread = Callable[[Callable[[File | Shard], str | None], list[File | Shard]], list[str | None]]
 
 
-def verify(
+def find_damage(
     folder: str | os.PathLike[str], workers: int | None = None, spread: Spread | None = None
 ) -> list[str]:
     """Everything that is wrong with a finished folder, one line each; folders inside are verified too.
@@ -148,7 +149,7 @@ def verify(
     Found are files that are missing, damaged (by size or sha256) or foreign, and damaged or missing manifests.
     ``workers`` threads read the files (default: one a usable CPU), unless ``spread`` has others do it.
     """
-    root = place(folder)
+    root = Place(folder).location
     try:
         manifest = read_manifest(root)
     except (MissingInputError, ShardError) as error:
@@ -166,7 +167,7 @@ def verify(
     found = (spread or _in_threads(workers))(partial(_check, root), files)
     problems = [problem for problem in found if problem]
     known = {MANIFEST, *(file.name for file in manifest.files)}
-    return problems + _strangers(root, root, known, lambda inside: verify(inside, workers, spread))
+    return problems + _strangers(root, root, known, lambda inside: find_damage(inside, workers, spread))
 
 
 def _in_threads(workers: int | None) -> Spread:
@@ -178,7 +179,7 @@ def _in_threads(workers: int | None) -> Spread:
 
 
 def _verify_remote(url: str, manifest: Manifest) -> list[str]:
-    """As `verify`, of a folder in a bucket, whose files are read there and not kept."""
+    """As `find_damage`, of a folder in a bucket, whose files are read there and not kept."""
     forget()
     there = {name.removeprefix(f"{url}/"): size for name, size in list_remote(f"{url}/").items()}
     problems = []
@@ -194,7 +195,7 @@ def _verify_remote(url: str, manifest: Manifest) -> list[str]:
     for name in sorted(there):
         parent, _, last = name.rpartition("/")
         if parent and last == MANIFEST and parent != "vocab":
-            problems += verify(f"{url}/{parent}")
+            problems += find_damage(f"{url}/{parent}")
             within.add(parent)
     strangers = [name for name in sorted(there) if name not in known and name.split("/")[0] not in within]
     return problems + [f"{url}/{name}: foreign: {MANIFEST} does not name it" for name in strangers]

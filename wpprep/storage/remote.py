@@ -89,7 +89,7 @@ def is_url(place: str | os.PathLike[str]) -> bool:
     >>> is_url("s3://bucket/wiki"), is_url("wiki/s3")
     (True, False)
     """
-    return isinstance(place, str) and "://" in place
+    return "://" in os.fspath(place)
 
 
 def forget() -> None:

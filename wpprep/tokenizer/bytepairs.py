@@ -14,7 +14,7 @@ cheaper. Words of more than 100 bytes are left to the library.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from numba import njit
 from tokenizers import Tokenizer, models
 
 from wpprep.records import Bytes, Ints
-from wpprep.tokenizer.chunk_ids import Encoded, Marks
+from wpprep.tokenizer.chunk_ids import Encoded
 from wpprep.tokenizer.safe_cuts import PATTERN_BLANKS, Pipe, words_of_lines
 from wpprep.tokenizer.utf8 import CODE_POINTS, code_point_at, unknown_characters
 
@@ -35,6 +35,20 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 Pairs = npt.NDArray[np.uint64]
 PieceIds = npt.NDArray[np.int32]
+
+
+class BytePairs(NamedTuple):
+    """The arrays of one tokenizer's byte-level BPE.
+
+    Attributes:
+        classes: ``uint8[0x110000]``, the class of every code point; probing fills it in place.
+        byte_ids: ``int32[256]``, the id of each single byte.
+        pairs: the hash table of the module docstring.
+    """
+
+    classes: Bytes
+    byte_ids: PieceIds
+    pairs: Pairs
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -130,14 +144,15 @@ def _word_end(blob: Bytes, i: int, stop: int, classes: Bytes) -> int:
 
 @njit(cache=True, nogil=True)
 def _encode(
-    blob: Bytes, starts: Ints, classes: Bytes, byte_ids: PieceIds, pairs: Pairs, tokens: PieceIds, marks: Marks,
-    ends: Ints, is_left: npt.NDArray[np.bool_], state: Ints,
-) -> int:  # fmt: skip
+    blob: Bytes, starts: Ints, model: BytePairs, encoded: Encoded, is_left: npt.NDArray[np.bool_], state: Ints
+) -> int:
     """Encode the chunks ``blob[starts[c]:starts[c + 1]]`` from where ``state`` says on.
 
     ``tokens``, ``marks`` (where words start) and ``ends`` are filled; chunks for the library get no tokens
     and are marked in ``is_left``.
     """
+    classes, byte_ids, pairs = model
+    tokens, ends, marks = encoded
     merges = np.empty(_LONGEST_WORD, np.uint64)
     n = state[_TOKENS]
     for chunk in range(state[_NEXT], len(starts) - 1):
@@ -172,15 +187,16 @@ class BytePairKernel:
     """
 
     def __init__(self, byte_ids: PieceIds, merges: npt.NDArray[np.int64], pipe: Pipe) -> None:
-        self._byte_ids, self._pipe = byte_ids, pipe
-        self._pairs = np.zeros(2 << (2 * len(merges) + 1).bit_length(), np.uint64)
-        _fill(merges, self._pairs)
-        self._classes = np.full(CODE_POINTS, _UNPROBED, np.uint8)
-        self._classes[list(map(ord, PATTERN_BLANKS))] = _BLANK
+        self._pipe = pipe
+        pairs = np.zeros(2 << (2 * len(merges) + 1).bit_length(), np.uint64)
+        _fill(merges, pairs)
+        classes = np.full(CODE_POINTS, _UNPROBED, np.uint8)
+        classes[list(map(ord, PATTERN_BLANKS))] = _BLANK
         for character in map(chr, range(128)):
             if character not in PATTERN_BLANKS:
                 is_one = (character.isalpha(), character.isdigit())
-                self._classes[ord(character)] = {(1, 0): _LETTER, (0, 1): _NUMBER}.get(is_one, _OTHER)
+                classes[ord(character)] = {(1, 0): _LETTER, (0, 1): _NUMBER}.get(is_one, _OTHER)
+        self._model = BytePairs(classes, byte_ids, pairs)
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> BytePairKernel | None:
@@ -213,15 +229,12 @@ class BytePairKernel:
         n_chunks, n_bytes = len(starts) - 1, int(starts[-1] - starts[0])
         tokens, marks = np.empty(n_bytes, np.int32), np.empty(n_bytes, np.bool_)
         ends, is_left = np.empty(n_chunks, np.int64), np.zeros(n_chunks, np.bool_)
+        encoded, classes = Encoded(tokens, ends, marks), self._model.classes
         state = np.zeros(_STATES, np.int64)
-        while (
-            _encode(
-                blob, starts, self._classes, self._byte_ids, self._pairs, tokens, marks, ends, is_left, state
-            ) == _PROBE
-        ):  # fmt: skip
+        while _encode(blob, starts, self._model, encoded, is_left, state) == _PROBE:
             start = int(starts[state[_NEXT]])
-            new = unknown_characters(blob, start, int(starts[-1]), self._classes, _UNPROBED, _OTHER)
-            self._classes[list(map(ord, new))] = self._probe(new)
+            new = unknown_characters(blob, start, int(starts[-1]), classes, _UNPROBED, _OTHER)
+            classes[list(map(ord, new))] = self._probe(new)
         n = state[_TOKENS]
         return Encoded(tokens[:n], ends, marks[:n]), is_left
 

@@ -39,12 +39,19 @@ class Encoded(NamedTuple):
     marks: Marks | None
 
 
+class ChunkIds(NamedTuple):
+    """The arrays of the memory, laid out as in the module docstring."""
+
+    entries: Ints
+    ids: Tokens
+    marks: Marks
+
+
 @njit(cache=True, nogil=True)
-def _enter(
-    codes: Ints, tokens: Tokens, ends: Ints, marks: Marks,
-    entries: Ints, ids: Tokens, id_marks: Marks, used: int,
-) -> int:  # fmt: skip
+def _enter(codes: Ints, encoded: Encoded, known: ChunkIds, used: int) -> int:
     """Write the entries of some chunks, given their ids; returns how much of ``ids`` is in use."""
+    tokens, ends, marks = encoded
+    entries, ids, id_marks = known
     start = 0
     for k in range(len(codes)):
         length, entry = ends[k] - start, np.int64(0)
@@ -66,15 +73,14 @@ def _enter(
 
 
 @njit(cache=True, nogil=True)
-def _gather(
-    codes: Codes, code_ends: Ints, entries: Ints, ids: Tokens, marks: Marks,
-    tokens: Tokens, word_starts: Marks, ends: Ints, state: Ints,
-) -> bool:  # fmt: skip
+def _gather(codes: Codes, code_ends: Ints, known: ChunkIds, into: Encoded, state: Ints) -> bool:
     """Write the ids of every chunk one after another, where each sentence ends, and where words start.
 
     Goes on from where ``state`` says, and comes back with False when ``tokens`` is too short. ``word_starts``
     is empty if not wanted. Counts how often each chunk occurs.
     """
+    entries, ids, marks = known
+    tokens, ends, word_starts = into
     n, i = state[_TOKENS], state[_NEXT]
     has_marks = len(word_starts) > 0
     for sentence in range(state[_SENTENCE], len(code_ends)):
@@ -117,11 +123,11 @@ class Gathered:
         self._marks_words, self._count = marks_words, 0
         self._ends = [np.zeros(0, np.int64)]
 
-    def take(self, codes: Codes, code_ends: Ints, entries: Ints, ids: Tokens, marks: Marks) -> None:
+    def take(self, codes: Codes, code_ends: Ints, known: ChunkIds) -> None:
         """Add the ids of chunks, cut into sentences at ``code_ends``."""
         ends, state = np.empty(len(code_ends), np.int64), np.zeros(_STATES, np.int64)
         state[_TOKENS] = self._count
-        while not _gather(codes, code_ends, entries, ids, marks, self._tokens, self._marks, ends, state):
+        while not _gather(codes, code_ends, known, Encoded(self._tokens, ends, self._marks), state):
             least = int(state[_TOKENS] + state[_WANTED]) + _INLINE
             self._tokens = _with_room(self._tokens, least)
             if self._marks_words:
@@ -144,9 +150,7 @@ class ChunkMemory:
     """
 
     known: int
-    _entries: Ints
-    _ids: Tokens
-    _marks: Marks
+    _ids: ChunkIds
     _used: int  # of ids
 
     def __init__(self, rule: CutRule, dtype: type[Any], most_bytes: int, *, marks_words: bool) -> None:
@@ -157,43 +161,43 @@ class ChunkMemory:
     def learn(self, codes: Ints, encoded: Encoded) -> None:
         """Keep the ids of these chunks; a later call for the same chunk wins."""
         n = len(encoded.tokens)
-        self._entries = _with_room(self._entries, len(self.table))
-        self._ids, self._marks = _with_room(self._ids, self._used + n), _with_room(self._marks, self._used + n)
-        marks = np.empty(0, np.bool_) if encoded.marks is None else encoded.marks
-        self._used = _enter(
-            codes, encoded.tokens, encoded.ends, marks, self._entries, self._ids, self._marks, self._used
+        entries, ids, marks = self._ids
+        self._ids = ChunkIds(
+            _with_room(entries, len(self.table)),
+            _with_room(ids, self._used + n),
+            _with_room(marks, self._used + n),
         )
+        if encoded.marks is None:
+            encoded = encoded._replace(marks=np.empty(0, np.bool_))
+        self._used = _enter(codes, encoded, self._ids, self._used)
         self.known = len(self.table)
 
     def gathered(self, room: int) -> Gathered:
         """An empty place for about so many ids, for `recall`."""
-        return Gathered(self._ids.dtype, room, marks_words=self._marks_words)
+        return Gathered(self._ids.ids.dtype, room, marks_words=self._marks_words)
 
     def recall(self, codes: Codes, code_ends: Ints, into: Gathered) -> None:
         """Add the ids of chunks, one after another, cut into sentences at ``code_ends``."""
-        into.take(codes, code_ends, self._entries, self._ids, self._marks)
+        into.take(codes, code_ends, self._ids)
 
     def keep_to_bound(self) -> None:
         """If there is no room for more, forget the rarer half of the chunks, those met once and long ones."""
-        held = (self._entries, self._ids, self._marks)
-        if self.table.nbytes + sum(array.nbytes for array in held) <= self._most_bytes:
+        if self.table.nbytes + sum(array.nbytes for array in self._ids) <= self._most_bytes:
             return
         n = self.known
-        hits, lengths = self._entries[:n, 1].copy(), np.diff(self.table.starts[: n + 1])
+        hits, lengths = self._ids.entries[:n, 1].copy(), np.diff(self.table.starts[: n + 1])
         order = np.argsort(-hits, kind="stable")[: n // 2]
         kept = np.sort(order[(hits[order] > 1) & (lengths[order] <= _LONGEST_KEPT)])
         kept_ids = self.gathered(len(kept))
         self.recall(kept.astype(np.int32), np.arange(1, len(kept) + 1), kept_ids)
         self.table.keep(kept)
-        self._forget(self._ids.dtype)
+        self._forget(self._ids.ids.dtype)
         self.learn(np.arange(len(kept)), kept_ids.encoded())
-        self._entries[: len(kept), 1] = hits[kept] // 2
+        self._ids.entries[: len(kept), 1] = hits[kept] // 2
 
     def _forget(self, dtype: Any) -> None:
         self.known = self._used = 0
-        self._entries = np.zeros((_ROOM, 2), np.int64)
-        self._ids = np.empty(_ROOM, dtype)
-        self._marks = np.empty(_ROOM, np.bool_)
+        self._ids = ChunkIds(np.zeros((_ROOM, 2), np.int64), np.empty(_ROOM, dtype), np.empty(_ROOM, np.bool_))
 
 
 def _with_room(array: Any, least: int) -> Any:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,15 @@ _KINDS = (
     "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~",
 )
 ODD_FIRST, ODD_LAST = 16, 17  # places in it
+
+
+class RuleTables(NamedTuple):
+    """Arrays of a `CutRule` for the kernels; the attributes have the same names there."""
+
+    classes: Bytes
+    cuts: Bytes
+    plain: npt.NDArray[np.uint64]
+    drops_blanks: bool
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,11 @@ class CutRule:
         ]
         hangs = [0 if self.cuts[CLASSES * a + b] else 2**64 - 1 for a in usual for b in usual]
         return np.array([*hangs, min(odd, default=255), max(odd, default=255)], np.uint64)
+
+    @cached_property
+    def tables(self) -> RuleTables:
+        """The arrays that the scanner's kernels read; probing fills ``classes`` in place."""
+        return RuleTables(self.classes, self.cuts, self.plain, self.drops_blanks)
 
 
 def blank_rule() -> CutRule:

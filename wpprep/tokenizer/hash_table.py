@@ -12,6 +12,8 @@ to compare. The kernels here and in `scanner` take turns and hand on to each oth
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -32,6 +34,21 @@ _SECOND = np.uint64(0xC2B2AE3D27D4EB4F)
 _LOW, _ONE, _EIGHT = np.uint64(0xFFFFFFFF), np.uint64(1), np.uint64(8)
 _ASKED_AT_ONCE = 64  # chunks whose slots are asked for before the first is looked at
 _FIRST_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], np.uint64)  # keeps the n first bytes of a load
+
+
+class Spans(NamedTuple):
+    """Parts of a text: part ``k`` is ``text[begins[k]:ends[k]]``, both ``int64``, in bytes."""
+
+    begins: Ints
+    ends: Ints
+
+
+class Table(NamedTuple):
+    """The arrays of the hash table, laid out as in the module docstring."""
+
+    slots: Words
+    blob: Bytes
+    starts: Ints
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -65,14 +82,14 @@ def _is_chunk(blob: Bytes, begin: np.uint64, text: Bytes, start: np.uint64, leng
 
 
 @njit(cache=True, nogil=True)
-def look_up(
-    text: Bytes, places: Ints, stops: Ints, slots: Words, blob: Bytes, starts: Ints, codes: Codes, state: Ints
-) -> int:
+def look_up(text: Bytes, found: Spans, table: Table, codes: Codes, state: Ints) -> int:
     """Codes of the chunks ``text[places[k]:stops[k]]``, new ones appended to the table.
 
     Goes on from where ``state`` says until all are done or the table must grow. The slots of some chunks
     are asked for together, so that the memory has answered when their turn comes.
     """
+    places, stops = found
+    slots, blob, starts = table
     room = len(starts) - 1
     mask = np.uint64(len(slots) // 4 - 1)
     n, count, base = state[FOUND], state[CHUNKS], state[CODES]

@@ -35,7 +35,7 @@ import numpy as np
 from numba import njit
 
 from wpprep.records import Bytes, Ints
-from wpprep.tokenizer.cut_rule import BLANK, ODD_FIRST, ODD_LAST, ORDINARY, PEEKS, UNPROBED, CutRule
+from wpprep.tokenizer.cut_rule import BLANK, ODD_FIRST, ODD_LAST, ORDINARY, PEEKS, UNPROBED, CutRule, RuleTables
 from wpprep.tokenizer.hash_table import (
     CHUNKS,
     CODES,
@@ -47,6 +47,8 @@ from wpprep.tokenizer.hash_table import (
     STATES,
     TABLE_FULL,
     Codes,
+    Spans,
+    Table,
     Words,
     empty_slots,
     look_up,
@@ -106,15 +108,15 @@ def _chunk_end(text: Bytes, position: np.uint64, stop: np.uint64, classes: Bytes
 
 
 @njit(cache=True, nogil=True)
-def _cut(
-    text: Bytes, begins: Ints, ends: Ints, classes: Bytes, cuts: Bytes, plain: Words, drops_blanks: bool,
-    places: Ints, stops: Ints, code_ends: Ints, state: Ints,
-) -> bool:  # fmt: skip
+def _cut(text: Bytes, sentences: Spans, rule: RuleTables, found: Spans, code_ends: Ints, state: Ints) -> bool:
     """Find chunks from where ``state`` says on: number k is ``text[places[k]:stops[k]]``.
 
     Comes back when all sentences are done, when ``places`` is full, or, with True, when a character must be
     probed. Sentence s is ``text[begins[s]:ends[s]]``; ``code_ends`` are the ends of the sentences in chunks.
     """
+    begins, ends = sentences
+    classes, cuts, plain, drops_blanks = rule
+    places, stops = found
     dropped = _ALL if drops_blanks else np.uint64(0)
     position, sentence, n = np.uint64(state[POSITION]), state[SENTENCE], state[FOUND]
     before, is_unknown = state[CODES], False
@@ -173,19 +175,18 @@ def _cut(
 
 @njit(cache=True, nogil=True)
 def _scan(
-    text: Bytes, begins: Ints, ends: Ints, classes: Bytes, cuts: Bytes, plain: Words, drops_blanks: bool,
-    places: Ints, stops: Ints, slots: Words, blob: Bytes, starts: Ints, codes: Codes, code_ends: Ints,
-    state: Ints,
+    text: Bytes, sentences: Spans, rule: RuleTables, found: Spans, table: Table, codes: Codes,
+    code_ends: Ints, state: Ints,
 ) -> int:  # fmt: skip
     """Find chunks and look them up in turns, from where ``state`` says on.
 
     Comes back when all is done, when the table must grow, or when a character must be probed.
     """
     while True:
-        reason = look_up(text, places, stops, slots, blob, starts, codes, state)
-        if reason != DONE or state[SENTENCE] == len(ends):
+        reason = look_up(text, found, table, codes, state)
+        if reason != DONE or state[SENTENCE] == len(code_ends):
             return reason
-        if _cut(text, begins, ends, classes, cuts, plain, drops_blanks, places, stops, code_ends, state):
+        if _cut(text, sentences, rule, found, code_ends, state):
             return PROBE
 
 
@@ -208,7 +209,7 @@ class ChunkTable:
     def __init__(self, rule: CutRule, capacity: int = 1 << 16) -> None:
         self.rule = rule
         self._capacity = capacity
-        self._places, self._stops = np.empty(_FOUND_AT_ONCE, np.int64), np.empty(_FOUND_AT_ONCE, np.int64)
+        self._found = Spans(np.empty(_FOUND_AT_ONCE, np.int64), np.empty(_FOUND_AT_ONCE, np.int64))
         self.clear()
 
     def clear(self) -> None:
@@ -250,13 +251,10 @@ class ChunkTable:
             begins = np.concatenate([[0], ends[:-1]])
         state = np.zeros(STATES, np.int64)
         state[POSITION], state[CHUNKS] = begins[0], self._count
-        rule = self.rule
+        rule, sentences = self.rule, Spans(begins, ends)
         while (
-            reason := _scan(
-                text, begins, ends, rule.classes, rule.cuts, rule.plain, rule.drops_blanks,
-                self._places, self._stops, self._slots, self.blob, self.starts, codes, code_ends, state,
-            )
-        ) != DONE:  # fmt: skip
+            reason := _scan(text, sentences, rule.tables, self._found, self._table(), codes, code_ends, state)
+        ) != DONE:
             if reason == PROBE:
                 start = int(state[POSITION])
                 new = unknown_characters(text, start, int(ends[-1]), rule.classes, UNPROBED, ORDINARY)
@@ -272,13 +270,14 @@ class ChunkTable:
         codes = np.empty(len(ends), np.int32)
         state = np.zeros(STATES, np.int64)
         state[FOUND], state[CHUNKS] = len(ends), self._count
-        begins = np.concatenate([[0], ends[:-1]])
-        while (
-            reason := look_up(chunks, begins, ends, self._slots, self.blob, self.starts, codes, state)
-        ) != DONE:
+        whole = Spans(np.concatenate([[0], ends[:-1]]), ends)
+        while (reason := look_up(chunks, whole, self._table(), codes, state)) != DONE:
             self._make_room(reason, len(chunks))
         self._count = int(state[CHUNKS])
         return codes
+
+    def _table(self) -> Table:
+        return Table(self._slots, self.blob, self.starts)
 
     def _make_room(self, reason: int, bytes_at_hand: int) -> None:
         """Make room for what a kernel has come back for."""

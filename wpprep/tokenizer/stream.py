@@ -10,14 +10,16 @@ the bytes of a file to ids there is no string in between, which makes this the f
 from __future__ import annotations
 
 import io
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO
 
 import numpy as np
 
+from wpprep.config import RunOptions
 from wpprep.errors import TextDecodeError
-from wpprep.records import Ints, Tokens
+from wpprep.records import Ints, Tokens, in_batches
 from wpprep.tokenizer.encoder import Encoder
 
 _BLOCK = 1 << 20
@@ -46,6 +48,31 @@ def encoded_lines(encoder: Encoder, stream: IO[bytes], separator: bytes = b"\n")
             tail = data
     if tail:
         yield _encoded(encoder, tail, np.array([len(tail)]), 0, offset)
+
+
+def tokenize(
+    vocab: str | os.PathLike[str],
+    lines: Iterable[str],
+    *,
+    ids: bool = False,
+    cache_memory: int = RunOptions.cache_memory,
+) -> Iterator[list[str] | list[int]]:
+    """Yield the pieces of every line, or their ids.
+
+    Args:
+        vocab: a vocabulary folder or file that `Vocabulary.from_folder` reads.
+        lines: the texts; a line feed inside one is text.
+        ids: yield ids in place of pieces.
+        cache_memory: bytes in which the ids of frequent words are kept.
+
+    Raises:
+        MissingInputError: there is no vocabulary.
+        VocabularyError: it cannot be read.
+    """
+    encoder = Encoder.from_folder(vocab, cache_memory)
+    for batch in in_batches(lines, len, _BLOCK):
+        for row in encoder.encode_batch(batch):
+            yield row.tolist() if ids else [encoder.vocabulary.pieces[i] for i in row]
 
 
 def _ends_of_lines(data: bytes, separator: bytes) -> Ints:

@@ -11,7 +11,7 @@ that continue it, all edges in one hash table, as small as can be: what costs ti
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,22 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 Edges = npt.NDArray[np.uint64]
 PieceIds = npt.NDArray[np.int32]
 CodePoints = npt.NDArray[np.uint32]
+
+
+class Trie(NamedTuple):
+    """The pieces, laid out as in the module docstring, and how words are matched with them.
+
+    Attributes:
+        edges: ``uint64[capacity]``.
+        ids: ``int32[nodes]``.
+        max_characters: words of more code points become the unknown token.
+        unknown: id of the unknown token.
+    """
+
+    edges: Edges
+    ids: PieceIds
+    max_characters: int
+    unknown: int
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -89,12 +105,12 @@ def _copy(edges: Edges, smaller: Edges) -> None:
 
 @njit(cache=True, nogil=True, inline="always")
 def _match(
-    word: CodePoints, length: int, edges: Edges, ids: PieceIds, most_characters: int, unknown: int,
+    word: CodePoints, length: int, edges: Edges, ids: PieceIds, max_characters: int, unknown: int,
     tokens: PieceIds, n: int,
 ) -> int:  # fmt: skip
     """Write the pieces of one word from ``tokens[n]`` on; returns where they end."""
     begin, start, root = n, 0, np.uint64(_WORD_BEGINS)
-    is_known = length <= most_characters
+    is_known = length <= max_characters
     while is_known and start < length:
         node, best, best_end = root, np.uint64(0), start
         for i in range(start, length):
@@ -116,14 +132,15 @@ def _match(
 
 @njit(cache=True, nogil=True)
 def _encode(
-    blob: Bytes, starts: Ints, spellings: Spellings, edges: Edges, ids: PieceIds,
-    most_characters: int, unknown: int, tokens: PieceIds, ends: Ints,
+    blob: Bytes, starts: Ints, spellings: Spellings, trie: Trie, encoded: Encoded,
     is_left: npt.NDArray[np.bool_], state: Ints,
 ) -> int:  # fmt: skip
     """Encode the chunks ``blob[starts[c]:starts[c + 1]]`` from where ``state`` says on.
 
     ``tokens`` and ``ends`` are filled; chunks for the library get no tokens and are marked in ``is_left``.
     """
+    edges, ids, max_characters, unknown = trie
+    tokens, ends, _ = encoded
     word = np.empty(LONGEST_SPELLING * (_LONGEST_CHUNK + 1), np.uint32)
     n = state[_TOKENS]
     for chunk in range(state[_NEXT], len(starts) - 1):
@@ -139,7 +156,7 @@ def _encode(
                 state[_NEXT], state[_TOKENS] = chunk, begin
                 return _PROBE
             if kind != INSIDE and length > 0:
-                n = _match(word, length, edges, ids, most_characters, unknown, tokens, n)
+                n = _match(word, length, edges, ids, max_characters, unknown, tokens, n)
                 length = 0
             is_hard = kind == HARD
             for _ in range((spelling >> np.uint64(LENGTH)) & np.uint64(0xFF)):
@@ -148,7 +165,7 @@ def _encode(
                 length += 1
             i += width
             if length > 0 and (kind == ALONE or i == stop):
-                n = _match(word, length, edges, ids, most_characters, unknown, tokens, n)
+                n = _match(word, length, edges, ids, max_characters, unknown, tokens, n)
                 length = 0
         if is_hard:
             is_left[chunk], n = True, begin
@@ -168,24 +185,19 @@ class WordPieceKernel:
 
     def __init__(self, pieces: dict[str, int], model: Any, characters: Characters) -> None:
         self._characters = characters
-        self._unknown = pieces[model.unk_token]
-        self._most_characters = int(model.max_input_chars_per_word)
-        self._edges, self._ids = _trie(pieces, str(model.continuing_subword_prefix))
+        edges, ids = _trie(pieces, str(model.continuing_subword_prefix))
+        self._trie = Trie(edges, ids, int(model.max_input_chars_per_word), pieces[model.unk_token])
 
     def encode(self, blob: Bytes, starts: Ints) -> tuple[Encoded, npt.NDArray[np.bool_]]:
         """Encode the chunks ``blob[starts[c]:starts[c + 1]]``; also says which are left to the library."""
         n_chunks, n_bytes = len(starts) - 1, int(starts[-1] - starts[0])
         tokens = np.empty(LONGEST_SPELLING * n_bytes + 1, np.int32)  # pages never written cost nothing
-        ends, is_left = np.empty(n_chunks, np.int64), np.zeros(n_chunks, np.bool_)
+        encoded, is_left = Encoded(tokens, np.empty(n_chunks, np.int64), None), np.zeros(n_chunks, np.bool_)
         state = np.zeros(_STATES, np.int64)
-        while (
-            _encode(
-                blob, starts, self._characters.spellings, self._edges, self._ids, self._most_characters,
-                self._unknown, tokens, ends, is_left, state,
-            ) == _PROBE
-        ):  # fmt: skip
+        spellings = self._characters.spellings
+        while _encode(blob, starts, spellings, self._trie, encoded, is_left, state) == _PROBE:
             self._characters.ask(blob, int(starts[state[_NEXT]]), int(starts[-1]))
-        return Encoded(tokens[: state[_TOKENS]], ends, None), is_left
+        return encoded._replace(tokens=tokens[: state[_TOKENS]]), is_left
 
 
 def fits(pieces: dict[str, int]) -> bool:

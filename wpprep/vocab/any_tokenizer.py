@@ -10,6 +10,7 @@ Nothing is downloaded.
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from wpprep.vocab.quality import Encoded, Subject, subject_of
 _BLANK = "\u2581"  # sentencepiece's symbol for a blank; a piece that starts with it starts a word
 
 
-def open_subject(path: str | Path) -> Subject:
+def open_subject(path: str | os.PathLike[str]) -> Subject:
     """Open a tokenizer to measure; the formats are listed above.
 
     Raises:

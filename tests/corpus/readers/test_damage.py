@@ -18,7 +18,7 @@ from support.corpora import COMPRESSORS, WRITERS, Writer, read, read_leniently, 
 from wpprep.config import CorpusOptions
 from wpprep.corpus.readers import cutting, plan_slices, read_slice
 from wpprep.errors import CorpusError, MissingInputError
-from wpprep.pipeline.encode import encode_corpus
+from wpprep.pipeline.encode import encode
 from wpprep.pipeline.train_vocab import train_vocab
 
 
@@ -204,7 +204,7 @@ def test_what_is_left_out_is_in_the_manifest(tmp_path: Path) -> None:
     manifests = []
     for slice_bytes in (500, 10**6):
         options: dict[str, Any] = {"workers": 1, "skip_bad": True, "slice_bytes": slice_bytes}
-        made = encode_corpus(corpus, tmp_path / "vocab", tmp_path / str(slice_bytes), **options)
+        made = encode(corpus, tmp_path / "vocab", tmp_path / str(slice_bytes), **options)
         manifests.append(made.manifest.corpus)
     assert manifests[0] == manifests[1]
     assert manifests[0]["left_out"]["count"] == 4
@@ -212,4 +212,4 @@ def test_what_is_left_out_is_in_the_manifest(tmp_path: Path) -> None:
         "a.jsonl: line 8:", "a.jsonl: line 31", "b.jsonl: line 8:", "b.jsonl: line 31"
     ]  # fmt: skip
     with pytest.raises(CorpusError, match=r"a\.jsonl: line 8: not JSON"):
-        encode_corpus(corpus, tmp_path / "vocab", tmp_path / "strict", workers=1)
+        encode(corpus, tmp_path / "vocab", tmp_path / "strict", workers=1)

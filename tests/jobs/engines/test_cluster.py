@@ -24,7 +24,7 @@ from wpprep.jobs import engines, output
 from wpprep.jobs.output import OutputFolder
 from wpprep.pipeline.count_words import count_words
 from wpprep.pipeline.make_shards import make_shards
-from wpprep.pipeline.verify import verify_folder
+from wpprep.pipeline.verify import verify
 from wpprep.storage.files import sha256_of
 from wpprep.storage.remote import list_remote, put_remote
 
@@ -120,10 +120,10 @@ def test_shards_errors_and_relative_names(cluster, sample_corpus, vocab, tmp_pat
     monkeypatch.chdir(sample_corpus)
     make_shards(["wiki"], vocab, tmp_path / "dask", **_OPTIONS, scheduler=cluster.address)
     assert checksums(tmp_path / "dask") == checksums(tmp_path / "alone")
-    assert verify_folder(tmp_path / "dask", deep=True, scheduler=cluster.address) == []
+    assert verify(tmp_path / "dask", deep=True, scheduler=cluster.address).problems == []
     damaged = tmp_path / "dask" / "shard-00002-of-00005.arrow"
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
-    found = verify_folder(tmp_path / "dask", deep=True, scheduler=cluster.address)
+    found = verify(tmp_path / "dask", deep=True, scheduler=cluster.address).problems
     assert found[0] == f"{damaged}: damaged: its sha256 is not that in manifest.json"
     bad = tmp_path / "bad.txt"
     bad.write_bytes(b"A good line.\n" * 50 + b"\xff\n")
@@ -143,7 +143,7 @@ def test_from_bucket_to_bucket(s3, cluster, sample_corpus, vocab, tmp_path):
     assert made.folder == f"{url}/shards"
     found = {name.removeprefix(f"{url}/shards/"): sha256_of(name) for name in list_remote(f"{url}/shards/")}
     assert found == checksums(tmp_path / "alone")
-    assert verify_folder(f"{url}/tokens", scheduler=cluster.address) == []
+    assert verify(f"{url}/tokens", scheduler=cluster.address).problems == []
 
 
 def test_a_worker_that_shares_no_folder_is_one_line(cluster, sample_corpus, vocab, tmp_path):

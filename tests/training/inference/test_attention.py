@@ -14,7 +14,7 @@ from support.bert import torch, transformers, write_bert
 
 from wpprep.errors import OptionError
 from wpprep.training.inference import attention as room
-from wpprep.training.inference.attention import Attention, draw_attention, page, read_attention
+from wpprep.training.inference.attention import Attention, attention, page, read_attention
 
 
 @pytest.fixture(scope="module")
@@ -67,19 +67,19 @@ def test_text_is_never_run(model):
 def test_both_files_are_written(model, tmp_path):
     """A page and a picture, the same bytes each time; other endings and texts that are too long are refused."""
     pytest.importorskip("matplotlib", reason="pictures are an extra: pip install 'wpprep[report]'")
-    done = draw_attention(model, "서울의 lamp", out=tmp_path / "a.html")
+    done = attention(model, "서울의 lamp", out=tmp_path / "a.html")
     assert done.picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-    again = draw_attention(model, "서울의 lamp", out=tmp_path / "b.html")
+    again = attention(model, "서울의 lamp", out=tmp_path / "b.html")
     assert done.picture.read_bytes() == again.picture.read_bytes()
     assert done.page.read_bytes() == again.page.read_bytes()
     with pytest.raises(OptionError, match="ends in '.pdf', expected .html"):
-        draw_attention(model, "a", out=tmp_path / "a.pdf")
+        attention(model, "a", out=tmp_path / "a.pdf")
     with pytest.raises(OptionError, match="tokens, the model takes at most 64"):
-        draw_attention(model, "a " * 100, out=tmp_path / "c.html")
+        attention(model, "a " * 100, out=tmp_path / "c.html")
 
 
 def test_pages_stay_small(model, tmp_path, monkeypatch):
     """Where a page would be too large, the longest text that fits is named: 2 x 3 x 4 x 4 is 96."""
     monkeypatch.setattr(room, "MAX_WEIGHTS", 96)
     with pytest.raises(OptionError, match="a page of 3 x 2 heads holds at most 4"):
-        draw_attention(model, "The lamp is lit.", out=tmp_path / "a.html")
+        attention(model, "The lamp is lit.", out=tmp_path / "a.html")

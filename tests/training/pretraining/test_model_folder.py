@@ -13,7 +13,7 @@ from support.training import CPU, QUICK, one_thread, torch
 
 from wpprep.errors import MissingInputError, OptionError, WpprepError
 from wpprep.shards.loader import Loader
-from wpprep.storage.manifest import read_manifest, find_damage
+from wpprep.storage.manifest import find_damage, read_manifest
 from wpprep.training.inference.fill import fill_mask
 from wpprep.training.model.model import to_inputs
 from wpprep.training.pretraining.pretrain import train

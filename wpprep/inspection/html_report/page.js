@@ -1,5 +1,5 @@
 "use strict";
-// The filters of the instances; without this script all are shown.
+// Filters for instances. Without this script all instances are shown.
 for (const box of document.querySelectorAll(".instances")) {
   const filters = box.querySelector(".filters");
   const list = box.querySelector("ol");
@@ -7,8 +7,8 @@ for (const box of document.querySelectorAll(".instances")) {
   const least = filters.querySelector("[data-least]");
   const rows = [...list.children].map((row) => ({
     row,
-    stood: textOf(row, "ins"),
-    seen: textOf(row, "del"),
+    original: textOf(row, "ins"),
+    input: textOf(row, "del"),
   }));
   let label = "";
 
@@ -21,11 +21,11 @@ for (const box of document.querySelectorAll(".instances")) {
   function update() {
     const wanted = words.value.trim().toLowerCase().replace(/\s+/g, " ");
     let shown = 0;
-    for (const { row, stood, seen } of rows) {
+    for (const { row, original, input } of rows) {
       const fits =
         (label === "" || row.dataset.label === label) &&
         Number(row.dataset.tokens) >= Number(least.value) &&
-        (stood.includes(wanted) || seen.includes(wanted));
+        (original.includes(wanted) || input.includes(wanted));
       row.hidden = !fits;
       shown += fits;
     }
@@ -45,5 +45,5 @@ for (const box of document.querySelectorAll(".instances")) {
   words.addEventListener("input", update);
   least.addEventListener("input", update);
   filters.hidden = false;
-  update(); // a browser may have kept what was typed before the page was loaded again
+  update(); // a browser can restore the inputs when the page is reloaded
 }

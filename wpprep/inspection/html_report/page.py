@@ -1,7 +1,10 @@
-"""From folders to the page: which is what, and all of it as one HTML file.
+"""From folders to the page: the kind of each folder, its section, and all sections as one HTML file.
 
-The page is written by a template that escapes every text, and its content security policy lets no script run
-but its own, known by its sha256, and nothing be loaded: a corpus that holds ``<script>`` is shown, never run.
+The template escapes every text, and the content security policy of the page allows only its own script, by its
+sha256, and no loading of other files: ``<script>`` in a corpus is shown as text and never run. The size of the
+page is bounded by limits on folders, on points per curve and on tokens of instances.
+
+This module does not decide what a section contains; `vocabulary`, `shards` and `training` do.
 """
 
 from __future__ import annotations
@@ -9,25 +12,30 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, TypedDict
 
 from wpprep._version import __version__
-from wpprep.errors import MissingExtraError, MissingInputError, OptionError, OutputError
+from wpprep.errors import MissingExtraError, MissingInputError, OptionError
 from wpprep.inspection.census import Census, take_census
 from wpprep.inspection.charts import svg
-from wpprep.inspection.find_rows import OpenShards, open_shards
+from wpprep.inspection.find_rows import Instance
 from wpprep.inspection.html_report import shards as about_shards
 from wpprep.inspection.html_report import training as about_training
 from wpprep.inspection.html_report import vocabulary as about_vocabularies
-from wpprep.inspection.html_report.parts import Section, short_name
+from wpprep.inspection.html_report.parts import Chart, Section, short_name
 from wpprep.inspection.html_report.vocabulary import Named, read_sample
 from wpprep.inspection.terminal import label_of
-from wpprep.storage.files import MANIFEST, METRICS, write_text
+from wpprep.jobs.summary import Summary
+from wpprep.shards.folder import ShardFolder
+from wpprep.storage.files import MANIFEST, METRICS
 from wpprep.storage.manifest import read_manifest
+from wpprep.storage.output_file import output_file, refuse_output
+from wpprep.storage.place import Location, Place
 from wpprep.tokenizer.vocabulary import TOKENIZER, Vocabulary
 
 try:
@@ -43,18 +51,34 @@ _VOCABULARY_FILES = (TOKENIZER, "vocab.txt", "vocab.json")
 _MARK = '<meta name="generator" content="wpprep'
 
 
-@dataclass(frozen=True)
-class Report:
-    """A page that was written: where, its size in bytes, and what it tells of."""
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ReportSummary(Summary):
+    """A page that was written.
 
-    path: Path
+    Attributes:
+        path: the HTML file, a path or a URL.
+        bytes: its size.
+        sections: what its sections are about.
+    """
+
+    path: Location
     bytes: int
     sections: list[str]
+
+    @property
+    def place(self) -> Location:
+        """The HTML file."""
+        return self.path
+
+    @property
+    def headline(self) -> str:
+        """The number of sections."""
+        return f"{len(self.sections)} sections"
 
 
 @dataclass(frozen=True)
 class _Folders:
-    """What there is to tell of, by kind, each in the order given."""
+    """The folders to report on, by kind, each in the order given."""
 
     vocabularies: list[Path]
     shards: list[Path]
@@ -62,46 +86,95 @@ class _Folders:
     stores: list[Path]
 
 
+class _Counted(NamedTuple):
+    """A shard folder and its census."""
+
+    shards: ShardFolder
+    census: Census
+
+
+class _ChartView(TypedDict):
+    """A chart as the template takes it."""
+
+    id: str
+    chart: Chart
+    svg: Markup
+
+
+class _InstanceView(TypedDict):
+    """An instance as the template takes it; ``left_out`` is the number of tokens not shown, see `_spans`."""
+
+    number: int
+    shard: str
+    row: int
+    document: int
+    tokens: int
+    predictions: int
+    left_out: int
+    spans: list[list[str]]
+    label: str
+
+
+class _View(TypedDict):
+    """A section as the template takes it; ``labels`` are the labels of its instances."""
+
+    id: str
+    section: Section
+    charts: list[_ChartView]
+    instances: list[_InstanceView]
+    labels: list[str]
+
+
 def report(
     folders: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     *,
     text: Sequence[str] = (),
-) -> Report:
+    overwrite: bool = False,
+) -> ReportSummary:
     """Write a page about vocabularies, shards, training runs, or all of them.
 
     Args:
-        folders: vocabularies (any that `Vocabulary.from_folder` reads), shard folders, models or runs that are
-            still at work, token stores (they name the documents of shards); or a folder of such folders.
-        out: the HTML file; a report that is there already is replaced.
-        text: a corpus to measure vocabularies on, one that they were not learned from.
+        folders: vocabularies (any that `Vocabulary.from_folder` reads), shard folders, models, unfinished
+            training runs, and token stores (which have the names of documents); or a folder of such folders.
+        out: the HTML file; an existing report is replaced.
+        text: files of a corpus to measure vocabularies on, which should not be the one they were learned from.
 
     Raises:
-        MissingInputError: a folder is not there, or none of these.
-        OptionError: more than twelve folders.
-        OutputError: the file cannot be written, or is no report of ours.
+        MissingInputError: a folder is missing, or of another kind.
+        OptionError: there are more than twelve folders.
+        OutputError: the file cannot be written, or exists and is not a report.
         WpprepError: a folder is damaged.
     """
-    out = Path(out)
-    _refuse_foreign(out)
-    paths = [folders] if isinstance(folders, (str, os.PathLike)) else list(folders)
-    found = _sort_out([inner for path in paths for inner in _expand(Path(path))])
+    started = time.perf_counter()
+    refuse_output(out, is_ours=_is_page, overwrite=overwrite)
+    paths = [folders] if isinstance(folders, str | os.PathLike) else list(folders)
+    found = _sort_out([inner for path in paths for inner in _expand(_open(path))])
     sections = _sections(found, list(text))
-    page = _render(sections)
-    write_text(out, page)
-    return Report(out, len(page.encode()), [f"{section.kind} {section.title}" for section in sections])
+    page = _render(sections).encode()
+    with output_file(out, is_ours=_is_page, overwrite=overwrite) as file:
+        file.write(page)
+    return ReportSummary(
+        command="report",
+        seconds=time.perf_counter() - started,
+        path=Place(out).location,
+        bytes=len(page),
+        sections=[f"{section.kind} {section.title}" for section in sections],
+    )
 
 
-def _refuse_foreign(out: Path) -> None:
-    """A page may replace a page, and nothing else."""
-    if out.is_dir():
-        raise OutputError(f"{out}: a folder; expected the name of an HTML file")
-    if out.exists() and _MARK.encode() not in out.read_bytes()[:2000]:
-        raise OutputError(f"{out}: there already, and no report of wpprep; choose another name")
+def _is_page(head: bytes) -> bool:
+    """Return whether a file that begins with these bytes is a report."""
+    return _MARK.encode() in head
+
+
+def _open(path: str | os.PathLike[str]) -> Path:
+    """Return the local folder of a path or URL."""
+    return Place(path).folder(*_VOCABULARY_FILES)
 
 
 def _kind(path: Path) -> str | None:
-    """What a path is, or None."""
+    """Return the kind of folder or file at a path; None if it cannot be reported on."""
     if (path / METRICS).is_file():
         return "run"
     if (path / MANIFEST).is_file():
@@ -113,7 +186,7 @@ def _kind(path: Path) -> str | None:
 
 
 def _expand(path: Path) -> Iterator[Path]:
-    """A folder that can be told of, or those inside it."""
+    """Yield the folder itself if it can be reported on, else those inside it that can."""
     if not path.exists():
         raise MissingInputError(f"{path}: no such folder; expected a vocabulary, shards or a training run")
     if _kind(path):
@@ -123,7 +196,7 @@ def _expand(path: Path) -> Iterator[Path]:
     if not inside:
         raise MissingInputError(
             f"{path}: neither a finished vocabulary, shard folder or token store nor a training run, "
-            f"and none lies in it"
+            f"and it contains none"
         )
     yield from inside
 
@@ -139,10 +212,9 @@ def _sort_out(paths: list[Path]) -> _Folders:
 
 
 def _sections(found: _Folders, text: list[str]) -> list[Section]:
-    """What there is to say, in the order of the work: vocabularies, shards, training."""
+    """Return the sections in the order of the pipeline: vocabularies, shards, training."""
     sample = read_sample(text) if text else None
-    opened = [open_shards(path) for path in found.shards]
-    counted = [(shards, take_census(shards)) for shards in opened]
+    counted = [_Counted(shards, take_census(shards)) for shards in map(ShardFolder, found.shards)]
     vocabularies = [_named(path, counted) for path in found.vocabularies]
     identities = {named.vocabulary.sha256 for named in vocabularies}
     sections = [about_vocabularies.describe(named, sample) for named in vocabularies]
@@ -159,19 +231,19 @@ def _sections(found: _Folders, text: list[str]) -> list[Section]:
     return sections
 
 
-def _named(path: Path, counted: Sequence[tuple[OpenShards, Census]]) -> Named:
+def _named(path: Path, counted: Sequence[_Counted]) -> Named:
     vocabulary = Vocabulary.from_folder(path)
     mine = {
-        short_name(str(shards.path)): census.pieces
+        short_name(str(shards.location)): census.pieces
         for shards, census in counted
         if shards.vocabulary.sha256 == vocabulary.sha256
     }
     return Named(str(path), path, vocabulary, mine)
 
 
-def _store_of(shards: OpenShards, stores: Sequence[Path]) -> Path | None:
-    """The token store of the same text, given or kept inside the shard folder."""
-    kept = shards.folder / "tokens"
+def _store_of(shards: ShardFolder, stores: Sequence[Path]) -> Path | None:
+    """Return the token store of the same corpus, one of those given or the one inside the shard folder."""
+    kept = shards.path / "tokens"
     near = [kept] if (kept / MANIFEST).is_file() else []
     for store in [*stores, *near]:
         if read_manifest(store, "tokens").corpus["fingerprint"] == shards.manifest.corpus["fingerprint"]:
@@ -180,7 +252,7 @@ def _store_of(shards: OpenShards, stores: Sequence[Path]) -> Path | None:
 
 
 def _render(sections: Sequence[Section]) -> str:
-    """The page of some sections."""
+    """Return the HTML page of some sections."""
     files = resources.files(__package__)
     template, style, script = (
         (files / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")
@@ -192,16 +264,16 @@ def _render(sections: Sequence[Section]) -> str:
     return environment.from_string(template).render(
         sections=[_view(name, section, _MOST_TOKENS // rows) for name, section in named],
         version=__version__,
-        style=Markup(style),  # noqa: S704 (our own file)
-        script=Markup(script),  # noqa: S704 (our own file)
+        style=Markup(style),  # noqa: S704 (a file of this package)
+        script=Markup(script),  # noqa: S704 (a file of this package)
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        mark=Markup(_MARK),  # noqa: S704 (our own text)
+        mark=Markup(_MARK),  # noqa: S704 (a constant of this module)
     )
 
 
-def _view(name: str, section: Section, most_tokens: int) -> dict[str, Any]:
-    """A section as the template takes it; ``name`` is its id, and goes before all ids in it."""
-    charts = [
+def _view(name: str, section: Section, most_tokens: int) -> _View:
+    """Return a section as the template takes it; ``name`` is its id and the prefix of all ids in it."""
+    charts: list[_ChartView] = [
         {"id": f"{name}-chart-{i}", "chart": chart, "svg": _drawing(chart, f"{name}-chart-{i}")}
         for i, chart in enumerate(section.charts, 1)
     ]
@@ -210,14 +282,14 @@ def _view(name: str, section: Section, most_tokens: int) -> dict[str, Any]:
     return {"id": name, "section": section, "charts": charts, "instances": instances, "labels": labels}
 
 
-def _drawing(chart: Any, name: str) -> Markup:
+def _drawing(chart: Chart, name: str) -> Markup:
     return Markup(svg(chart.drawing, name, f"{chart.title}. {chart.label}"))  # noqa: S704 (matplotlib escapes)
 
 
-def _spans(instance: dict[str, Any], most_tokens: int) -> dict[str, Any]:
-    """An instance as stretches of tokens of one look: ``[kind, what is seen, what stood there]``.
+def _spans(instance: Instance, most_tokens: int) -> _InstanceView:
+    """Return an instance as spans ``[kind, pieces in the input, original pieces]``, each of one appearance.
 
-    Kinds are ``special``, ``a``, ``b``, and of predicted tokens ``masked``, ``random`` and ``kept``.
+    Kinds are ``special``, ``a``, ``b``, and for predicted tokens ``masked``, ``random`` and ``kept``.
     """
     pieces, b_start = instance["pieces"], instance["b_start"]
     spans: list[list[str]] = []
@@ -234,7 +306,14 @@ def _spans(instance: dict[str, Any], most_tokens: int) -> dict[str, Any]:
                 spans[-1][1] += f" {piece}"
             else:
                 spans.append([kind, piece, ""])
-    about = {name: instance[name] for name in ("number", "shard", "row", "document")}
-    left_out = max(0, len(pieces) - most_tokens)
-    counts = {"tokens": len(pieces), "predictions": len(instance["predictions"]), "left_out": left_out}
-    return about | counts | {"spans": spans, "label": label_of(instance)}
+    return {
+        "number": instance["number"],
+        "shard": instance["shard"],
+        "row": instance["row"],
+        "document": instance["document"],
+        "tokens": len(pieces),
+        "predictions": len(instance["predictions"]),
+        "left_out": max(0, len(pieces) - most_tokens),
+        "spans": spans,
+        "label": label_of(instance),
+    }

@@ -1,7 +1,9 @@
-"""What a page is made of: sections, and in them facts, charts with their numbers, tables, instances.
+"""The parts of a page: sections with facts, charts, tables and instances.
 
-Every chart carries its numbers as a table, and a sentence that says what is to be seen: for those who do not
-see it, and for those who want to know exactly.
+Every chart comes with its numbers as a table and with a sentence that describes it, for screen readers and for
+exact values.
+
+This module does not write HTML (`page`), and does not draw (`charts`).
 """
 
 from __future__ import annotations
@@ -15,19 +17,20 @@ import numpy.typing as npt
 
 from wpprep.inspection import charts
 from wpprep.inspection.charts import short
+from wpprep.inspection.find_rows import Instance
 from wpprep.records import Ints
 
 Numbers = npt.NDArray[Any]
 
-_MOST_POINTS = 400  # of a curve
-_MOST_LINES = 40  # of the table under a chart
-_LEGEND = 24  # characters
-_BINS = 32  # of a histogram
+_MOST_POINTS = 400  # maximum number of points of a curve
+_MOST_LINES = 40  # maximum number of lines of the table under a chart
+_LEGEND = 24  # maximum number of characters of a name in a legend
+_BINS = 32  # maximum number of bars of a histogram
 
 
 @dataclass(frozen=True)
 class Table:
-    """Texts in rows; ``caption`` says what they are."""
+    """Rows of text under a head; ``caption`` is the title."""
 
     caption: str
     head: list[str]
@@ -36,7 +39,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing; ``label`` says in a sentence what is to be seen, ``table`` has its numbers."""
+    """A matplotlib figure; ``label`` describes it in a sentence, ``table`` has its numbers."""
 
     title: str
     label: str
@@ -46,9 +49,18 @@ class Chart:
 
 @dataclass(frozen=True)
 class Section:
-    """What there is to say of one folder.
+    """The section of one folder, or of the comparison of several.
 
-    ``passages`` are long facts, ``instances`` rows of shards as `wpprep.inspection.find_rows` gives them.
+    Attributes:
+        kind: kind of the folder.
+        title: name of the folder.
+        facts: names and values.
+        notes: sentences at the top.
+        passages: facts with long values.
+        charts: charts.
+        tables: tables.
+        instances: rows of shards.
+        options: the options that the folder was made with.
     """
 
     kind: str
@@ -58,15 +70,20 @@ class Section:
     passages: list[tuple[str, str]] = field(default_factory=list)
     charts: list[Chart] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
-    instances: list[dict[str, Any]] = field(default_factory=list)
+    instances: list[Instance] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
 
 
 def histogram(title: str, label: str, counts: Mapping[str, Ints], *, first: int, x: str, y: str) -> Chart:
-    """Counts by a whole number, several numbers to a bar where there are many.
+    """Return a histogram of whole numbers; with more than 32 of them, a bar is a range of numbers.
 
     Args:
-        counts: by name, all of one length; place 0 counts the number ``first``.
+        title: title of the chart.
+        label: description of the chart, a sentence.
+        counts: ``int64[n]`` by name, all of one length; index 0 counts the number ``first``.
+        first: the smallest number.
+        x: label of the numbers.
+        y: label of the counts.
     """
     size = max(len(values) for values in counts.values())
     width = max(1, -(-size // _BINS))
@@ -92,7 +109,17 @@ def columns(
     x: str = "",
     percent: bool = False,
 ) -> Chart:
-    """Bars with names under them."""
+    """Return a bar chart of categories.
+
+    Args:
+        title: title of the chart.
+        label: description of the chart, a sentence.
+        heights: one height per category, by the name of the series.
+        names: names of the categories.
+        y: label of the heights.
+        x: label of the categories.
+        percent: whether heights are shares, written as percentages.
+    """
     drawing = charts.bars(heights, list(names), x_label=x, y_label=y, percent=percent)
     rows = [
         [name, *(_number(values[i], percent=percent) for values in heights.values())]
@@ -102,7 +129,7 @@ def columns(
 
 
 def short_name(name: str) -> str:
-    """A name that fits into a legend: the end of a path."""
+    """Return a name that fits into a legend: the end of a long path."""
     return name if len(name) <= _LEGEND else f"…{name[-_LEGEND:]}"
 
 
@@ -116,7 +143,17 @@ def curves(
     percent: bool = False,
     from_zero: bool = False,
 ) -> Chart:
-    """Lines; of many points means of neighbours are drawn."""
+    """Return a line chart; a curve of more than 400 points is drawn by means of neighbours.
+
+    Args:
+        title: title of the chart.
+        label: description of the chart, a sentence.
+        series: x and y values, arrays of equal length, by name.
+        x: label of the x axis.
+        y: label of the y axis.
+        percent: whether y is a share, written as a percentage.
+        from_zero: whether the y axis begins at 0.
+    """
     drawn = {name: thin(*points, _MOST_POINTS) for name, points in series.items()}
     drawing = charts.lines(drawn, x_label=x, y_label=y, percent=percent, from_zero=from_zero)
     few = {name: thin(*points, _MOST_LINES // max(1, len(series))) for name, points in series.items()}
@@ -129,7 +166,13 @@ def curves(
 
 
 def zipf(title: str, label: str, counts: Mapping[str, Ints]) -> Chart:
-    """How often pieces occur against their rank, both logarithmic; ``counts`` by name, in any order."""
+    """Return a chart of frequency by rank (Zipf, 1949), with logarithmic axes.
+
+    Args:
+        title: title of the chart.
+        label: description of the chart, a sentence.
+        counts: ``int64[pieces]`` by name, in any order; zeros are not drawn.
+    """
     series, rows = {}, []
     for name, values in counts.items():
         ranked = np.sort(values[values > 0])[::-1]
@@ -143,7 +186,7 @@ def zipf(title: str, label: str, counts: Mapping[str, Ints]) -> Chart:
 
 
 def thin(places: Numbers, values: Numbers, most: int) -> tuple[Numbers, Numbers]:
-    """At most so many points: means of neighbours, at the place of the last of them.
+    """Return at most ``most`` points: means of neighbouring values, at the place of the last of them.
 
     >>> thin(np.array([1, 2, 3, 4, 5]), np.array([1.0, 3.0, 5.0, 7.0, 9.0]), 3)
     (array([2, 4, 5]), array([2., 6., 9.]))
@@ -157,7 +200,7 @@ def thin(places: Numbers, values: Numbers, most: int) -> tuple[Numbers, Numbers]
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """A share for people.
+    """Return a share as a percentage.
 
     >>> percent(0.4996)
     '50.0 %'

@@ -1,4 +1,8 @@
-"""What there is to say of shards: lengths, padding, labels, masks, documents, and twenty instances."""
+"""The section of a shard folder: lengths, padding, labels, masks, documents, and twenty instances.
+
+Charts are drawn from a `Census`, which of a large folder is a sample; facts come from the manifest. This module
+does not read rows, except the twenty instances.
+"""
 
 from __future__ import annotations
 
@@ -11,32 +15,36 @@ import pyarrow.compute as pc
 
 from wpprep import rng
 from wpprep.inspection.census import Census, padding_shares
-from wpprep.inspection.find_rows import OpenShards, by_number
+from wpprep.inspection.find_rows import by_number
 from wpprep.inspection.html_report.parts import Chart, Section, Table, columns, curves, histogram, percent, zipf
 from wpprep.records import Ints
+from wpprep.shards.folder import ShardFolder
 from wpprep.shards.token_store import read_part, read_token_counts
 from wpprep.storage.files import HOLDOUT, MANIFEST
 from wpprep.storage.manifest import Shard, read_manifest
 
 INSTANCES = 20
 _SEED = 12345
-_LARGEST = 10  # documents and sources that are named
-_FILE_AND_PLACE = r"^.+:\d+$"  # ids of documents, where the format gives none
-_NO_FILE = "(ids that name no file)"
-_PLACES = 64  # points of a curve over positions
+_LARGEST = 10  # maximum number of documents and of sources in a table
+_FILE_AND_PLACE = r"^.+:\d+$"  # ids that wpprep gives to documents of formats without ids
+_NO_FILE = "(ids without a file)"
+_PLACES = 64  # maximum number of points of a curve over positions
 
 
-def describe(shards: OpenShards, census: Census, store: Path | None, *, has_vocabulary: bool) -> Section:
-    """What is in a shard folder.
+def describe(shards: ShardFolder, census: Census, store: Path | None, *, has_vocabulary: bool) -> Section:
+    """Return the section of a shard folder.
 
     Args:
-        census: of these shards.
-        store: the token store they were made from, which knows the documents' names.
-        has_vocabulary: whether the page has a section on their vocabulary, which then shows how often pieces
-            occur.
+        shards: the shards.
+        census: their census.
+        store: the token store they were made from, which has the documents' names; None if unknown.
+        has_vocabulary: whether the page has a section on their vocabulary, which shows the frequency of pieces.
+
+    Raises:
+        MissingInputError, ShardError: a shard or a part of the token store is missing or damaged.
     """
     charts = [_lengths(census), _padding(census)] if census.rows else []
-    if census.rows and shards.manifest.options["objective"] != "single":
+    if census.rows and shards.options["objective"] != "single":
         charts.append(_labels(shards, census))
     if census.predicted.any():
         charts += [_masks(census), _corruption(shards, census)]
@@ -45,48 +53,48 @@ def describe(shards: OpenShards, census: Census, store: Path | None, *, has_voca
     if census.rows and not has_vocabulary:
         used = int((census.pieces > 0).sum())
         label = (
-            f"How often pieces occur, by rank: {used:,} of {len(census.pieces):,} do, both axes logarithmic."
+            f"Frequency by rank; {used:,} of {len(census.pieces):,} pieces occur. Both axes are logarithmic."
         )
-        charts.append(zipf("How often pieces occur (Zipf)", label, {"pieces": census.pieces}))
+        charts.append(zipf("Frequency of pieces (Zipf)", label, {"pieces": census.pieces}))
     return Section(
         kind="shards",
-        title=str(shards.path),
+        title=str(shards.location),
         facts=_facts(shards, census),
         notes=_notes(shards, census),
         charts=charts,
         tables=_tables(shards, census, store),
-        instances=by_number(shards, _chosen(shards.rows)),
-        options=shards.manifest.options,
+        instances=by_number(shards, _chosen(len(shards))),
+        options=shards.options,
     )
 
 
 def _chosen(rows: int) -> list[int]:
-    """Twenty rows, or all there are, in a keyed choice: rising numbers, none twice."""
+    """Return a keyed sample of twenty row numbers, or all of fewer, in ascending order."""
     key = np.uint64(rng.key(_SEED, rng.SAMPLING, 0, 2))
     return sorted(int(rng.permuted(i, rows, key)) for i in range(min(INSTANCES, rows)))
 
 
-def _facts(shards: OpenShards, census: Census) -> list[tuple[str, str]]:
-    options, total = shards.manifest.options, shards.manifest.statistics
+def _facts(shards: ShardFolder, census: Census) -> list[tuple[str, str]]:
+    options, total = shards.options, shards.manifest.statistics
     size = sum(file.bytes for file in shards.files) / 1e6
     rows, tokens = max(1, total["rows"]), max(1, total["tokens"])
     facts = [
         ("instances", f"{total['rows']:,}"),
-        ("tokens", f"{total['tokens']:,}, {tokens / rows:.1f} an instance"),
+        ("tokens", f"{total['tokens']:,}, {tokens / rows:.1f} per instance"),
         ("shards", f"{_number(len(shards.files), 'file')}, {size:,.1f} MB, layout {options['layout']}"),
-        ("longest instance allowed", f"{options['max_seq_length']:,} tokens"),
+        ("maximum length", f"{options['max_seq_length']:,} tokens"),
         ("objective", f"{options['objective']}, label 1 on {percent(total['random_next'] / rows, 2)}"),
         ("masking", f"{options['masking']}, policy {options['mask_policy']}"),
-        ("predicted", f"{total['predictions']:,}, {percent(total['predictions'] / tokens, 2)} of the tokens"),
-        ("passes over the text", f"{options['dupe_factor']:,}"),
+        ("predictions", f"{total['predictions']:,}, {percent(total['predictions'] / tokens, 2)} of the tokens"),
+        ("passes over the corpus", f"{options['dupe_factor']:,}"),
         ("documents", f"{shards.manifest.corpus['documents']:,}"),
         ("vocabulary", f"{len(census.pieces):,} entries, {shards.vocabulary.sha256[:16]}"),
     ]
-    if "truncated_tokens" in total:  # of one bin it is not known
+    if "truncated_tokens" in total:  # not counted for a single bin
         facts.append(
-            ("tokens cut off", f"{total['truncated_tokens']:,}, {total['dropped_tokens']:,} more dropped")
+            ("tokens truncated", f"{total['truncated_tokens']:,}, {total['dropped_tokens']:,} more dropped")
         )
-    apart = shards.folder / HOLDOUT
+    apart = shards.path / HOLDOUT
     if (apart / MANIFEST).is_file():
         facts.append(("held out", f"{read_manifest(apart).statistics['rows']:,} instances, in {HOLDOUT}/"))
     return facts
@@ -96,26 +104,24 @@ def _number(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def _notes(shards: OpenShards, census: Census) -> list[str]:
-    notes = [] if census.rows else ["There are no instances in here."]
+def _notes(shards: ShardFolder, census: Census) -> list[str]:
+    notes = [] if census.rows else ["This folder has no instances."]
     if census.counted < len(shards.files):
         notes.append(
-            f"Charts are of {census.counted:,} of {len(shards.files):,} shards, chosen by a fixed seed: "
-            f"{census.rows:,} instances, {percent(census.rows / max(1, shards.rows))} of all."
+            f"Charts show {census.counted:,} of {len(shards.files):,} shards, chosen with a fixed seed: "
+            f"{census.rows:,} instances, {percent(census.rows / max(1, len(shards)))} of all."
         )
-    if shards.manifest.options["masking"] == "dynamic":
-        notes.append("Masks are left to the loader, which draws them anew each epoch: there are none to show.")
-    if shards.manifest.options["layout"] == "dense":
-        notes.append("Rows of the layout dense do not say which document they are of.")
+    if shards.options["masking"] == "dynamic":
+        notes.append("Masking is dynamic: the loader draws masks in each epoch, and the shards contain none.")
+    if shards.options["layout"] == "dense":
+        notes.append("The layout dense does not store the document of a row.")
     return notes
 
 
 def _lengths(census: Census) -> Chart:
     longest = len(census.lengths) - 1
     full = percent(census.lengths[-1] / max(1, census.rows))
-    label = (
-        f"Lengths reach to {longest} tokens; {full} of the instances have just that, special tokens included."
-    )
+    label = f"The maximum length is {longest} tokens with special tokens; {full} of the instances have it."
     counts = {"instances": census.lengths[1:]}
     return histogram("Lengths", label, counts, first=1, x="tokens", y="instances")
 
@@ -123,15 +129,15 @@ def _lengths(census: Census) -> Chart:
 def _padding(census: Census) -> Chart:
     shares = padding_shares(census.lengths)
     said = ", ".join(f"{percent(share)} {way}" for way, share in shares.items())
-    label = f"Share of padding in batches of 256, by what rows are padded to: {said}."
+    label = f"Share of padding in batches of 256, by the way rows are padded: {said}."
     names = {"to the full length": "full length", "to the longest of a batch": "longest in\nits batch"}
     written = [names.get(way, "sorted in\n64 batches") for way in shares]
     heights = {"padding": list(shares.values())}
     return columns("Padding", label, heights, written, y="share of padding", percent=True)
 
 
-def _labels(shards: OpenShards, census: Census) -> Chart:
-    """The share of label 1 by length: a length that gives the label away would be seen."""
+def _labels(shards: ShardFolder, census: Census) -> Chart:
+    """Return the share of label 1 by length, which shows whether a length reveals the label."""
     size = len(census.lengths)
     width = max(1, -(-size // _PLACES))
     starts = np.arange(0, size, width)
@@ -139,10 +145,10 @@ def _labels(shards: OpenShards, census: Census) -> Chart:
     enough = rows >= 20
     points = (starts[enough] + width / 2, ones[enough] / rows[enough])
     least, most = (percent(function(census.label_shares), 2) for function in (np.min, np.max))
-    what = "swapped" if shards.manifest.options["objective"] == "sop" else "random"
+    what = "swapped" if shards.options["objective"] == "sop" else "random"
     overall = percent(census.random_next.sum() / max(1, census.rows), 2)
-    label = f"B is {what} in {overall} of all, and between {least} and {most} in each shard."
-    label += " Lengths of fewer than 20 instances are left out."
+    label = f"B is {what} in {overall} of all instances, in {least} to {most} of those of a shard."
+    label += " Lengths with fewer than 20 instances are omitted."
     series = {f"B is {what}": points}
     return curves(
         "Labels by length", label, series, x="tokens", y="share of label 1", percent=True, from_zero=True
@@ -161,27 +167,27 @@ def _masks(census: Census) -> Chart:
     overall = percent(census.predicted.sum() / max(1, census.candidates.sum()), 2)
     shares = predicted[some] / candidates[some]
     label = (
-        f"Of the tokens that can be predicted (all but [CLS] and [SEP]) {overall} are; by position, from "
+        f"{overall} of the tokens except [CLS] and [SEP] are predicted; by position, "
         f"{percent(shares.min())} to {percent(shares.max())}."
     )
     series = {"predicted": (places, shares)}
-    series["of these [MASK]"] = (places, masked[some] / candidates[some])
+    series["predicted, [MASK]"] = (places, masked[some] / candidates[some])
     return curves(
         "Masks by position", label, series, x="position", y="share of tokens", percent=True, from_zero=True
     )
 
 
-def _corruption(shards: OpenShards, census: Census) -> Chart:
-    options, total = shards.manifest.options, max(1, int(census.predicted.sum()))
+def _corruption(shards: ShardFolder, census: Census) -> Chart:
+    options, total = shards.options, max(1, int(census.predicted.sum()))
     masked, kept = int(census.masked.sum()), int(census.kept.sum())
     found = [masked / total, (total - masked - kept) / total, kept / total]
     wanted = [options["mask_share"], options["random_share"]]
     wanted.append(1 - sum(wanted))
-    names = ["[MASK]", "a random token", "kept"]
+    names = ["[MASK]", "random token", "unchanged"]
     said = ", ".join(f"{name} {percent(share, 2)}" for name, share in zip(names, found, strict=True))
-    heights = {"found": found, "asked for": wanted}
+    heights = {"counted": found, "options": wanted}
     return columns(
-        "What predicted tokens became", f"{said}.", heights, names, y="share of predicted tokens", percent=True
+        "Input at predicted tokens", f"{said}.", heights, names, y="share of predicted tokens", percent=True
     )
 
 
@@ -191,15 +197,15 @@ def _documents(census: Census) -> Chart:
     first = int(powers.nonzero()[0][0])
     names = [f"{2**i:,}" for i in range(first, len(powers))]
     label = (
-        f"{len(counts):,} documents have instances, {np.median(counts):,.0f} in the median; "
-        f"the largest has {counts.max():,}, {percent(counts.max() / counts.sum())} of all."
+        f"{len(counts):,} documents have instances, with a median of {np.median(counts):,.0f}; "
+        f"the maximum is {counts.max():,}, {percent(counts.max() / counts.sum())} of all instances."
     )
     heights = {"documents": powers[first:].astype(float).tolist()}
-    x = "instances: so many, or up to twice"
-    return columns("Instances a document", label, heights, names, y="documents", x=x)
+    x = "instances, to less than twice as many"
+    return columns("Instances per document", label, heights, names, y="documents", x=x)
 
 
-def _tables(shards: OpenShards, census: Census, store: Path | None) -> list[Table]:
+def _tables(shards: ShardFolder, census: Census, store: Path | None) -> list[Table]:
     tables = []
     mix = shards.manifest.corpus.get("mix")
     if isinstance(mix, Mapping):
@@ -215,12 +221,12 @@ def _tables(shards: OpenShards, census: Census, store: Path | None) -> list[Tabl
             for document in order.tolist()
         ]
         head = ["document", *(["id"] if named else []), "instances"]
-        tables.append(Table("Documents of the most instances", head, rows))
+        tables.append(Table("Documents with the most instances", head, rows))
     return tables
 
 
 def _mix(mix: Mapping[str, Any]) -> Table:
-    """The named corpora of a mix, whatever is said of each."""
+    """Return a table of the named corpora of a mix, with every value that the manifest has for them."""
     columns_ = sorted({name for about in mix.values() if isinstance(about, Mapping) for name in about})
     rows = [
         [name, *(str(about.get(column, "")) for column in columns_)]
@@ -232,7 +238,7 @@ def _mix(mix: Mapping[str, Any]) -> Table:
 
 
 def _names(store: Path, documents: Ints) -> dict[int, str]:
-    """The ids of some documents, by their global index."""
+    """Return the ids of some documents by their global indices (``int64[n]``)."""
     found: dict[int, str] = {}
     first = 0
     for file in _parts(store):
@@ -244,7 +250,7 @@ def _names(store: Path, documents: Ints) -> dict[int, str]:
 
 
 def _sources(store: Path, rows_of: Ints) -> Table:
-    """Documents, tokens and instances by the file a document is of, where its id says so."""
+    """Count documents, tokens and instances by input file, if the documents' ids contain the file."""
     total: dict[str, list[int]] = {}
     tokens, first = read_token_counts(store), 0
     for file in _parts(store):
@@ -263,7 +269,7 @@ def _sources(store: Path, rows_of: Ints) -> Table:
     rows = [[name, *(f"{value:,}" for value in sums)] for name, sums in largest[:_LARGEST]]
     if len(largest) > _LARGEST:
         rest = np.sum([sums for _, sums in largest[_LARGEST:]], axis=0).tolist()
-        rows.append([f"{len(largest) - _LARGEST:,} more", *(f"{value:,}" for value in rest)])
+        rows.append([f"{len(largest) - _LARGEST:,} others", *(f"{value:,}" for value in rest)])
     return Table("Sources", ["file", "documents", "tokens", "instances"], rows)
 
 

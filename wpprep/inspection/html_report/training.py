@@ -1,4 +1,7 @@
-"""What there is to say of a training run: its log as curves, finished or not."""
+"""The section of a training run, finished or not: its log as curves.
+
+This module reads only `training.json` and the log; it loads no model and does not import torch.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +18,24 @@ from wpprep.inspection.html_report.parts import Chart, Section, curves, percent,
 from wpprep.storage.files import MANIFEST, METRICS
 
 _TRAINING = "training.json"
-_CURVES = {  # of the log: title, axis, share or not
+_CURVES = {  # by key of the log: title, axis label, whether it is a share
     "mlm_loss": ("Loss of masked tokens", "loss (nats)", False),
     "mlm_accuracy": ("Accuracy at masked tokens", "accuracy", True),
-    "nsp_loss": ("Loss of the pair's label", "loss (nats)", False),
-    "nsp_accuracy": ("Accuracy of the pair's label", "accuracy", True),
+    "nsp_loss": ("Loss of the next sentence label", "loss (nats)", False),
+    "nsp_accuracy": ("Accuracy of the next sentence label", "accuracy", True),
     "learning_rate": ("Learning rate", "learning rate", False),
-    "tokens_per_second": ("Speed", "tokens a second", False),
+    "tokens_per_second": ("Speed", "tokens per second", False),
 }
 _NAMES = {"train": "training", "held_out": "held out"}
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run's log; a last line that is being written is left out.
+    """Return the lines of a run's log without an incomplete last line.
+
+    Every line has a ``kind`` (``train`` or ``held_out``), a ``step``, and the numbers that were measured.
 
     Raises:
-        TrainingError: another line is none.
+        TrainingError: another line is not a line of a log.
     """
     lines = (folder / METRICS).read_text(errors="replace").split("\n")
     found = []
@@ -46,16 +51,20 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
 
 
 def describe(folder: Path) -> Section:
-    """The curves of one run."""
+    """Return the section of one run.
+
+    Raises:
+        TrainingError: the log or `training.json` is damaged.
+    """
     log = read_log(folder)
     training = _read_training(folder / _TRAINING)
     run, results = training.get("run", {}), training.get("results")
     last = max((line["step"] for line in log), default=0)
     notes = []
     if not (folder / MANIFEST).is_file():
-        notes.append(f"The run is not finished: it has come to step {last:,} of {run.get('steps', 0):,}.")
+        notes.append(f"The run is not finished: it is at step {last:,} of {run.get('steps', 0):,}.")
     if not log:
-        notes.append("The log is empty so far.")
+        notes.append("The log is empty.")
     charts = [_curve(log, name) for name in _CURVES if any(_has(line, name) for line in log)]
     return Section(
         kind="training run",
@@ -68,17 +77,21 @@ def describe(folder: Path) -> Section:
 
 
 def _read_training(path: Path) -> dict[str, Any]:
-    """The options of a run and, at its end, its results; nothing if the folder has only a log."""
+    """Return the options of a run and, if it is finished, its results; empty if the folder has only a log."""
     if not path.is_file():
         return {}
     try:
         return dict(json.loads(path.read_bytes()))
     except (ValueError, TypeError) as error:
-        raise TrainingError(f"{path}: damaged: {error}; take the run's folder as it was written") from error
+        raise TrainingError(f"{path}: damaged: {error}; copy the folder of the run again") from error
 
 
 def compare(folders: Sequence[Path]) -> Section:
-    """The held-out losses of several runs in one chart."""
+    """Return a section with the held-out losses of several runs in one chart.
+
+    Raises:
+        TrainingError: a log is damaged.
+    """
     series = {short_name(str(folder)): _points(read_log(folder), "held_out", "mlm_loss") for folder in folders}
     series = {name: points for name, points in series.items() if len(points[0])}
     label = "; ".join(f"{name} ends at {values[-1]:.3f}" for name, (_, values) in series.items()) + "."
@@ -105,7 +118,7 @@ def _curve(log: list[dict[str, Any]], name: str) -> Chart:
 
 
 def _course(places: Any, values: Any, is_share: bool) -> str:
-    """Where a curve begins and ends, in words."""
+    """Return the first and the last value of a curve in words."""
     first, last = (f"{_written(values[i], is_share)} at step {places[i]:,}" for i in (0, -1))
     return first if len(places) == 1 else f"from {first} to {last}"
 
@@ -120,12 +133,12 @@ def _facts(
     facts = [("steps", f"{last:,} of {run['steps']:,}" if run.get("steps") else f"{last:,}")]
     if run:
         facts += [("batch", f"{run['batch_size']:,} instances"), ("size", str(run["size"]))]
-        facts.append(("learning rate", f"{run['learning_rate']:g}, {run['warmup_steps']:,} steps of warm-up"))
+        facts.append(("learning rate", f"{run['learning_rate']:g}, {run['warmup_steps']:,} warm-up steps"))
     if results:
         facts += [
             ("parameters", f"{results['parameters']:,}"),
-            ("trained on", f"{results['rows']:,} instances, judged by {results['held_out_rows']:,} held out"),
-            ("took", f"{results['seconds']:,.0f} s, {results['tokens_per_second']:,.0f} tokens a second"),
+            ("trained on", f"{results['rows']:,} instances, {results['held_out_rows']:,} held out"),
+            ("duration", f"{results['seconds']:,.0f} s, {results['tokens_per_second']:,.0f} tokens per second"),
         ]
     judged = [line for line in log if line["kind"] == "held_out" and _has(line, "mlm_loss")]
     if judged:

@@ -1,4 +1,8 @@
-"""What there is to say of vocabularies: what is in them, and how they do on one text."""
+"""The sections of vocabularies: their contents, and their quality compared on one text.
+
+The quality on a text is computed by `vocab.quality`. Without a text, the quality in the manifest of each
+vocabulary is shown, which was measured on documents held out of its own corpus.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,33 +30,40 @@ from wpprep.inspection.html_report.parts import (
 )
 from wpprep.records import Ints
 from wpprep.storage.files import MANIFEST
-from wpprep.storage.manifest import read_manifest
+from wpprep.storage.manifest import Manifest, read_manifest
 from wpprep.tokenizer.encoder import Encoder
 from wpprep.tokenizer.vocabulary import Vocabulary
 from wpprep.vocab.quality import Quality, measure
 
-_MOST_TEXT = 2_000_000  # characters to measure on
-_LONGEST = 24  # characters; longer pieces are counted with these
-_SCRIPTS = 7
+_MOST_TEXT = 2_000_000  # maximum number of characters to measure on
+_LONGEST = 24  # characters; longer pieces are counted with those of this length
+_SCRIPTS = 7  # maximum number of scripts in the chart
 _SCRIPT_NAMES = re.compile(
     "ARABIC|ARMENIAN|BENGALI|CJK|CYRILLIC|DEVANAGARI|ETHIOPIC|GEORGIAN|GREEK|GUJARATI|GURMUKHI|HANGUL|HEBREW|"
     "HIRAGANA|KANNADA|KATAKANA|KHMER|LAO|LATIN|MALAYALAM|MONGOLIAN|MYANMAR|ORIYA|SINHALA|SYRIAC|TAMIL|TELUGU|"
     "THAI|TIBETAN"
 )
-_FIGURES = {  # of `Quality`: what it is called, how it is written, and whether more is better
+_FIGURES = {  # by attribute of `Quality`: name, format, whether more is better
     "entries": ("entries", "{:,}", None),
-    "tokens_per_word": ("tokens a word", "{:.4f}", False),
-    "bytes_per_token": ("bytes a token", "{:.3f}", True),
-    "bits_per_byte": ("bits a byte", "{:.4f}", False),
+    "tokens_per_word": ("tokens per word", "{:.4f}", False),
+    "bytes_per_token": ("bytes per token", "{:.3f}", True),
+    "bits_per_byte": ("bits per byte", "{:.4f}", False),
     "unk_share": ("[UNK]", "{:.3%}", False),
     "whole_words": ("whole words", "{:.2%}", True),
-    "unused": ("entries never used", "{:,}", None),
+    "unused": ("unused entries", "{:,}", None),
 }
 
 
 @dataclass(frozen=True)
 class Named:
-    """A vocabulary, what it is called on the page, and how often its pieces stood in shards, where known."""
+    """A vocabulary on the page.
+
+    Attributes:
+        name: its title.
+        path: the folder or file given.
+        vocabulary: the vocabulary.
+        in_shards: ``int64[vocab_size]``, occurrences of its pieces, by name of a shard folder on the page.
+    """
 
     name: str
     path: Path
@@ -63,21 +73,22 @@ class Named:
 
 @dataclass(frozen=True)
 class Sample:
-    """The text that vocabularies are measured on: documents, and whether that is all there is."""
+    """The text that vocabularies are measured on: documents, and whether they are the whole text given."""
 
     documents: list[str]
     is_whole: bool
 
     def __str__(self) -> str:
+        """Return the size in words, such as "the first 120 documents, 2.00 MB"."""
         size = sum(len(text.encode()) for text in self.documents) / 1e6
         return f"{'' if self.is_whole else 'the first '}{len(self.documents):,} documents, {size:,.2f} MB"
 
 
 def read_sample(text: Sequence[str]) -> Sample:
-    """Documents of a corpus, as many as hold two million characters.
+    """Return the first documents of a corpus, up to two million characters.
 
     Raises:
-        MissingInputError, CorpusError: there is no text, or none that can be read.
+        MissingInputError, CorpusError: a file is missing, or cannot be read.
     """
     documents: list[str] = []
     size, options = 0, CorpusOptions()
@@ -91,7 +102,15 @@ def read_sample(text: Sequence[str]) -> Sample:
 
 
 def describe(named: Named, sample: Sample | None) -> Section:
-    """What is in a vocabulary."""
+    """Return the section of a vocabulary.
+
+    Args:
+        named: the vocabulary.
+        sample: a text to count the pieces in; None if there is none.
+
+    Raises:
+        ShardError: the manifest is damaged.
+    """
     vocabulary = named.vocabulary
     pieces = [piece for piece in readable(vocabulary) if piece]
     made = _manifest(named.path)
@@ -102,12 +121,10 @@ def describe(named: Named, sample: Sample | None) -> Section:
     notes = []
     if counts:
         used = max(int((values > 0).sum()) for values in counts.values())
-        label = f"How often pieces occur, by rank: {used:,} of {len(pieces):,} do, both axes logarithmic."
-        charts.insert(0, zipf("How often pieces occur (Zipf)", label, counts))
+        label = f"Frequency by rank; {used:,} of {len(pieces):,} pieces occur. Both axes are logarithmic."
+        charts.insert(0, zipf("Frequency of pieces (Zipf)", label, counts))
     else:
-        notes.append(
-            "No text and no shards of this vocabulary were given: how often its pieces occur is not known."
-        )
+        notes.append("Frequencies of pieces are not shown: they need a text, or shards of this vocabulary.")
     longest = sorted(pieces, key=lambda piece: (-len(piece), piece))[:12]
     some = pieces[:: max(1, len(pieces) // 36)]
     return Section(
@@ -116,20 +133,31 @@ def describe(named: Named, sample: Sample | None) -> Section:
         facts=_facts(vocabulary, pieces, made),
         notes=notes,
         charts=charts,
-        passages=[("the longest pieces", " ".join(longest)), ("some pieces", " ".join(some))],
-        options=made.get("options", {}),
+        passages=[("longest pieces", " ".join(longest)), ("pieces at equal distances", " ".join(some))],
+        options=made.options if made else {},
     )
 
 
 def compare(several: Sequence[Named], sample: Sample | None) -> Section | None:
-    """Vocabularies side by side on one text; without one, by what each was measured on when it was made."""
+    """Return a section that compares vocabularies.
+
+    Args:
+        several: the vocabularies.
+        sample: a text to measure all of them on; without it, the quality in their manifests is shown.
+
+    Returns:
+        The section; None if no quality is known.
+
+    Raises:
+        ShardError: a manifest is damaged.
+    """
     if sample:
         title = f"Quality on a text: {sample}"
-        notes = ["A vocabulary that was learned from this very text looks better here than it is."]
+        notes = ["The values of a vocabulary learned from this text are better than on other texts."]
         figures = {named.name: measure(named.vocabulary.tokenizer, sample.documents) for named in several}
     else:
         title = "Quality on held-out documents"
-        notes = ["Measured on the documents kept out of each: figures compare where these are the same."]
+        notes = ["Measured on documents held out of each corpus: comparable only if these are the same."]
         found = {named.name: _held_out(named.path) for named in several}
         figures = {name: quality for name, quality in found.items() if quality}
     if not figures:
@@ -137,9 +165,9 @@ def compare(several: Sequence[Named], sample: Sample | None) -> Section | None:
     charts = []
     if sample and len(several) > 1:
         counts = {short_name(named.name): _count(named.vocabulary, sample) for named in several}
-        charts.append(zipf("How often pieces occur (Zipf)", "A curve for each, on the same text.", counts))
-    meaning = "Bits a byte: what the text costs under the frequencies of its own tokens, an [UNK] at its bytes."
-    notes.append(meaning + (" ★ marks the best." if len(figures) > 1 else ""))
+        charts.append(zipf("Frequency of pieces (Zipf)", "One curve per vocabulary, same text.", counts))
+    meaning = "Bits per byte: entropy of the text under its own token frequencies; an [UNK] costs its bytes."
+    notes.append(meaning + (" ★ marks the best value." if len(figures) > 1 else ""))
     return Section("comparison", title, [], notes=notes, charts=charts, tables=[_table(figures)])
 
 
@@ -157,11 +185,11 @@ def _table(figures: Mapping[str, Quality]) -> Table:
     return Table("Quality", head, rows)
 
 
-def _facts(vocabulary: Vocabulary, pieces: list[str], made: dict[str, Any]) -> list[tuple[str, str]]:
+def _facts(vocabulary: Vocabulary, pieces: list[str], made: Manifest | None) -> list[tuple[str, str]]:
     facts = [("entries", f"{len(pieces):,}"), ("identity", vocabulary.sha256[:16])]
-    options, statistics, corpus = (made.get(name, {}) for name in ("options", "statistics", "corpus"))
     if made:
-        facts.insert(0, ("made by", f"{options['algorithm']}, {options['score']}"))
+        options, statistics, corpus = made.options, made.statistics, made.corpus
+        facts.insert(0, ("algorithm", f"{options['algorithm']}, {options['score']}"))
         facts += [
             ("learned from", f"{corpus['documents']:,} documents, {corpus['text_bytes'] / 1e6:,.1f} MB"),
             ("words", f"{statistics['words']:,}, {statistics['distinct_words']:,} of them distinct"),
@@ -171,32 +199,34 @@ def _facts(vocabulary: Vocabulary, pieces: list[str], made: dict[str, Any]) -> l
 
 
 def _lengths(pieces: list[str]) -> Chart:
-    """Lengths of the pieces that start words and of those that go on in one."""
+    """Return a chart of the lengths of pieces that start a word and of pieces that continue one."""
     sizes = np.array([min(_LONGEST, len(piece.removeprefix("##"))) for piece in pieces])
     goes_on = np.array([piece.startswith("##") and len(piece) > 2 for piece in pieces])
-    groups = {"start a word": sizes[~goes_on], "go on in one (##)": sizes[goes_on]}
+    groups = {"start of a word": sizes[~goes_on], "continuation (##)": sizes[goes_on]}
     if not goes_on.any():
         groups = {"pieces": sizes}
     counts = {name: np.bincount(values, minlength=_LONGEST + 1)[1:] for name, values in groups.items()}
-    label = f"Most pieces have {int(np.bincount(sizes).argmax())} characters, the mean is {sizes.mean():.1f}."
+    label = (
+        f"The most common length is {int(np.bincount(sizes).argmax())}, the mean {sizes.mean():.1f} characters."
+    )
     if (sizes == _LONGEST).any():
-        label += f" Those of {_LONGEST} and more are counted together."
+        label += f" Pieces of {_LONGEST} and more characters are counted together."
     return histogram("Lengths of the pieces", label, counts, first=1, x="characters", y="pieces")
 
 
 def _scripts(pieces: list[str]) -> Chart:
-    """Pieces by the script of their first letter."""
-    counts = Counter(_script(piece.removeprefix("##")) for piece in pieces)
+    """Return a chart of the scripts of the pieces."""
+    counts = Counter(script_of(piece.removeprefix("##")) for piece in pieces)
     names = [name for name, _ in counts.most_common(_SCRIPTS)]
     heights = [float(counts[name]) for name in names]
-    first = f"{names[0]} has most: {percent(heights[0] / len(pieces))} of the pieces."
+    first = f"The most common script is {names[0]}, with {percent(heights[0] / len(pieces))} of the pieces."
     return columns("Scripts", first, {"pieces": heights}, names, y="pieces", x="script")
 
 
-def _script(piece: str) -> str:
-    """The script of the first letter or digit, by its Unicode name.
+def script_of(piece: str) -> str:
+    """Return the script of the first letter or digit, taken from its Unicode name.
 
-    >>> _script("lamp"), _script("42"), _script("!"), _script("등대")
+    >>> script_of("lamp"), script_of("42"), script_of("!"), script_of("등대")
     ('Latin', 'digits', 'marks', 'Hangul')
     """
     for character in piece:
@@ -209,7 +239,7 @@ def _script(piece: str) -> str:
 
 
 def _count(vocabulary: Vocabulary, sample: Sample) -> Ints:
-    """How often each piece occurs in the sample."""
+    """Return ``int64[vocab_size]``, the number of occurrences of each piece in the sample."""
     ids = Encoder(vocabulary).encode_batch(sample.documents)
     counts = np.zeros(len(vocabulary.pieces), np.int64)
     for of_document in ids:
@@ -217,16 +247,15 @@ def _count(vocabulary: Vocabulary, sample: Sample) -> Ints:
     return counts
 
 
-def _manifest(path: Path) -> dict[str, Any]:
-    """What our own manifest says of a vocabulary; nothing of others'."""
+def _manifest(path: Path) -> Manifest | None:
+    """Return the manifest of a vocabulary made by wpprep; None for another one."""
     if not (path / MANIFEST).is_file():
-        return {}
+        return None
     manifest = read_manifest(path)
-    if manifest.kind != "vocabulary":
-        return {}
-    return {"options": manifest.options, "statistics": manifest.statistics, "corpus": manifest.corpus}
+    return manifest if manifest.kind == "vocabulary" else None
 
 
 def _held_out(path: Path) -> Quality | None:
-    found = _manifest(path).get("statistics", {}).get("held_out")
+    made = _manifest(path)
+    found = made.statistics.get("held_out") if made else None
     return Quality(**{name: value for name, value in found.items() if name != "documents"}) if found else None

@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 from wpprep.config import LabelledOptions
 from wpprep.corpus.text_lines import decode, read_lines
 from wpprep.errors import CorpusError, MissingInputError, OptionError
+from wpprep.storage.files import open_bytes, read_block
 from wpprep.storage.place import Place
 from wpprep.storage.remote import list_remote
-from wpprep.storage.files import open_bytes, read_block
 from wpprep.training.finetuning import conll, squad
 from wpprep.training.finetuning.examples import Example
 

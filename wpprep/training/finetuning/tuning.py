@@ -1,14 +1,15 @@
-"""The flow of fine-tuning: examples, rows, a run for each seed, and the best model's folder.
+"""Fine-tuning: from labelled files to the folder of the best model, with one run for each seed.
 
     out/
-      config.json model.safetensors tokenizer.json ...   the best seed's model, as transformers loads it
-      results.json          the setup, every seed's measures, their mean and deviation
-      predictions.jsonl     of that model, on the test file where there is one, else on what judged it
-      README.md             the same for people
+      config.json model.safetensors tokenizer.json ...   the best seed's model, which transformers loads
+      results.json          the setup, each seed's measures, their mean and deviation
+      predictions.jsonl     of that model, on the test file if there is one, else on the evaluation examples
+      README.md             the model card
       manifest.json         last
 
-While it is unfinished the folder keeps the weights of the seeds that are done: the same command goes on with
-the next seed. What judges is used to stop and to choose, so its measures flatter; a test file's do not.
+An unfinished folder holds the weights of the finished seeds: the same command continues with the next seed. The
+evaluation examples (split dev) determine when to stop and which seed to keep, so their measures are
+optimistic; those of a test file are not.
 """
 
 from __future__ import annotations
@@ -16,27 +17,32 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict, Unpack
 
 from safetensors.torch import load_file, save
 
 from wpprep.config import FinetuneOptions, LabelledOptions, as_dict, build, refuse_unknown
+from wpprep.config.keywords import FinetuneKeywords
 from wpprep.errors import CorpusError, OptionError, OutputError
 from wpprep.jobs.output import OutputFolder
+from wpprep.jobs.plans import Plan, entry_of
+from wpprep.jobs.summary import Summary
 from wpprep.storage.files import MANIFEST, UNFINISHED, atomic_write, remove_folder, sha256_of, write_text
 from wpprep.storage.manifest import Manifest, describe
-from wpprep.training.finetuning.examples import Example, choose, hold_out
+from wpprep.storage.place import Place
+from wpprep.training.finetuning.examples import Example, Prediction, choose, hold_out
 from wpprep.training.finetuning.fitting import Fit, Report, judge
-from wpprep.training.finetuning.heads import RESULTS, describe_setup, make_model, write_json
+from wpprep.training.finetuning.heads import RESULTS, SetupValues, describe_setup, make_model, write_json
 from wpprep.training.finetuning.labelled import find_splits, read_examples
 from wpprep.training.finetuning.measures import mean_and_deviation
 from wpprep.training.finetuning.model_setup import Setup
 from wpprep.training.finetuning.predicting import to_line
-from wpprep.training.finetuning.tasks import TASKS, Prediction, label_order
-from wpprep.training.model.loading import read_config, read_vocabulary
+from wpprep.training.finetuning.tasks import TASKS, Measures, label_order
+from wpprep.training.model.loading import open_model, read_config, read_vocabulary
 from wpprep.training.model.ranks import Ranks
 from wpprep.training.pretraining.checkpoint import put_in_place, save_files
 
@@ -45,24 +51,68 @@ _LABELLED_TASKS = ("classify", "pair", "tag")
 Splits = dict[str, list[Example]]
 
 
-@dataclass(frozen=True)
-class Finetuned:
-    """What `finetune` did.
+class SeedResult(TypedDict):
+    """The result of one seed.
 
     Attributes:
-        folder: the best seed's model.
-        examples: how many there are of each split, and how many rows were cut.
-        measures: split to measure to mean and deviation over the seeds.
-        seeds: each seed's best step and measures.
-        best_seed: whose model it is.
+        seed: the seed.
+        step, steps: step of the best weights, and number of steps planned.
+        dev, test: the measures of these weights on each split; ``test`` only if there is a test file.
+    """
+
+    seed: int
+    step: int
+    steps: int
+    dev: Measures
+    test: NotRequired[Measures]
+
+
+class MeanAndDeviation(TypedDict):
+    """Mean and sample standard deviation of a measure over the seeds."""
+
+    mean: float
+    deviation: float
+
+
+class Results(TypedDict):
+    """The content of results.json; see `FinetuneSummary`."""
+
+    setup: SetupValues
+    examples: dict[str, int]
+    measures: dict[str, dict[str, MeanAndDeviation]]
+    best_seed: int
+    seeds: list[SeedResult]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FinetuneSummary(Summary):
+    """The result of `finetune`.
+
+    Attributes:
+        folder: the folder of the best seed's model.
+        task: the task of the model.
+        examples: number of examples of each split; ``cut`` is the number of truncated training examples.
+        measures: for each split and measure, its mean and deviation over the seeds.
+        seeds: the result of each seed.
+        best_seed: the seed of the model.
     """
 
     folder: Path
     task: str
     examples: dict[str, int]
-    measures: dict[str, dict[str, dict[str, float]]]
-    seeds: list[dict[str, Any]]
+    measures: dict[str, dict[str, MeanAndDeviation]]
+    seeds: list[SeedResult]
     best_seed: int
+
+    @property
+    def place(self) -> Path:
+        """The model's folder."""
+        return self.folder
+
+    @property
+    def headline(self) -> str:
+        """The task and the number of seeds."""
+        return f"{self.task}, {len(self.seeds)} seeds"
 
 
 def finetune(
@@ -73,46 +123,48 @@ def finetune(
     dev: str | os.PathLike[str] | None = None,
     test: str | os.PathLike[str] | None = None,
     progress: Report | None = None,
-    **options: Any,
-) -> Finetuned:
-    """Fine-tune a BERT on labelled examples, once for each seed; the best model is kept.
+    **options: Unpack[FinetuneKeywords],
+) -> FinetuneSummary:
+    """Fine-tune a BERT on labelled examples, once for each seed, and keep the best model.
 
     Args:
-        model: any BERT's folder with its vocabulary, ours or one of transformers.
-        data: a file to learn from, or a folder of files named train, dev and test.
+        model: any BERT's folder with its vocabulary, of wpprep or of transformers.
+        data: a training file, or a folder of files named train, dev and test.
         out: a new folder, or that of the same command interrupted.
-        dev: a file that judges; otherwise a share of the training texts does.
-        test: a file that each seed's best model is measured on at the end.
-        progress: called with each `wpprep.training.finetuning.fitting.Judged`, which prints as one line.
+        dev: the evaluation file; by default a fraction of the training texts is held out.
+        test: a file to measure each seed's best model on at the end.
+        progress: called with each `wpprep.training.finetuning.fitting.Judged`; its ``str`` is one line.
         **options: see `wpprep.config.FinetuneOptions` and `LabelledOptions`.
 
     Raises:
-        MissingInputError: model or data are not there.
-        CorpusError: an example cannot be read or has a label that training has not; names file and line.
-        OptionError: options that cannot work.
+        MissingInputError: the model or the data does not exist.
+        CorpusError: an example cannot be read, or its label is not in the training examples; the message has
+            file and line.
+        OptionError: an option is unknown, out of range or does not fit the model.
         OutputError: ``out`` holds something else.
         TrainingError: the loss is not finite.
     """
+    started = time.perf_counter()
     refuse_unknown(options, FinetuneOptions, LabelledOptions)
     wanted, reading = build(FinetuneOptions, options), build(LabelledOptions, options)
-    start = Path(model)
+    start = open_model(model)
     files = find_splits(data)
-    files |= {name: Path(path) for name, path in (("dev", dev), ("test", test)) if path is not None}
+    files |= {name: Place(path).file() for name, path in (("dev", dev), ("test", test)) if path is not None}
     config = read_config(start)
     vocabulary = read_vocabulary(start, config)
     splits = _read_splits(files, wanted, reading)
     labels = _labels(splits, parted="dev" not in files) if wanted.task in _LABELLED_TASKS else ()
     setup = _setup(splits, Setup(task=wanted.task, vocabulary=vocabulary, labels=labels), wanted, config)
     plan = _plan(start, files, setup, wanted, reading)
-    with OutputFolder.claim(out, "finetuned", plan, overwrite=wanted.overwrite) as folder:
+    with OutputFolder.claim(out, {"kind": "finetuned", **plan}, overwrite=wanted.overwrite) as folder:
         if not folder.is_finished:
             runs = _run_seeds(folder, start, setup, splits, wanted, progress or (lambda line: None))
             _finish(folder, start, setup, splits, wanted, plan, runs)
-    return _read_results(folder.path)
+    return _read_results(folder.path, time.perf_counter() - started)
 
 
 def _read_splits(files: dict[str, Path], options: FinetuneOptions, reading: LabelledOptions) -> Splits:
-    """The examples of each split; what judges is parted from training where no file is given."""
+    """Return the examples of each split; without a dev file, dev is held out from the training file."""
     splits = {
         name: list(read_examples(path, options.task, reading, labelled=True)) for name, path in files.items()
     }
@@ -123,7 +175,7 @@ def _read_splits(files: dict[str, Path], options: FinetuneOptions, reading: Labe
 
 
 def _setup(splits: Splits, bare: Setup, options: FinetuneOptions, config: Any) -> Setup:
-    """The setup that options, examples and model make."""
+    """Return the setup for the options, the examples and the model."""
     longest = options.max_seq_length or min(
         384 if options.task == "qa" else 128, config.max_position_embeddings
     )
@@ -141,10 +193,14 @@ def _setup(splits: Splits, bare: Setup, options: FinetuneOptions, config: Any) -
 
 
 def _labels(splits: Splits, *, parted: bool) -> tuple[str, ...]:
-    """The labels of the training file, in order; if what judges was ``parted`` from it, of both parts.
+    """Return the labels of the training file, in order.
+
+    Args:
+        splits: the examples of each split.
+        parted: whether dev was held out from the training file, so that its labels count too.
 
     Raises:
-        CorpusError: there are fewer than two, or another split has one more.
+        CorpusError: there are fewer than two labels, or another split has a label that training has not.
     """
     labels = {label for example in splits["train"] for label in _labels_of(example)}
     if len(labels) < 2:
@@ -170,8 +226,8 @@ def _labels_of(example: Example) -> Sequence[str]:
 
 def _plan(
     start: Path, files: dict[str, Path], setup: Setup, options: FinetuneOptions, reading: LabelledOptions
-) -> dict[str, Any]:
-    """What the result depends on: the command is the same if all of it is."""
+) -> Plan:
+    """Return the options and inputs that the result depends on; a folder is resumed only if they are equal."""
     of_model = sorted(
         [start / "config.json", *start.glob("model*.safetensors"), *start.glob("pytorch_model*.bin")]
     )
@@ -189,25 +245,30 @@ def _plan(
 
 def _run_seeds(
     folder: OutputFolder, start: Path, setup: Setup, splits: Splits, options: FinetuneOptions, report: Report
-) -> list[dict[str, Any]]:
-    """Each seed's results, its weights in the unfinished folder; seeds that are done are passed over."""
+) -> list[SeedResult]:
+    """Return each seed's result, its weights saved in the unfinished folder; finished seeds are skipped."""
     rows = [row for example in splits["train"] for row in TASKS[setup.task].encode(example, setup)]
-    runs = []
+    runs: list[SeedResult] = []
     for seed in range(options.seed, options.seed + options.seeds):
         name = f"seed-{seed}"
-        done = folder.receipt(name, seed)
+        done = folder.receipts.read(name, seed)
         if done is None:
             fit = Fit(start, setup, rows, splits["dev"], options, seed)
             fitted = fit.run(report)
-            found = {"seed": seed, "step": fitted.step, "steps": fitted.steps, "dev": fitted.measures}
+            found: SeedResult = {
+                "seed": seed,
+                "step": fitted.step,
+                "steps": fitted.steps,
+                "dev": fitted.measures,
+            }
             if "test" in splits:
                 fit.model.load_state_dict(fitted.weights)
                 found["test"], _ = judge(fit.model, setup, splits["test"], options.batch_size)
             weights = folder.path / UNFINISHED / f"{name}.safetensors"
             with atomic_write(weights) as file:
                 file.write(save(fitted.weights))
-            done = {"shards": [dataclasses.asdict(describe(weights, folder.path))], "found": found}
-            folder.note(name, seed, done)
+            done = {"shards": [entry_of(describe(weights, folder.path))], "found": found}
+            folder.receipts.write(name, seed, done)
         runs.append(done["found"])
     return runs
 
@@ -218,8 +279,8 @@ def _finish(
     setup: Setup,
     splits: Splits,
     options: FinetuneOptions,
-    plan: dict[str, Any],
-    runs: list[dict[str, Any]],
+    plan: Plan,
+    runs: list[SeedResult],
 ) -> None:
     """Write the model's folder, its manifest last."""
     best = max(runs, key=lambda run: next(iter(run["dev"].values())))
@@ -229,7 +290,7 @@ def _finish(
     _, predictions = judge(model.to(Ranks().device()), setup, splits[shown], options.batch_size)
     examples = {name: len(split) for name, split in splits.items()}
     examples["cut"] = _count_cut(splits["train"], setup)
-    results = {
+    results: Results = {
         "setup": describe_setup(setup),
         "examples": examples,
         "measures": _summaries(runs),
@@ -254,23 +315,25 @@ def _finish(
 
 
 def _count_cut(examples: Sequence[Example], setup: Setup) -> int:
-    """How many examples lost tokens because a row was full."""
+    """Return the number of examples that were truncated."""
     encode = TASKS[setup.task].encode
     return sum(any(row.cut for row in encode(example, setup)) for example in examples)
 
 
-def _summaries(runs: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
-    """Mean and deviation over the seeds of each measure of each split."""
-    summaries: dict[str, dict[str, dict[str, float]]] = {}
-    for split in ("dev", "test"):
-        for name in runs[0].get(split, {}):
-            mean, deviation = mean_and_deviation([run[split][name] for run in runs])
-            summaries.setdefault(split, {})[name] = {"mean": mean, "deviation": deviation}
-    return summaries
+def _summaries(runs: Sequence[SeedResult]) -> dict[str, dict[str, MeanAndDeviation]]:
+    """Return the mean and deviation over the seeds of each measure of each split."""
+    summaries = {"dev": _summary([run["dev"] for run in runs])}
+    tests = [run["test"] for run in runs if "test" in run]
+    return {**summaries, "test": _summary(tests)} if tests else summaries
+
+
+def _summary(measures: Sequence[Measures]) -> dict[str, MeanAndDeviation]:
+    found = {name: mean_and_deviation([each[name] for each in measures]) for name in measures[0]}
+    return {name: {"mean": mean, "deviation": deviation} for name, (mean, deviation) in found.items()}
 
 
 def _save_model(out: Path, model: Any, start: Path) -> None:
-    """Put model and tokenizer into the folder, each file whole."""
+    """Write model and tokenizer to the folder, each file atomically."""
     partial = out / UNFINISHED / "model"
     remove_folder(partial)
     try:
@@ -286,14 +349,22 @@ def _save_predictions(path: Path, examples: Sequence[Example], predictions: Sequ
             file.write(to_line(row, example, prediction))
 
 
-def _read_results(folder: Path) -> Finetuned:
-    found = json.loads((folder / RESULTS).read_bytes())
-    kept = {name: found[name] for name in ("examples", "measures", "seeds", "best_seed")}
-    return Finetuned(folder=folder, task=found["setup"]["task"], **kept)
+def _read_results(folder: Path, seconds: float) -> FinetuneSummary:
+    found: Results = json.loads((folder / RESULTS).read_bytes())
+    return FinetuneSummary(
+        command="finetune",
+        seconds=seconds,
+        folder=folder,
+        task=found["setup"]["task"],
+        examples=found["examples"],
+        measures=found["measures"],
+        seeds=found["seeds"],
+        best_seed=found["best_seed"],
+    )
 
 
-def _card(results: dict[str, Any], options: FinetuneOptions) -> str:
-    """The text of the folder's README.md."""
+def _card(results: Results, options: FinetuneOptions) -> str:
+    """Return the text of the folder's README.md."""
     task, examples = results["setup"]["task"], results["examples"]
     start = "random weights" if options.from_scratch else "a pretrained BERT"
     lines = [

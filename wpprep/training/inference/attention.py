@@ -16,6 +16,7 @@ import html
 import json
 import os
 import re
+import time
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -26,9 +27,11 @@ import torch
 from transformers import BertModel
 
 from wpprep.errors import OptionError
-from wpprep.inspection.charts import panels, save
-from wpprep.storage.files import write_text
-from wpprep.training.model.loading import load, read_config, read_vocabulary
+from wpprep.inspection.charts import is_chart, panels, render
+from wpprep.jobs.summary import Summary
+from wpprep.storage.output_file import output_file, refuse_output
+from wpprep.storage.place import Location, Place
+from wpprep.training.model.loading import load, open_model, read_config, read_vocabulary
 
 Weights = npt.NDArray[np.float32]  # [layers, heads, from tokens, to tokens]; each row sums to 1
 MAX_WEIGHTS = 2_000_000  # on a page, so that it stays below 3 MB
@@ -42,15 +45,31 @@ class Attention:
     weights: Weights
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """The result of `draw_attention`: the files, and the numbers of layers, heads and tokens in them."""
+@dataclass(frozen=True, kw_only=True, repr=False)
+class AttentionSummary(Summary):
+    """The page and the picture that were written.
 
-    page: Path
-    picture: Path
+    Attributes:
+        page: the HTML file.
+        picture: the PNG beside it.
+        layers, heads, tokens: how many are in them.
+    """
+
+    page: Location
+    picture: Location
     layers: int
     heads: int
     tokens: int
+
+    @property
+    def place(self) -> Location:
+        """The HTML file."""
+        return self.page
+
+    @property
+    def headline(self) -> str:
+        """The numbers of layers, heads and tokens."""
+        return f"{self.layers} layers of {self.heads} heads over {self.tokens} tokens"
 
 
 def read_attention(model: str | os.PathLike[str], text: str, second: str | None = None) -> Attention:
@@ -70,7 +89,7 @@ def read_attention(model: str | os.PathLike[str], text: str, second: str | None 
         "".join(texts).encode()
     except UnicodeEncodeError as error:
         raise OptionError(f"the text is not Unicode at character {error.start}") from error
-    folder = Path(model)
+    folder = open_model(model)
     config = read_config(folder)
     vocabulary = read_vocabulary(folder, config)
     roles = vocabulary.roles
@@ -88,29 +107,34 @@ def read_attention(model: str | os.PathLike[str], text: str, second: str | None 
     return Attention([vocabulary.pieces[i] for i in ids], torch.cat(outputs.attentions).numpy())
 
 
-def draw_attention(
+def attention(
     model: str | os.PathLike[str],
     text: str,
     second: str | None = None,
     *,
     out: str | os.PathLike[str] = "attention.html",
-) -> Drawn:
+    overwrite: bool = False,
+) -> AttentionSummary:
     """Write a page with the attention of every head, and a picture of all heads next to it (.png).
 
     Args:
         model: any BERT's folder with its vocabulary.
         text: the text.
         second: the second text of a pair.
-        out: the page, a file that ends in ``.html``.
+        out: the page, a file that ends in ``.html``; an earlier page is replaced.
+        overwrite: replace any other page or picture.
 
     Raises:
         MissingInputError: there is no model.
         OptionError: the text is too long for the model or the page, or ``out`` has another suffix.
         MissingExtraError: matplotlib is not installed.
     """
-    path = Path(out)
-    if path.suffix != ".html":
-        raise OptionError(f"{path}: ends in {path.suffix!r}, expected .html")
+    started = time.perf_counter()
+    if not str(out).endswith(".html"):
+        raise OptionError(f"{out}: ends in {Path(str(out)).suffix!r}, expected .html")
+    picture_out = f"{str(out).removesuffix('.html')}.png"
+    refuse_output(out, is_ours=_is_page, overwrite=overwrite)
+    refuse_output(picture_out, is_ours=is_chart, overwrite=overwrite)
     found = read_attention(model, text, second)
     layers, heads, tokens, _ = found.weights.shape
     if found.weights.size > MAX_WEIGHTS:
@@ -118,18 +142,31 @@ def draw_attention(
         raise OptionError(
             f"the text has {tokens} tokens; a page of {layers} x {heads} heads holds at most {most}"
         )
-    picture = save(
-        panels(
-            np.sqrt(found.weights),
-            rows=[f"layer {layer}" for layer in range(1, layers + 1)],
-            columns=[f"head {head}" for head in range(1, heads + 1)],
-            title=shorten(" ".join(found.tokens), 24 * max(2, heads)),
-            note="rows look at columns, from [CLS] at the top left",
-        ),
-        path.with_suffix(".png"),
+    chart = panels(
+        np.sqrt(found.weights),
+        rows=[f"layer {layer}" for layer in range(1, layers + 1)],
+        columns=[f"head {head}" for head in range(1, heads + 1)],
+        title=shorten(" ".join(found.tokens), 24 * max(2, heads)),
+        note="rows look at columns, from [CLS] at the top left",
     )
-    write_text(path, page(found))
-    return Drawn(path, picture, layers, heads, tokens)
+    with output_file(picture_out, is_ours=is_chart, overwrite=overwrite) as file:
+        file.write(render(chart, "png"))
+    with output_file(out, is_ours=_is_page, overwrite=overwrite) as file:
+        file.write(page(found).encode())
+    return AttentionSummary(
+        command="attention",
+        seconds=time.perf_counter() - started,
+        page=Place(out).location,
+        picture=Place(picture_out).location,
+        layers=layers,
+        heads=heads,
+        tokens=tokens,
+    )
+
+
+def _is_page(head: bytes) -> bool:
+    """Return whether a file that begins with these bytes is a page of attention."""
+    return b"<title>wpprep attention</title>" in head
 
 
 def page(attention: Attention) -> str:

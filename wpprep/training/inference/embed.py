@@ -15,10 +15,11 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +29,14 @@ import torch
 from transformers import BertModel
 
 from wpprep.config import EmbedOptions, build, refuse_unknown
+from wpprep.config.keywords import EmbedKeywords
 from wpprep.corpus.text_lines import read_lines
 from wpprep.errors import CorpusError, OptionError
+from wpprep.jobs.summary import Summary
 from wpprep.records import in_batches, offsets_of
-from wpprep.storage.files import atomic_write
-from wpprep.training.model.loading import load, read_config, read_vocabulary
+from wpprep.storage.output_file import output_file, refuse_output
+from wpprep.storage.place import Location, Place
+from wpprep.training.model.loading import load, open_model, read_config, read_vocabulary
 from wpprep.training.model.ranks import Ranks
 
 Vectors = npt.NDArray[np.float32]
@@ -89,7 +93,7 @@ class Reader:
             MissingInputError: there is no model.
             OptionError: the model does not have a layer, or has fewer positions than ``max_seq_length``.
         """
-        path = Path(folder)
+        path = open_model(folder)
         config = read_config(path)
         self.options, self.vocabulary = options, read_vocabulary(path, config)
         self.layers = _layers(options.layers, config.num_hidden_layers)
@@ -299,7 +303,7 @@ def _write_parquet(file: IO[bytes], reader: Reader) -> Iterator[Any]:
         ]
         writer.write_table(pa.Table.from_arrays(columns, schema=schema))
 
-    with atomic_write(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         yield add
 
 
@@ -308,19 +312,18 @@ def _write_npy(file: IO[bytes], reader: Reader) -> Iterator[Any]:
     """Yield a function that appends the vectors of a chunk to a .npy file; the header is completed last."""
     rows = 0
     several = (len(reader.layers),) if len(reader.layers) > 1 else ()
-    with atomic_write(path) as file:
-        size = _npy_header(file, (0, *several, reader.hidden))
+    size = _npy_header(file, (0, *several, reader.hidden))
 
-        def add(first: int, chunk: Sequence[Text], vectors: Sequence[Vectors]) -> None:
-            nonlocal rows
-            stacked = np.concatenate(vectors) if reader.options.pooling == "tokens" else np.stack(vectors)
-            file.write(np.ascontiguousarray(stacked, np.float32).tobytes())
-            rows += len(stacked)
+    def add(first: int, chunk: Sequence[Text], vectors: Sequence[Vectors]) -> None:
+        nonlocal rows
+        stacked = np.concatenate(vectors) if reader.options.pooling == "tokens" else np.stack(vectors)
+        file.write(np.ascontiguousarray(stacked, np.float32).tobytes())
+        rows += len(stacked)
 
-        yield add
-        file.seek(0)
-        final = _npy_header(file, (rows, *several, reader.hidden))
-        assert final == size  # NumPy pads the header so that the number of rows can grow
+    yield add
+    file.seek(0)
+    final = _npy_header(file, (rows, *several, reader.hidden))
+    assert final == size  # NumPy pads the header so that the number of rows can grow
 
 
 def _npy_header(file: IO[bytes], shape: tuple[int, ...]) -> int:

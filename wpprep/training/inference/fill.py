@@ -1,53 +1,83 @@
-"""Fill in the blanks of a text with a trained model: what the model has learned, for people to look at."""
+"""Predictions for the masked tokens of a text, from the MLM head of a pretrained model."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import time
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from transformers import AutoTokenizer
 
 from wpprep.errors import MissingInputError, OptionError
-from wpprep.storage.cache import fetch_folder
+from wpprep.jobs.summary import Summary
 from wpprep.storage.files import MANIFEST
-from wpprep.training.model.loading import load_masked_lm
+from wpprep.training.model.loading import load_masked_lm, open_model
 from wpprep.training.pretraining.checkpoint import TRAINING
 
 
 class Guess(NamedTuple):
-    """A piece that may stand in a blank, and how likely the model finds it."""
+    """A piece predicted for a masked token, and its probability, 0 to 1."""
 
     piece: str
     probability: float
 
 
-def fill_mask(folder: str | os.PathLike[str], text: str, top_k: int = 5) -> list[list[Guess]]:
-    """The ``top_k`` likeliest pieces for each ``[MASK]`` in a text, likeliest first.
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FillMaskSummary(Summary):
+    """The pieces predicted for each blank of a text; also a sequence of them.
+
+    Attributes:
+        blanks: for each blank, the likeliest pieces, likeliest first.
+    """
+
+    blanks: list[list[Guess]]
+
+    def __getitem__(self, index: int) -> list[Guess]:
+        return self.blanks[index]
+
+    def __len__(self) -> int:
+        return len(self.blanks)
+
+    @property
+    def headline(self) -> str:
+        """The likeliest piece of each blank."""
+        return ", ".join(guesses[0].piece for guesses in self.blanks)
+
+
+def fill_mask(model: str | os.PathLike[str], text: str, top_k: int = 5) -> FillMaskSummary:
+    """Return the ``top_k`` most probable pieces for each ``[MASK]`` in a text, the most probable first.
 
         fill_mask("model", "the [MASK] of the sea")[0][0]   # Guess(piece='bottom', probability=0.12)
 
+    Args:
+        model: a pretrained model's folder.
+        text: a text with at least one mask token.
+        top_k: number of pieces for each.
+
     Raises:
-        MissingInputError: the folder holds no model, one that is not finished, or one without an MLM head.
-        OptionError: the text has no blank, or is longer than the model takes.
+        MissingInputError: the folder holds no model, an unfinished one, or one without an MLM head.
+        OptionError: the text has no mask token, or is too long for the model.
     """
-    path = Path(fetch_folder(folder))
+    started = time.perf_counter()
+    path = open_model(model)
     if (path / TRAINING).exists() and not (path / MANIFEST).exists():
-        raise MissingInputError(f"{folder}: training is not finished; run the same command again to go on")
-    model = load_masked_lm(path)
+        raise MissingInputError(f"{model}: training is not finished; run the same command again to continue")
+    bert = load_masked_lm(path)
     tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     inputs = tokenizer(text, return_tensors="pt")
-    length, longest = inputs["input_ids"].shape[1], model.config.max_position_embeddings
+    length, longest = inputs["input_ids"].shape[1], bert.config.max_position_embeddings
     if length > longest:
         raise OptionError(f"the text has {length} tokens, the model takes at most {longest}")
     blanks = (inputs["input_ids"][0] == tokenizer.mask_token_id).nonzero().flatten()
     if not len(blanks):
-        raise OptionError(f"the text has no blank; write {tokenizer.mask_token} where a word is missing")
+        raise OptionError(f"the text has no mask token; write {tokenizer.mask_token} where a word is missing")
     with torch.inference_mode():
-        chances = model(**inputs).logits[0, blanks].float().softmax(-1)
+        chances = bert(**inputs).logits[0, blanks].float().softmax(-1)
     top = chances.topk(min(top_k, chances.shape[-1]))
-    return [
+    guesses = [
         [Guess(piece, chance) for piece, chance in zip(tokenizer.convert_ids_to_tokens(ids), row, strict=True)]
         for ids, row in zip(top.indices.tolist(), top.values.tolist(), strict=True)
     ]
+    return FillMaskSummary(command="fill-mask", seconds=time.perf_counter() - started, blanks=guesses)

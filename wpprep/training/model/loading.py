@@ -9,8 +9,8 @@ What this module does not do: download, or run code that comes with a checkpoint
 from __future__ import annotations
 
 import contextlib
-import os
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from wpprep.errors import MissingInputError, OptionError
 from wpprep.storage.place import Place
 from wpprep.tokenizer.vocabulary import Vocabulary
 from wpprep.training.model.model import no_progress_bar
-
 
 MODEL_FILES = (
     "config.json",

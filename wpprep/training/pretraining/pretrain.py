@@ -19,14 +19,15 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 from wpprep._version import __version__
 from wpprep.config import TrainOptions, build, refuse_unknown
+from wpprep.config.keywords import TrainKeywords
+from wpprep.jobs.summary import Summary
 from wpprep.jobs.upload import outbound
-from wpprep.storage.cache import fetch_folder
-from wpprep.storage.files import Place, place
 from wpprep.storage.manifest import Manifest
+from wpprep.storage.place import Location, Place
 from wpprep.training.model.model import SIZES, Size
 from wpprep.training.model.ranks import join_ranks
 from wpprep.training.pretraining.checkpoint import save_model
@@ -38,8 +39,8 @@ from wpprep.training.pretraining.progress import Evaluation, Progress
 from wpprep.training.pretraining.signals import note_signals
 
 
-@dataclass(frozen=True)
-class TrainResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TrainSummary(Summary):
     """The result of a finished run.
 
     Attributes:
@@ -56,7 +57,7 @@ class TrainResult:
         waited: fraction of ``seconds`` spent waiting for the loader.
     """
 
-    folder: Place
+    folder: Location
     size: str
     parameters: int
     steps: int
@@ -65,9 +66,18 @@ class TrainResult:
     before: Evaluation | None
     after: Evaluation | None
     best: Evaluation | None
-    seconds: float
     tokens_per_second: float
     waited: float
+
+    @property
+    def place(self) -> Location:
+        """The model's folder."""
+        return self.folder
+
+    @property
+    def headline(self) -> str:
+        """The size and the number of steps."""
+        return f"BERT {self.size}, {self.steps:,} steps"
 
 
 def train(
@@ -75,8 +85,8 @@ def train(
     out: str | os.PathLike[str],
     *,
     progress: Report | None = None,
-    **options: Any,
-) -> TrainResult:
+    **options: Unpack[TrainKeywords],
+) -> TrainSummary:
     """Pretrain a BERT on shard folders; the finished model is ``out``.
 
     Args:
@@ -96,7 +106,7 @@ def train(
     """
     refuse_unknown(options, TrainOptions)
     built = build(TrainOptions, options)
-    paths = [fetch_folder(path) for path in ([shards] if isinstance(shards, (str, os.PathLike)) else shards)]
+    paths = [Place(path).folder() for path in ([shards] if isinstance(shards, str | os.PathLike) else shards)]
     with join_ranks() as ranks, outbound(out, overwrite=built.overwrite, is_first=ranks.is_first) as folder:
         phases, held_out = plan_phases(paths, built, ranks.rank, ranks.world)
         run = Run(folder, built, phases, held_out, ranks, progress or _silent)
@@ -109,11 +119,12 @@ def train(
         if ranks.is_first:
             _finish(run, result)
         ranks.wait()
-    return dataclasses.replace(result, folder=place(out))
+    return dataclasses.replace(result, folder=Place(out).location)
 
 
-def _result(run: Run) -> TrainResult:
-    return TrainResult(
+def _result(run: Run) -> TrainSummary:
+    return TrainSummary(
+        command="train",
         folder=run.out,
         size=_size(run.model.config),
         parameters=sum(weight.numel() for weight in run.model.parameters()),
@@ -135,7 +146,7 @@ def _size(config: Any) -> str:
     return next((name for name, known in SIZES.items() if known == size), "/".join(map(str, size)))
 
 
-def _finish(run: Run, result: TrainResult) -> None:
+def _finish(run: Run, result: TrainSummary) -> None:
     """Write the model's folder."""
     results, shards = _as_results(run, result), run.phases[-1].shards
     manifest = Manifest(
@@ -163,7 +174,7 @@ def _finish(run: Run, result: TrainResult) -> None:
     )
 
 
-def _as_results(run: Run, result: TrainResult) -> Results:
+def _as_results(run: Run, result: TrainSummary) -> Results:
     """Return the results for training.json, and draw the curves."""
     return {
         "size": result.size,
