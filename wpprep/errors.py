@@ -1,17 +1,17 @@
-"""Every error wpprep raises on purpose, each a child of the builtin that fits it.
+"""Exceptions that wpprep raises deliberately, each a subclass of the builtin exception that fits.
 
     WpprepError
-    ├── OptionError(ValueError)             an option, or two together, that cannot work
-    ├── MissingInputError(FileNotFoundError)  an input that is not there
-    ├── CorpusError(ValueError)             text that cannot be read; names the file and the place
-    │   └── TextDecodeError                 bytes that are not valid in the file's encoding
-    ├── VocabularyError(ValueError)         a vocabulary that cannot be trained, read or used
-    ├── ShardError(ValueError)              a shard folder that is damaged, unfinished or of another kind
-    ├── OutputError(OSError)                an output that cannot be written, or would bury something else
-    ├── RemoteError(RuntimeError)           a bucket or server that refuses, breaks off or cannot be reached
-    ├── WorkerError(RuntimeError)           a worker process that died before its task was done
-    ├── TrainingError(RuntimeError)         a training run that cannot go on
-    └── MissingExtraError(ImportError)      a feature whose optional packages are not installed
+    ├── OptionError(ValueError)               invalid option, or options that cannot be combined
+    ├── MissingInputError(FileNotFoundError)  input that does not exist
+    ├── CorpusError(ValueError)               text that cannot be read; names the file and the position
+    │   └── TextDecodeError                   bytes that are invalid in the file's encoding
+    ├── VocabularyError(ValueError)           vocabulary that cannot be trained, read or used
+    ├── ShardError(ValueError)                shard folder that is damaged, unfinished or of another kind
+    ├── OutputError(OSError)                  output that cannot be written or would overwrite other data
+    ├── RemoteError(RuntimeError)             bucket or server that refuses, disconnects or is unreachable
+    ├── WorkerError(RuntimeError)             worker process that died before its task was finished
+    ├── TrainingError(RuntimeError)           training run that cannot continue
+    └── MissingExtraError(ImportError)        feature with optional packages that are not installed
 
 The command line prints any of them as one line and exits with code 1.
 """
@@ -20,23 +20,23 @@ from __future__ import annotations
 
 
 class WpprepError(Exception):
-    """Anything wrong that the user can mend; the message says what, where, and what to do next."""
+    """Base class: an error that the user can fix; its message states what, where and what to do next."""
 
 
 class OptionError(WpprepError, ValueError):
-    """An option has a value that cannot work, alone or beside another."""
+    """An option has an invalid value, or one that cannot be combined with another option."""
 
 
 class MissingInputError(WpprepError, FileNotFoundError):
-    """An input file or folder does not exist or holds nothing of use."""
+    """An input file or folder does not exist or has no usable content."""
 
 
 class CorpusError(WpprepError, ValueError):
-    """A corpus file cannot be read as what it claims to be."""
+    """A corpus file cannot be read in its format."""
 
 
 class TextDecodeError(CorpusError):
-    """Bytes of a corpus file are not valid in its encoding."""
+    """Bytes of a corpus file are invalid in its encoding."""
 
 
 class VocabularyError(WpprepError, ValueError):
@@ -48,20 +48,23 @@ class ShardError(WpprepError, ValueError):
 
 
 class OutputError(WpprepError, OSError):
-    """An output cannot be written, or its place is taken by something else."""
+    """An output cannot be written, or its path is used by other data."""
 
 
 class RemoteError(WpprepError, RuntimeError):
-    """A bucket or server refuses, breaks off or cannot be reached (no OSError: to readers those are damage)."""
+    """A bucket or server refuses, disconnects or is unreachable.
+
+    Not a subclass of OSError, which readers take for a damaged file.
+    """
 
 
 class WorkerError(WpprepError, RuntimeError):
-    """A worker process died before its task was done."""
+    """A worker process died before its task was finished."""
 
 
 class TrainingError(WpprepError, RuntimeError):
-    """A training run cannot go on."""
+    """A training run cannot continue."""
 
 
 class MissingExtraError(WpprepError, ImportError):
-    """A feature was asked for whose optional packages are not installed."""
+    """A feature needs optional packages that are not installed."""

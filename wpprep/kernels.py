@@ -1,14 +1,14 @@
-"""How the innermost kernels are compiled: without counting references.
+"""Decorators that compile the innermost kernels without reference counting.
 
-    @kernel     machine code of its own
-    @inlined    copied into the kernels that call it
+    @kernel     compiled as a function
+    @inlined    inlined into the kernels that call it
 
-Numba counts the references to an array, atomically, wherever a loop hands it to another function, and those to
-every array of a tuple that is handed on: that was more than half of the time of merging (`benchmarks/LOG.md`).
-These two work on arrays that their caller holds, so that there is nothing to count; Numba's option for that is
-``_nrt``, for "Numba runtime". It refuses to compile what makes an array under it, or returns one but for an
-argument; that none returns an argument is left to us, and to `tests/test_kernels.py`. Kernels that do make
-arrays are plain ``njit(cache=True)``.
+Numba counts the references to an array, atomically, wherever a loop passes it to another function, and for a
+tuple those to every array in it: that took more than half of the time of merging (`benchmarks/LOG.md`). Kernels
+compiled with these two decorators work on arrays that their caller holds, so counting is not needed; Numba's
+option for that is ``_nrt``, for "Numba runtime". With it, Numba refuses to compile a function that creates an
+array, or returns one that is not an argument. It does not detect a function that returns an argument, which
+`tests/test_kernels.py` checks. Kernels that create arrays use plain ``njit(cache=True)``.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 
 
 def kernel(function: _Function) -> _Function:
-    """Compile a kernel that makes no array and returns none."""
+    """Compile a kernel that neither creates nor returns an array."""
     return njit(cache=True, _nrt=False)(function)  # type: ignore[call-overload, no-any-return]
 
 
 def inlined(function: _Function) -> _Function:
-    """Copy such a kernel into those that call it."""
+    """Compile a kernel that neither creates nor returns an array, inlined into its callers."""
     return njit(cache=True, inline="always", _nrt=False)(function)  # type: ignore[call-overload, no-any-return]

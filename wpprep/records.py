@@ -1,4 +1,4 @@
-"""The records that stages hand to one another: text as documents, everything after it as columns.
+"""Records passed between stages: text as documents, everything after it as columns.
 
 A batch of tokenized documents is three arrays, which is exactly an Arrow ``list<list<uint16>>``:
 
@@ -27,10 +27,10 @@ class Document(NamedTuple):
     """One document of the corpus.
 
     Attributes:
-        id: names its place in the corpus; the same for any slice size.
-        text: one paragraph (under the format ``lines``, one sentence) a line.
-        replaced: how many invalid byte sequences became U+FFFD.
-        title: what the corpus calls it; empty where the format has no titles.
+        id: identifies its position in the corpus; the same for any slice size.
+        text: one paragraph per line (one sentence per line in the format ``lines``).
+        replaced: number of invalid byte sequences replaced with U+FFFD.
+        title: title of the document; empty if the format has no titles.
     """
 
     id: str
@@ -40,7 +40,7 @@ class Document(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """Which documents of a slice are used: bytes ``start`` to ``stop`` of a file, one a document, 1 or 0."""
+    """Use flags of a slice: bytes ``start`` to ``stop`` of a file, one per document, 1 to use it, else 0."""
 
     path: str
     start: int
@@ -48,12 +48,17 @@ class Kept(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """A piece of one input file that can be read on its own: the unit in which the corpus is cut.
+    """A part of one input file that can be read on its own: the unit in which the corpus is divided.
 
-    ``start`` and ``stop`` are byte offsets in the file (``stop`` -1: to its end); compressed files are
-    one slice each, but for bzip2 dumps of many streams, which are cut between these. Parquet counts the
-    bytes of its row groups, uncompressed. ``corpus`` is the name that ``--mix`` knows the file by; ``kept``
-    is None where the documents have not been compared with others.
+    Attributes:
+        path: the input file.
+        format: name of its reader.
+        start: byte offset in the file at which the slice begins.
+        stop: byte offset at which it ends; -1 for the end of the file. A compressed file is one slice, except
+            bzip2 dumps of many streams, which are divided between streams. For Parquet, offsets count the
+            uncompressed bytes of row groups.
+        corpus: name of the corpus in ``--mix``.
+        kept: which documents to use; None for all, if documents were not deduplicated.
     """
 
     path: str
@@ -69,11 +74,11 @@ class TokenizedDocuments:
     """Encoded documents as columns.
 
     Attributes:
-        ids: document ids, one string a document.
+        ids: document ids, one string per document.
         tokens: ``uint16`` or ``uint32``, every token of every document.
         sentences: ``int64[n_sentences + 1]``, offsets into ``tokens``.
         documents: ``int64[n_documents + 1]``, offsets into the sentences.
-        word_starts: ``bool[n_tokens]``, true where a token starts a word; None where the piece alone tells.
+        word_starts: ``bool[n_tokens]``, true where a token starts a word; None if the piece alone shows it.
     """
 
     ids: list[str]
@@ -83,6 +88,7 @@ class TokenizedDocuments:
     word_starts: npt.NDArray[np.bool_] | None = field(default=None)
 
     def __len__(self) -> int:
+        """Return the number of documents."""
         return len(self.documents) - 1
 
 
@@ -93,13 +99,13 @@ class InstanceBatch:
     Attributes:
         input_ids: ``uint16`` or ``uint32``, all rows one after another, unpadded: ``[CLS] A [SEP] B [SEP]``.
         offsets: ``int64[rows + 1]`` into ``input_ids``.
-        b_start: ``int64[rows]``, index of B's first token in its row; the row's length when there is no B.
+        b_start: ``int64[rows]``, index of B's first token in its row; the length of the row if it has no B.
         next_sentence_label: ``uint8[rows]``, 1 where B is random (objective sop: where A and B are swapped).
         document: ``int64[rows]``, global index of A's document.
         mlm_positions: ``uint16``, sorted positions to predict, all rows one after another; empty if unmasked.
         mlm_labels: dtype of ``input_ids``, the original ids at these positions.
         mlm_offsets: ``int64[rows + 1]`` into ``mlm_positions`` and ``mlm_labels``.
-        word_starts: ``bool`` beside ``input_ids``, carried only where whole-word masking needs it.
+        word_starts: ``bool``, aligned with ``input_ids``; None unless whole-word masking needs it.
     """
 
     input_ids: Tokens
@@ -113,18 +119,19 @@ class InstanceBatch:
     word_starts: npt.NDArray[np.bool_] | None = field(default=None)
 
     def __len__(self) -> int:
+        """Return the number of rows."""
         return len(self.offsets) - 1
 
 
 class TokenRoles(NamedTuple):
-    """What pairing, masking and loading must know of a vocabulary.
+    """Facts about a vocabulary that pairing, masking and loading need.
 
     Attributes:
         vocab_size: number of ids.
         pad, unk, cls, sep, mask: ids of the special tokens.
-        replacements: ``int64``, the ids a masked token may turn into: neither special nor ``[unused…]``.
-        starts_word: ``bool[vocab_size]``, false where a piece continues a word; None where the piece alone
-            does not tell (then the token store carries one bit a token).
+        replacements: ``int64``, ids that may replace a masked token: neither special nor ``[unused…]``.
+        starts_word: ``bool[vocab_size]``, false where a piece continues a word; None if the piece alone does
+            not show it (the token store then has one bit per token).
     """
 
     vocab_size: int
@@ -138,17 +145,20 @@ class TokenRoles(NamedTuple):
 
 
 def fingerprint(text: bytes) -> int:
-    """A 64-bit hash of one document's text; a corpus has the sum of those of its documents, modulo 2**64."""
+    """Return a 64-bit hash of one document's text.
+
+    The fingerprint of a corpus is the sum of those of its documents modulo 2**64.
+    """
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
 
 
 def token_dtype(vocab_size: int) -> type[np.uint16 | np.uint32]:
-    """The narrowest dtype that holds every id of a vocabulary."""
+    """Return the narrowest dtype that holds every id of a vocabulary."""
     return np.uint16 if vocab_size <= 65536 else np.uint32
 
 
 def offsets_of(lengths: npt.NDArray[Any]) -> Ints:
-    """Where pieces of these lengths start when laid one after another, and where the last one ends.
+    """Return the start of every part when parts of these lengths are concatenated, and the end of the last.
 
     >>> offsets_of(np.array([3, 2, 4])).tolist()
     [0, 3, 5, 9]
@@ -159,7 +169,7 @@ def offsets_of(lengths: npt.NDArray[Any]) -> Ints:
 
 
 def in_batches(items: Iterable[Item], size_of: Callable[[Item], int], full: int) -> Iterator[list[Item]]:
-    """Items in their order; a batch ends with the item that brings it to the size at which it is full.
+    """Group items into batches in their order; a batch ends with the item that makes its size ``full`` or more.
 
     >>> list(in_batches(["a", "bcd", "e", "fgh", "i"], len, 4))
     [['a', 'bcd'], ['e', 'fgh'], ['i']]

@@ -1,19 +1,19 @@
-"""Keyed random streams, the same inside Numba kernels and outside.
+"""Keyed random streams with the same values inside Numba kernels and in Python.
 
-Every draw comes from a stream named by (seed, purpose, pass, index), so that no draw depends on
-which worker made it or on what was drawn before. A stream is SplitMix64 (Steele, Lea and Flood,
-"Fast Splittable Pseudorandom Number Generators", OOPSLA 2014): a counter stepped by the golden
-ratio and finished by a 64-bit mixer. It is no generator for secrets.
+Every draw comes from a stream identified by (seed, purpose, pass, index), so a draw depends neither on
+the worker that makes it nor on earlier draws from other streams. A stream is SplitMix64 (Steele, Lea and
+Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014): a counter incremented by the golden
+ratio, followed by a 64-bit mixer. It is not cryptographically secure.
 
-Streams are one-element ``uint64`` arrays, which kernels step in place:
+Streams are one-element ``uint64`` arrays, which kernels advance in place:
 
     >>> state = stream(12345, MASKING, 0, 7)
     >>> [int(below(state, 10)) for _ in range(5)]
     [3, 4, 3, 8, 5]
 
-A permutation of ``range(n)`` is a Feistel network over the smallest even power of two that holds n,
-walked until it lands inside (Black and Rogaway, "Ciphers with Arbitrary Finite Domains", 2002): the
-image of one index costs a few nanoseconds and nothing is stored.
+A permutation of ``range(n)`` is a Feistel network over the smallest even power of two that is at least n,
+applied repeatedly until the result is below n (cycle walking; Black and Rogaway, "Ciphers with Arbitrary
+Finite Domains", 2002). The image of one index takes a few nanoseconds, and no table is stored.
 
     >>> sorted(int(permuted(i, 5, 99)) for i in range(5))
     [0, 1, 2, 3, 4]
@@ -28,7 +28,7 @@ from numba import njit
 State = npt.NDArray[np.uint64]
 Uint64 = np.uint64 | int  # Python integers outside kernels, machine words inside
 
-# What a stream is drawn for. Numbers are part of the output format: never reuse or renumber them.
+# Purposes of streams. The numbers are part of the output format: never reuse or renumber them.
 DOCUMENT_ORDER, PAIRING, MASKING, ROW_ORDER, BATCH_ORDER, DYNAMIC_MASKING, HOLDOUT, SAMPLING = range(1, 9)
 MIXING, LIMITING = 9, 10
 
@@ -40,7 +40,7 @@ _FEISTEL_ROUNDS = 6
 
 @njit(cache=True)
 def mix(value: Uint64) -> np.uint64:
-    """Spread the bits of a ``uint64`` (SplitMix64's finisher, a bijection)."""
+    """Return the mixed bits of a ``uint64`` (SplitMix64's finalizer, a bijection)."""
     z = np.uint64(value)
     z = (z ^ (z >> np.uint64(30))) * _MIX_1
     z = (z ^ (z >> np.uint64(27))) * _MIX_2
@@ -49,7 +49,7 @@ def mix(value: Uint64) -> np.uint64:
 
 @njit(cache=True)
 def key(seed: Uint64, purpose: int, pass_: Uint64, index: Uint64) -> np.uint64:
-    """The ``uint64`` that names one stream."""
+    """Return the ``uint64`` that identifies one stream."""
     z = mix(np.uint64(seed) + _GOLDEN)
     z = mix(z ^ (np.uint64(purpose) * _MIX_1))
     z = mix(z ^ (np.uint64(pass_) * _MIX_2 + _GOLDEN))
@@ -58,7 +58,7 @@ def key(seed: Uint64, purpose: int, pass_: Uint64, index: Uint64) -> np.uint64:
 
 @njit(cache=True)
 def keys(seed: Uint64, purpose: int, pass_: Uint64, indices: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """`key` of several indices, ``uint64[n]``."""
+    """Return the `key` of each index, ``uint64[n]``."""
     found = np.empty(len(indices), np.uint64)
     for i in range(len(indices)):
         found[i] = key(seed, purpose, pass_, indices[i])
@@ -67,7 +67,7 @@ def keys(seed: Uint64, purpose: int, pass_: Uint64, indices: npt.NDArray[np.uint
 
 @njit(cache=True)
 def stream(seed: Uint64, purpose: int, pass_: Uint64, index: Uint64) -> State:
-    """A new stream: ``uint64[1]``, stepped in place by the draws below."""
+    """Return a new stream, ``uint64[1]``, which the draws below advance in place."""
     state = np.empty(1, np.uint64)
     state[0] = key(seed, purpose, pass_, index)
     return state
@@ -75,24 +75,24 @@ def stream(seed: Uint64, purpose: int, pass_: Uint64, index: Uint64) -> State:
 
 @njit(cache=True)
 def draw(state: State) -> np.uint64:
-    """The next ``uint64`` of a stream."""
+    """Draw the next ``uint64`` of a stream."""
     state[0] += _GOLDEN
     return mix(state[0])
 
 
 @njit(cache=True)
 def uniform(state: State) -> float:
-    """The next float of a stream, uniform in [0, 1) with 53 bits."""
+    """Draw the next float of a stream, uniform in [0, 1) with 53 bits."""
     return float(draw(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
 @njit(cache=True)
 def below(state: State, bound: int) -> np.int64:
-    """The next integer of a stream, uniform in [0, bound) without bias; ``bound`` at least 1."""
+    """Draw the next integer of a stream, uniform in [0, bound) without bias; ``bound`` must be at least 1."""
     n = np.uint64(bound)
     value = draw(state)
-    # 2**64 mod n values at the top would make small results likelier: draw again when one comes up. They are
-    # fewer than n, so that the division that counts them is almost never needed.
+    # The highest 2**64 mod n values would make small results more likely: draw again on one of them. There are
+    # fewer than n of them, so the division that counts them is almost never needed.
     if value > np.uint64(0xFFFFFFFFFFFFFFFF) - n:
         excess = (np.uint64(0xFFFFFFFFFFFFFFFF) % n + np.uint64(1)) % n
         while value > np.uint64(0xFFFFFFFFFFFFFFFF) - excess:
@@ -102,7 +102,7 @@ def below(state: State, bound: int) -> np.int64:
 
 @njit(cache=True)
 def permuted(index: int, size: int, permutation_key: Uint64) -> np.int64:
-    """The image of ``index`` under the permutation of ``range(size)`` that the key names."""
+    """Return the image of ``index`` under the permutation of ``range(size)`` that the key identifies."""
     half_bits = np.uint64(1)
     while (np.uint64(1) << (np.uint64(2) * half_bits)) < np.uint64(size):
         half_bits += np.uint64(1)
@@ -121,7 +121,7 @@ def permuted(index: int, size: int, permutation_key: Uint64) -> np.int64:
 
 @njit(cache=True)
 def permuted_all(indices: npt.NDArray[np.int64], size: int, permutation_key: Uint64) -> npt.NDArray[np.int64]:
-    """The images of several indices, ``int64[n]``."""
+    """Return the image of each index, ``int64[n]``, as `permuted` does."""
     images = np.empty(len(indices), np.int64)
     for i in range(len(indices)):
         images[i] = permuted(indices[i], size, permutation_key)
@@ -130,7 +130,7 @@ def permuted_all(indices: npt.NDArray[np.int64], size: int, permutation_key: Uin
 
 @njit(cache=True)
 def permutation(size: int, permutation_key: Uint64) -> npt.NDArray[np.int64]:
-    """The whole permutation as ``int64[size]``, for sizes that fit in memory."""
+    """Return the whole permutation as ``int64[size]``, for sizes that fit in memory."""
     order = np.empty(size, np.int64)
     for index in range(size):
         order[index] = permuted(index, size, permutation_key)
