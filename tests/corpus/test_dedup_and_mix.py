@@ -18,14 +18,12 @@ from wpprep import rng
 from wpprep.config import CorpusOptions
 from wpprep.corpus import dedup_and_mix as survey
 from wpprep.corpus.dedup_and_mix import Part, SurveySlices, choose
-from wpprep.corpus.filters import place_of, used_documents
+from wpprep.corpus.filters import place_of
 from wpprep.corpus.tasks import tasks_of
-from wpprep.errors import CorpusError, OptionError
 from wpprep.pipeline.encode import encode
 from wpprep.pipeline.make_shards import make_shards
 from wpprep.pipeline.train_vocab import train_vocab
-from wpprep.records import Document, Kept
-from wpprep.storage.files import read_bytes
+from wpprep.records import Document
 
 Corpora = dict[str, list[list[Document]]]  # by name: the documents of each task
 
@@ -221,84 +219,3 @@ def test_first_in_corpus_order_stays(tmp_path: Path) -> None:
     ids = TokenStore.open(tmp_path / "tokens").take(np.arange(10)).ids
     assert ids == [*(f"a{i}" for i in range(9)), "new"]
     assert (manifest.corpus["documents"], manifest.corpus["dropped"]) == (10, {"duplicates": 18})
-
-
-def test_a_survey_goes_on_where_it_stopped(corpora: Path, tmp_path: Path) -> None:
-    """Tables of finished tasks are not made again, and the result is that of one run."""
-    vocab = train_vocab(corpora / "wiki", tmp_path / "vocab", vocab_size=110, workers=1).folder
-    options: dict[str, Any] = {"deduplicate": True, "workers": 1, "slice_bytes": 2_000}
-    whole = encode(corpora, vocab, tmp_path / "whole", **options)
-    surveyed_tasks = []
-
-    def stop_at_the_fourth(self: SurveySlices, task: Any) -> dict[str, Any]:
-        surveyed_tasks.append(task[0])
-        if len(surveyed_tasks) == 4:
-            raise KeyboardInterrupt
-        return call(self, task)
-
-    call = SurveySlices.__call__
-    with mock.patch.object(SurveySlices, "__call__", stop_at_the_fourth):
-        with pytest.raises(KeyboardInterrupt):
-            encode(corpora, vocab, tmp_path / "out", **options)
-        again = encode(corpora, vocab, tmp_path / "out", **options)
-    assert surveyed_tasks[3] == surveyed_tasks[4]
-    assert len(set(surveyed_tasks)) == len(surveyed_tasks) - 1
-    assert checksums(again.folder) == checksums(whole.folder)
-
-
-def test_a_corpus_that_changes_after_the_survey_is_refused(tmp_path: Path) -> None:
-    """A slice with more or fewer documents than were surveyed stops the run with its file."""
-    file = write(tmp_path / "a.jsonl", [Document(str(i), "Text.") for i in range(5)])
-    (tmp_path / "kept").write_bytes(bytes([9, 1, 0, 0, 1, 1, 9]))
-    options = CorpusOptions()
-    (slice_,) = (s._replace(kept=Kept(str(tmp_path / "kept"), 1, 6)) for s in tasks_of(file, options, 10**6)[0])
-    assert [d.id for d in used_documents(slice_, options)] == ["0", "3", "4"]
-    for stop in (5, 7):
-        with pytest.raises(CorpusError, match=r"a\.jsonl: found 5 documents from byte 0 on, expected [46]: "):
-            list(used_documents(slice_._replace(kept=Kept(str(tmp_path / "kept"), 1, stop)), options))
-    assert read_bytes(tmp_path / "kept", 1, 3) == b"\1\0"
-
-
-def test_mix_is_asked_for_and_given_alike(corpora: Path, tmp_path: Path) -> None:
-    """Names that do not match, inputs without one, shares of nothing and empty corpora are named."""
-    wiki, books = f"wiki={corpora / 'wiki'}", f"books={corpora / 'books'}"
-    (tmp_path / "empty.txt").write_text("\n")
-    for inputs, error, message in [
-        (
-            [wiki, str(corpora / "books")],
-            OptionError,
-            "every input must be NAME=PATH, with NAME one of wiki, books",
-        ),
-        ([wiki], OptionError, "mix names books, but no input is books=PATH"),
-        ([wiki, books, "more=x"], OptionError, "more=x: with mix every input"),
-        ([wiki, f"books={tmp_path / 'empty.txt'}"], CorpusError, "the corpus books is empty"),
-    ]:
-        with pytest.raises(error, match=message):
-            train_vocab(inputs, tmp_path / "out", vocab_size=110, mix="wiki=3,books=1", workers=1)
-    for mix in ("wiki", "wiki=1", "wiki=1,wiki=2", "wiki=0,books=1", "wiki=a,books=1", "wiki=-1,books=2", ""):
-        with pytest.raises(OptionError, match="mix is "):
-            CorpusOptions(mix=mix)
-    with pytest.raises(OptionError, match="max_documents is 0, expected at least 1"):
-        CorpusOptions(max_documents=0)
-
-
-def test_what_filters_drop_is_told(tmp_path: Path) -> None:
-    """Manifests of vocabularies and token stores count short, unsampled and bad documents alike."""
-    rows = [json.dumps({"id": str(i), "text": "Word " * (i % 10) + "end."}) for i in range(200)]
-    rows[9] = "{"
-    (tmp_path / "a.jsonl").write_text("\n".join(rows))
-    options: dict[str, Any] = {
-        "min_chars": 20,
-        "sample": 0.5,
-        "skip_bad": True,
-        "workers": 2,
-        "slice_bytes": 900,
-    }
-    vocab = train_vocab(tmp_path / "a.jsonl", tmp_path / "vocab", vocab_size=20, **options)
-    tokens = encode(tmp_path / "a.jsonl", vocab.folder, tmp_path / "tokens", **options)
-    for name in ("documents", "dropped", "left_out"):
-        assert vocab.manifest.corpus[name] == tokens.manifest.corpus[name]
-    facts = tokens.manifest.corpus
-    assert facts["left_out"]["count"] == 1
-    assert facts["documents"] + sum(facts["dropped"].values()) == 199
-    assert min(facts["dropped"].values()) > 20

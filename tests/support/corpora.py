@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,36 @@ def read_leniently(path: Path, target_bytes: int = 10**9, **options: Any) -> tup
     corpus, left_out = CorpusOptions(skip_bad=True, **options), LeftOut()
     slices = plan_slices([path], corpus, target_bytes)
     return [d for slice_ in slices for d in read_slice(slice_, corpus, left_out)], left_out
+
+
+def documents_of(path: Path, format: str, target_bytes: int = 10**9, errors: str = "strict") -> list[Document]:
+    """Return every document of a file of a given format, read slice by slice."""
+    return read(path, target_bytes, format=format, errors=errors)
+
+
+def file_of(folder: Path, content: str | bytes, name: str = "corpus.txt") -> Path:
+    """Write a file in a folder and return its path."""
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+STORY = [
+    (
+        "The harbour was empty when the two of them came down to it that evening. The lamps along the quay "
+        "had not been lit. Nobody had told them that the last boat went at six, or that it went at all."
+    ),
+    '"We could walk," said Ida.',
+    (
+        "They walked. It took until morning, and by then neither of them could have said whose idea it had "
+        "been to come to the islands in the first place, or why it had seemed so good."
+    ),
+]
+
+
+def wrapped_story(separator: str) -> str:
+    """Return hard-wrapped paragraphs, enough of them to detect the width."""
+    return separator.join(textwrap.fill(paragraph, 72) for paragraph in STORY * 5) + "\n"
 
 
 def write_jsonl(path: Path, rows: list[dict[str, Any]] = ROWS) -> Path:

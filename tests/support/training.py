@@ -1,4 +1,4 @@
-"""What the tests of the trainer share: quick settings, runs that are interrupted, and their figures."""
+"""Helpers of the trainer's tests: quick settings, shards, runs that are interrupted, and their metrics."""
 
 from __future__ import annotations
 
@@ -6,29 +6,48 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from support.counting import make_folder
-from wpprep.training.pretraining.progress import Progress
+from wpprep.training.pretraining.progress import Evaluation, Progress
 
 torch = pytest.importorskip("torch", reason="training is an extra: pip install 'wpprep[train]'")
 pytest.importorskip("transformers", reason="training is an extra: pip install 'wpprep[train]'")
 
-from wpprep.training.pretraining.pretrain import train  # noqa: E402
+from wpprep.training.pretraining.pretrain import TrainSummary, train  # noqa: E402
 
 CPU = torch.device("cpu")
-QUICK = {"size": "tiny", "batch_size": 8, "eval_rows": 6, "log_steps": 2, "learning_rate": 1e-3}
+QUICK: dict[str, Any] = {"size": "tiny", "batch_size": 8, "eval_rows": 6, "log_steps": 2, "learning_rate": 1e-3}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Any:
-    """Bits repeat on one thread, and these models are too small for more; on wherever it is imported."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+class Trained(NamedTuple):
+    """A finished run: the model's folder, its result, and the lines reported."""
+
+    folder: Path
+    result: TrainSummary
+    lines: list[Progress | Evaluation]
+
+
+def train_language(root: Path) -> Trained:
+    """Train a tiny model on the language in which word n + 1 follows word n: `dynamic`'s shards."""
+    lines: list[Progress | Evaluation] = []
+    options: dict[str, Any] = {"size": "tiny", "steps": 250, "batch_size": 32, "log_steps": 50}
+    result = train(
+        language(root / "shards"),
+        root / "model",
+        **options,
+        learning_rate=2e-3,
+        dropout=0.0,
+        progress=lines.append,
+    )
+    return Trained(root / "model", result, lines)
+
+
+def language(folder: Path) -> Path:
+    """Two shards of 640 short rows without masks."""
+    return make_folder(folder, rows=(300, 340), longest=16, masking="dynamic")[0]
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +59,11 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def dynamic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two shards of 640 short rows without masks."""
-    return make_folder(
-        tmp_path_factory.mktemp("dynamic") / "shards", rows=(300, 340), longest=16, masking="dynamic"
-    )[0]
+    return language(tmp_path_factory.mktemp("dynamic") / "shards")
 
 
 def interrupted(shards: Path, out: Path, number: int, at: int, **options: Any) -> list[Any]:
-    """Train until a signal comes at the progress line of a step; the lines until then."""
+    """Train until a signal at the progress line of a step; return the lines until then."""
     lines: list[Any] = []
 
     def watch(line: Any) -> None:
@@ -62,11 +79,18 @@ def interrupted(shards: Path, out: Path, number: int, at: int, **options: Any) -
 
 
 def figures(out: Path) -> list[dict[str, Any]]:
+    """Return the lines of metrics.jsonl without the speed."""
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     return [{name: value for name, value in line.items() if name != "tokens_per_second"} for line in lines]
 
 
 def losses(out: Path, kind: str = "train") -> list[float]:
-    """The MLM and NSP losses of metrics.jsonl."""
+    """Return the MLM and NSP losses of metrics.jsonl."""
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     return [line[name] for line in lines if line["kind"] == kind for name in ("mlm_loss", "nsp_loss")]
+
+
+def report(step: int, kind: str = "train") -> dict[str, Any]:
+    """Return a report as the trainer writes them; integers and None are not scalars of TensorBoard."""
+    metrics = {"mlm_loss": 9.0 - step / 1000, "mlm_accuracy": step / 1e4, "nsp_loss": None, "rows": 8}
+    return {"kind": kind, "step": step, **metrics}

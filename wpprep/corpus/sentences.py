@@ -85,7 +85,7 @@ def _segment(language: str, line: str) -> list[str]:
         pieces: list[str] = segment(language, line)
     except BaseException as error:
         # sentencex 1.0.32 panics on a letter, a non-ASCII space and a full stop ("A\u00a0."). PyO3's
-        # PanicException is no subclass of Exception and cannot be imported.
+        # PanicException is not an Exception and cannot be imported.
         if type(error).__name__ != "PanicException":
             raise
         return [line]

@@ -11,6 +11,8 @@ This module does not find rows (`find_rows`), count pieces (`census`), or compar
 from __future__ import annotations
 
 import os
+import time
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,11 +120,11 @@ Shown = Instances | Pieces | VocabularySummary | Comparison
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ShowSummary(Summary):
-    """What `show` printed.
+    """Result of `show`.
 
     Attributes:
         path: the folder or file.
-        data: what was printed, as plain data (`as_data`).
+        data: the printed content as plain data, see `as_data`.
     """
 
     path: Location

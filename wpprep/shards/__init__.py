@@ -9,6 +9,6 @@
     order          the order of rows over epochs and ranks
     audit          checks of the contents of rows
 
-From outside use `Loader`, `ShardFolder`, `TokenStore` and the functions of `format`, `split` and `audit`. This wing
-does not make instances (`instances`) and does not run jobs (`pipeline`).
+From outside use `Loader`, `ShardFolder`, `TokenStore` and the functions of `format`, `split` and `audit`. This
+wing does not make instances (`instances`) and does not run jobs (`pipeline`).
 """

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from wpprep.config import EngineOptions
 from wpprep.errors import WpprepError
 from wpprep.instances.statistics import add_statistics, shard_statistics

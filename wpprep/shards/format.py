@@ -8,16 +8,16 @@ A file is uncompressed and has one record batch, with one unpadded instance per 
     document             uint32         global index of A's document; uint64 above 2**32 documents
     mlm_positions        list<uint16>   sorted positions to predict        } static masking only
     mlm_labels           list<uint16>   the original ids there             }
-    word_starts          list<uint8>    1 at the first token of a word; only for whole-word dynamic masking with a
-                                        vocabulary of pieces that do not show it
+    word_starts          list<uint8>    1 at the first token of a word; only for dynamic masking of whole words
+                                        with a vocabulary that does not show it in the piece
 
 With the layout ``dense`` the columns are those of `wpprep.instances.dense`, padded, in record batches of 4,096
 rows. The metadata of the schema has the version of the format, the identity of the vocabulary and the data
-options. An instance of 512 tokens takes 1,351 bytes: 1,024 of ids, 308 of positions and labels, 19 of offsets and
-the plain columns. Uncompressed columns cost disk space and allow reading any row without a copy of the others.
+options. An instance of 512 tokens takes 1,351 bytes: 1,024 of ids, 308 of positions and labels, 19 of offsets
+and the plain columns. Columns without compression take more disk space, and any row is read without the others.
 
-This module does not decide which rows make a shard (`pipeline`), compute statistics (`instances.statistics`), or
-make batches (`loader`).
+This module does not decide which rows make a shard (`pipeline`), compute statistics (`instances.statistics`),
+or make batches (`loader`).
 """
 
 from __future__ import annotations
@@ -210,9 +210,9 @@ def read_shard(path: str | os.PathLike[str]) -> InstanceBatch:
 
 
 def read_rows(path: str | os.PathLike[str]) -> Iterator[tuple[int, InstanceBatch]]:
-    """Yield the rows of a shard of either layout, at most 4,096 at a time, each batch after its first row number.
+    """Yield the rows of a shard of either layout: pairs of a first row number and at most 4,096 rows.
 
-    Dense rows do not store the document; theirs is 0.
+    Dense rows do not store the document; it is 0 here.
 
     Raises:
         MissingInputError: there is no such file.

@@ -1,20 +1,21 @@
-"""Shards to NumPy batches: order, dynamic masks, padding, and a state that is one number.
+"""From shards to NumPy batches: order, dynamic masks, padding, and a state that is one number.
 
     loader = Loader("shards", batch_size=256)
-    for batch in loader:                      # one epoch; loader.forever() goes on
+    for batch in loader:                      # one epoch; loader.forever() does not end
         batch.input_ids                       # int64[256, length]
     saved = loader.state_dict()               # resumes in O(1), also on another number of ranks
 
-The order is a pure function of (seed, epoch, batch options), see `wpprep.shards.order`. Nothing is stored but
-how many batches all ranks together have consumed:
+The order is a pure function of (seed, epoch, batch options), see `wpprep.shards.order`. The only state is the
+number of batches that all ranks together have consumed:
 
     epoch 0                     epoch 1
     | 0 1 2 3 | 4 5 6 7 | 8 9 . 0 | 1 2 ...        rows of 10, batches of 4, tail "carry"
       rank 0    rank 1    rank 0                   world 2: rank r takes every second batch
 
-This is a true shuffle over all shards: rows are read where they lie in memory-mapped files, so it
-wants shards on a disk that seeks well or in the page cache. No torch in here: the arrays
-are NumPy's, and `wpprep.training.pretraining.torch_data` makes tensors of them.
+This is a full shuffle over all shards, not one within a buffer. Rows are read at random places of memory-mapped
+files, so that the shards should be in the page cache or on a disk with fast random reads.
+
+This module does not import torch; `wpprep.training.pretraining.torch_data` makes tensors of the arrays.
 """
 
 from __future__ import annotations
@@ -42,17 +43,17 @@ Folder = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | ShardFolder
 
 @dataclass(frozen=True)
 class Batch:
-    """What a model is fed: padded arrays, ``int64`` as PyTorch's embeddings and losses take them.
+    """The input of a model: padded arrays, all ``int64``, as PyTorch's embeddings and losses take them.
 
     Attributes:
-        input_ids: ``[rows, length]``, [PAD] behind the end of a row.
+        input_ids: ``[rows, length]``, [PAD] after the end of a row.
         token_type_ids: ``[rows, length]``, 1 in B.
-        attention_mask: ``[rows, length]``, 0 at padding; None where nothing is padded.
-        mlm_positions: ``[predictions]``, places to predict in the flattened batch: row * length + position.
+        attention_mask: ``[rows, length]``, 0 at padding; None if nothing is padded.
+        mlm_positions: ``[predictions]``, indices into the flattened batch: row * length + position.
         mlm_labels: ``[predictions]``, the original ids there.
-        next_sentence_label: ``[rows]``, 1 where B is random.
-        rows: ``[rows]``, global row numbers: they name the instances, in errors too.
-        tokens: tokens that are not padding.
+        next_sentence_label: ``[rows]``, 1 where B is random (objective sop: where A and B are swapped).
+        rows: ``[rows]``, global row numbers, which identify the instances.
+        tokens: number of tokens without padding.
     """
 
     input_ids: Ints
@@ -65,37 +66,45 @@ class Batch:
     tokens: int
 
     def __len__(self) -> int:
+        """Return the number of rows."""
         return len(self.rows)
 
 
 class Loader:
-    """Batches of a shard folder, or of several, in a keyed order.
+    """Batches of one or several shard folders, in a keyed order.
 
     Args:
-        folder: a shard folder, several of one vocabulary, or a `ShardFolder` that is already open.
-        batch_size: rows a batch; or
-        batch_tokens: the most tokens of a batch, padding included: rows times length.
-        bins: the rows of this many batches are sorted by length before they are cut into batches, so that
-            little is padded; what epochs do then holds for such windows, not for each batch in them.
+        folder: a shard folder, several with one vocabulary, or an open `ShardFolder`.
+        batch_size: number of rows per batch; either this or ``batch_tokens`` must be given.
+        batch_tokens: maximum number of tokens per batch with padding: rows times length.
+        bins: number of batches in a window. The rows of a window are sorted by length before they are cut into
+            batches, which reduces padding; an epoch is then complete to the window, not to the batch.
             [default: 1 with ``batch_size``, which is the plain shuffle, else 64]
-        weights: of several folders: the share of rows that comes from each. Without them every row of
-            every folder comes once an epoch; with them each folder has epochs of its own, and an epoch of
-            the loader is as many rows as there are.
-        seed: of the order and of dynamic masks.
-        rank, world: this process is ``rank`` of ``world`` and takes every ``world``-th batch. The list of
-            batches is the same for any ``world``; an epoch ends on the same step for every rank, and when
-            ``world`` does not divide the number of batches, the last step of an epoch reaches into the
-            next, which then starts behind these batches: nothing is lost or repeated.
-        pad_to: ``longest`` pads to the longest row of a batch, rounded up to a multiple of 8; ``full`` to
-            the length of the shards.
-        tail: the rows behind the last full batch of an epoch. ``carry``: the batch is filled from the next
-            epoch, so that every row comes once an epoch and all batches are full; ``drop``: they are
-            left out, others each epoch; ``keep``: they make a short batch.
-        exclude: sorted global rows that never come, such as those of `ShardFolder.held_out`.
+        weights: with several folders, the relative number of rows from each. Without weights every row of
+            every folder occurs once per epoch; with weights each folder has its own epochs, and an epoch of the
+            loader is as many rows as all folders have.
+        seed: seed of the order and of dynamic masks.
+        rank: index of this process, which takes the batches ``rank``, ``rank + world`` and so on.
+        world: number of processes. The list of batches is the same for any ``world``. An epoch ends at the same
+            step for every rank; if ``world`` does not divide the number of batches, the last step of an epoch
+            contains the first batches of the next, which are not repeated.
+        pad_to: ``longest`` pads to the longest row of a batch, rounded up to a multiple of 8; ``full`` pads to
+            the maximum length of the shards.
+        tail: use of the rows after the last full batch of an epoch. ``carry``: the batch is filled from the
+            next epoch, so that every row occurs once per epoch and all batches are full; ``drop``: they are
+            omitted, different ones in each epoch; ``keep``: they make a short batch.
+        exclude: ``int64``, sorted global rows that do not occur, such as those of `ShardFolder.held_out`.
+
+    Attributes:
+        folder: the open shard folders.
+        order: the list of batches.
+        rows: number of rows without the excluded ones.
+        consumed: number of batches that all ranks together have consumed.
 
     Raises:
-        ShardError: see `ShardFolder`.
-        OptionError: an argument out of range.
+        MissingInputError: a folder is missing or unfinished.
+        ShardError: a folder or a shard is damaged, see `ShardFolder`.
+        OptionError: an argument is out of range, or the folders have different options.
     """
 
     def __init__(
@@ -113,6 +122,7 @@ class Loader:
         tail: str = "carry",
         exclude: Ints | None = None,
     ) -> None:
+        """Open the folders, map their shards and set the order; see the class for the arguments."""
         if not 0 <= rank < world:
             raise OptionError(f"rank is {rank} of world {world}, expected 0 to {world - 1}")
         if pad_to not in PADDINGS:
@@ -135,36 +145,40 @@ class Loader:
         self.consumed = 0
 
     def __iter__(self) -> Iterator[Batch]:
-        """This rank's batches to the end of the epoch that the next of them is in."""
+        """Yield this rank's batches to the end of the current epoch."""
         epoch = self.epoch
         while self.epoch == epoch:
             yield self.next_batch()
 
     def forever(self) -> Iterator[Batch]:
-        """This rank's batches, epoch after epoch."""
+        """Yield this rank's batches without end, epoch after epoch."""
         while True:
             yield self.next_batch()
 
     def next_batch(self) -> Batch:
-        """This rank's batch of the next step; the state moves on by one batch for every rank."""
+        """Return this rank's batch of the next step, and advance the state by one batch per rank."""
         batch = self.assemble(*self.rows_of(self.consumed + self.rank))
         self.consumed += self.world
         return batch
 
     @property
     def epoch(self) -> int:
-        """The epoch that the next step starts in."""
+        """The epoch, from 0, in which the next step starts."""
         return self.order.epoch(self.consumed)
 
     def rows_of(self, batch: int) -> Rows:
-        """Global rows of the batch with this number, and the epoch each is drawn in."""
+        """Return the global rows of the batch with this number, and the epoch of each row."""
         return self.order.batch(batch)
 
     def assemble(self, rows: Ints, epochs: Ints | None = None) -> Batch:
-        """The batch of these rows; the epochs (0 if not given) choose their dynamic masks.
+        """Read, mask and pad some rows.
+
+        Args:
+            rows: ``int64[n]``, global row numbers.
+            epochs: ``int64[n]``, epochs that decide the dynamic masks; 0 by default.
 
         Raises:
-            ShardError: a row is damaged; names the file and the row.
+            ShardError: a row is damaged; the message names the file and the row.
         """
         instances = self.folder.gather(rows)
         options = self.folder.options
@@ -189,15 +203,18 @@ class Loader:
         return min(-(-longest // MULTIPLE) * MULTIPLE, self.folder.max_seq_length)
 
     def state_dict(self) -> dict[str, Any]:
-        """The batches that all ranks have consumed, and what order they were consumed in."""
+        """Return the state as plain values: the number of consumed batches, and the options of the order."""
         cursor = self.order.cursor(self.consumed)
         return {"consumed": self.consumed, "cursor": cursor, "order": self.order.identity()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where the state was taken, on any rank of any world.
+        """Continue where a state was saved, on any rank of any number of processes.
+
+        Args:
+            state: as `state_dict` returned it.
 
         Raises:
-            OptionError: the state is of another order of batches.
+            OptionError: the state was saved with another order of batches.
         """
         for name, value in self.order.identity().items():
             if (its := state["order"].get(name)) != value:
@@ -217,7 +234,14 @@ def _open_folder(folder: Folder) -> ShardFolder:
 
 
 def pad_batch(instances: InstanceBatch, rows: Ints, pad: int, width: int) -> Batch:
-    """Instances as rectangles ``width`` wide, [PAD] behind the end of each row."""
+    """Return instances as a padded batch.
+
+    Args:
+        instances: the instances, none longer than ``width``.
+        rows: ``int64[rows]``, their global row numbers.
+        pad: id of [PAD].
+        width: length of the padded rows.
+    """
     tokens = len(instances.input_ids)
     shape = (len(instances), width)
     ids, types = np.empty(shape, np.int64), np.empty(shape, np.int64)
@@ -243,7 +267,7 @@ def pad_batch(instances: InstanceBatch, rows: Ints, pad: int, width: int) -> Bat
 
 @njit(cache=True)
 def _mask_keys(rows: Ints, epochs: Ints, seed: int) -> npt.NDArray[np.uint64]:
-    """The key of each row's dynamic masks: ``uint64[rows]``."""
+    """Return ``uint64[rows]``, the key of the dynamic masks of each row."""
     keys = np.empty(len(rows), np.uint64)
     for j in range(len(rows)):
         keys[j] = rng.key(seed, rng.DYNAMIC_MASKING, epochs[j], rows[j])
@@ -252,7 +276,11 @@ def _mask_keys(rows: Ints, epochs: Ints, seed: int) -> npt.NDArray[np.uint64]:
 
 @njit(cache=True)
 def _fill(tokens: Any, offsets: Ints, b_start: Ints, pad: int, ids: Ints, types: Ints) -> None:
-    """Lay rows into ``ids`` and ``types``, ``int64[rows, width]``."""
+    """Write padded rows to ``ids`` and token types to ``types``, both ``int64[rows, width]``.
+
+    ``tokens`` are the ids of all rows, row ``r`` from ``offsets[r]`` (``int64[rows + 1]``) on; ``b_start``
+    (``int64[rows]``) is the position of B's first token.
+    """
     for row in range(ids.shape[0]):
         start, length = offsets[row], offsets[row + 1] - offsets[row]
         for j in range(length):

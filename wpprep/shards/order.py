@@ -1,16 +1,19 @@
-"""The order of batches: a pure function of a few numbers, so that any batch of any epoch is found at once.
+"""The order of batches: a pure function of a few numbers, which gives any batch of any epoch directly.
 
     places    0 1 2 3 4 5 6 7 8 9 . 0 1 2 ...      the endless sequence of epochs, permutations of the rows
     windows   |      0      |      1      |        ``bins`` batches' worth of places
     batches   | 0 | 1 | 2 | | 3 | 4 | 5 | |        a window's rows, sorted by length and cut
 
-The rows are numbered through and a Feistel network (`rng.permuted`) permutes the numbers anew every epoch. With
-``bins`` above 1 a window of that many batches is sorted by length, cut, and its batches put in a keyed order:
-rows of a batch are then of similar lengths and little is padded, while which rows are in a window stays random.
-With weights, places are dealt out to the folders in shuffled cycles of 1,000, so that every folder has its
-share in any stretch of the sequence, and each folder runs through epochs of its own.
+In every epoch a Feistel network (`rng.permuted`) gives another permutation of the row numbers, without an array
+of them. With ``bins`` above 1 a window of that many batches is sorted by length, cut, and its batches are put
+in a keyed order: the rows of a batch then have similar lengths, which reduces padding, while the set of rows in
+a window remains random. With weights, places are assigned to the folders in shuffled cycles of 1,000, so that
+every folder has its share in any part of the sequence, and each folder has its own epochs.
 
-What this module does not do: read tokens. Lengths come from the offsets of the mapped shards.
+The trade-off: with ``batch_tokens`` the number of batches in a window is known only after it is cut, so that a
+batch is found by a search from the nearest known window; the state of a loader has that window.
+
+This module does not read tokens. Lengths come from the offsets of the mapped shards.
 """
 
 from __future__ import annotations
@@ -29,20 +32,29 @@ from wpprep.records import Ints, offsets_of
 from wpprep.shards.folder import ShardFolder
 
 TAILS = ("carry", "drop", "keep")
-MULTIPLE = 8  # lengths that matrix units like
-_CYCLE = 1000
-_REMEMBERED = 4
+MULTIPLE = 8  # lengths are multiples of this number, which matrix units need for full speed
+_CYCLE = 1000  # number of places in a cycle of weighted folders
+_REMEMBERED = 4  # number of windows kept
 
 
 class Rows(NamedTuple):
-    """The rows of one batch, ``int64[n]``, and the epoch that each is drawn in."""
+    """The global rows of one batch and the epoch of each, both ``int64[n]``."""
 
     rows: Ints
     epochs: Ints
 
 
 class Order:
-    """The list of batches of a folder; the arguments are those of `wpprep.shards.loader.Loader`."""
+    """The list of batches of a folder, numbered from 0 over all epochs.
+
+    Args:
+        folder: the open shard folders.
+        full: whether rows are padded to the maximum length, which counts for ``batch_tokens``.
+        batch_size, batch_tokens, bins, seed, tail, exclude, weights: as in `wpprep.shards.loader.Loader`.
+
+    Raises:
+        OptionError: an argument is out of range, or there are fewer rows than one batch needs.
+    """
 
     def __init__(
         self,
@@ -57,6 +69,7 @@ class Order:
         weights: Sequence[float] | None,
         full: bool,
     ) -> None:
+        """Set the order; see the class for the arguments."""
         self.folder, self.batch_size, self.batch_tokens = folder, batch_size, batch_tokens
         self.bins = bins or (64 if batch_tokens else 1)
         self.seed, self.tail, self.full = seed, tail, full
@@ -74,25 +87,25 @@ class Order:
 
     def _check(self) -> None:
         if (self.batch_size is None) == (self.batch_tokens is None):
-            raise OptionError("expected either batch_size or batch_tokens")
+            raise OptionError("expected either batch_size or batch_tokens, not both or neither")
         if self.batch_size is not None and self.batch_size < 1:
             raise OptionError(f"batch_size is {self.batch_size}, expected at least 1")
         longest = _round_up(self.folder.max_seq_length)
         if self.batch_tokens is not None and self.batch_tokens < longest:
             raise OptionError(
-                f"batch_tokens is {self.batch_tokens}, expected at least the {longest} of one long row"
+                f"batch_tokens is {self.batch_tokens}, expected at least {longest}, the maximum length of a row"
             )
         if self.bins < 1:
             raise OptionError(f"bins is {self.bins}, expected at least 1")
         if self.tail not in TAILS:
             raise OptionError(f"tail is {self.tail!r}, expected one of {', '.join(TAILS)}")
         if self.batch_tokens is not None and self.tail == "drop":
-            raise OptionError("tail drop goes with batch_size only: batches by tokens are never cut off")
+            raise OptionError("tail is 'drop', which needs batch_size; with batch_tokens use carry or keep")
         if self.weights is not None and self.tail != "carry":
-            raise OptionError(f"tail is {self.tail!r}, expected carry: weighted folders end at different times")
+            raise OptionError(f"tail is {self.tail!r}, expected carry, because folders have weights")
 
     def identity(self) -> dict[str, Any]:
-        """What the list of batches depends on."""
+        """Return the options that the list of batches depends on, as plain values."""
         return {
             "seed": self.seed,
             "batch_size": self.batch_size,
@@ -106,12 +119,12 @@ class Order:
         }
 
     def batch(self, number: int) -> Rows:
-        """The rows of the batch with this number, counted from 0 over all epochs."""
+        """Return the rows of the batch with this number."""
         window, index = self._locate(number)
         return self._plan(window)[index]
 
     def epoch(self, number: int) -> int:
-        """The epoch that the first place of a batch is in; of a batch by tokens, that of its window."""
+        """Return the epoch of the first place of a batch; with ``batch_tokens``, of its window."""
         if self.batch_size is None:
             return self._places(self._locate(number)[0])[0] // self.rows
         if self.tail == "carry":
@@ -119,19 +132,23 @@ class Order:
         return number // -(-self._usable // self.batch_size)
 
     def cursor(self, number: int) -> list[int] | None:
-        """Where to look for a batch: window and number of its first batch; None where they can be computed."""
+        """Return the window of a batch and the number of its first batch; None if they can be computed."""
         if self.batch_size is not None:
             return None
         window, index = self._locate(number)
         return [window, number - index]
 
     def seek(self, cursor: Sequence[int] | None) -> None:
-        """Remember where a batch was, so that it need not be looked for from the start."""
+        """Keep the window of a saved state as a start for later searches.
+
+        Args:
+            cursor: as `cursor` returned it.
+        """
         if cursor is not None:
             self._cursors.append((int(cursor[0]), int(cursor[1])))
 
     def _locate(self, number: int) -> tuple[int, int]:
-        """Window of a batch, and its index in there."""
+        """Return the window of a batch, and the index of the batch in it."""
         if self.batch_size is None:
             return self._search(number)
         if self.tail == "carry":
@@ -141,7 +158,7 @@ class Order:
         return epoch * -(-self._usable // self._window) + window, index
 
     def _search(self, number: int) -> tuple[int, int]:
-        """As `_locate` where windows have different numbers of batches: on from the nearest known window."""
+        """Locate a batch of windows with different numbers of batches, from the nearest known window on."""
         window, first = max(
             ((w, f) for w, f in self._cursors if f <= number), key=lambda known: known[1], default=(0, 0)
         )
@@ -152,7 +169,7 @@ class Order:
         return window, number - first
 
     def _places(self, window: int) -> tuple[int, int]:
-        """First place of a window, and how many it has."""
+        """Return the first place of a window, and the number of its places."""
         if self.tail == "carry":
             return window * self._window, self._window
         epoch, inside = divmod(window, -(-self._usable // self._window))
@@ -160,7 +177,7 @@ class Order:
         return epoch * self.rows + first, min(self._window, self._usable - first)
 
     def _plan(self, window: int) -> list[Rows]:
-        """The batches of a window; the last few are kept."""
+        """Return the batches of a window; the last few windows are kept."""
         if window not in self._plans:
             while len(self._plans) >= _REMEMBERED:
                 del self._plans[next(iter(self._plans))]
@@ -187,13 +204,14 @@ class Order:
 
 
 class _Sources(NamedTuple):
-    """What places are dealt out to: all rows, or with weights each folder; arrays with one entry a source.
+    """The sources of rows: one with all rows, or with weights one per folder.
 
     Attributes:
-        slots: ``int64[n + 1]``, which of the places of a cycle each source has.
-        sizes: rows that are not excluded.
-        starts: global row number of the first row.
-        cuts: ``int64[n + 1]`` into ``excluded``, sorted global rows.
+        slots: ``int64[n + 1]``, the first slot of each source in a cycle, and the length of the cycle.
+        sizes: ``int64[n]``, number of rows that are not excluded.
+        starts: ``int64[n]``, global number of the first row.
+        cuts: ``int64[n + 1]``, the first excluded row of each source as an index into ``excluded``.
+        excluded: ``int64``, sorted global rows.
     """
 
     slots: Ints
@@ -210,14 +228,14 @@ def _deal(folder: ShardFolder, exclude: Ints, weights: list[float] | None) -> _S
     slots: Ints = np.array([0, 1], np.int64)
     if weights is not None:
         if len(weights) != len(sizes) or min(weights) <= 0:
-            raise OptionError(f"weights are {weights}, expected {len(sizes)} numbers above 0, one a folder")
+            raise OptionError(f"weights are {weights}, expected {len(sizes)} numbers above 0, one per folder")
         if (sizes == 0).any():
-            raise OptionError(f"{folder.path}: weights of folders all of whose rows are excluded")
+            raise OptionError(f"{folder.path}: all rows of a folder with a weight are excluded")
         shares = np.array(weights) / sum(weights) * _CYCLE
         ends = np.rint(np.cumsum(shares)).astype(np.int64)
         slots = offsets_of(np.diff(ends, prepend=0))
         if (np.diff(slots) < 1).any():
-            raise OptionError(f"weights are {weights}, expected none below a thousandth of their sum")
+            raise OptionError(f"weights are {weights}, expected each to be at least a thousandth of their sum")
     return _Sources(slots, sizes, starts[:-1], cuts, exclude)
 
 
@@ -239,10 +257,11 @@ def _draw_rows(
     cuts: Ints,
     excluded: Ints,
 ) -> tuple[Ints, Ints]:
-    """Rows and epochs at places ``first`` and on; the other arrays are those of `_Sources`.
+    """Return the rows and epochs (``int64[count]``) at the places from ``first`` on.
 
-    A permutation is over the rows of a source that are not excluded; its i-th is the row i + c, c being
-    the number of excluded rows before it: those m with excluded[m] - m <= i, as excluded is sorted.
+    The arrays are those of `_Sources`. A permutation is over the rows of a source that are not excluded. Its
+    i-th row has the number i + c, where c is the number of excluded rows before it: of the sorted ``excluded``,
+    those with excluded[m] - m <= i.
     """
     rows, epochs = np.empty(count, np.int64), np.empty(count, np.int64)
     cycle_length = slots[-1]
@@ -271,7 +290,7 @@ def _draw_rows(
 
 @njit(cache=True)
 def _cut_by_tokens(widths: npt.NDArray[np.int64], most: int) -> Ints:
-    """Cut ascending ``widths`` into runs whose length times widest is at most ``most``: ``int64[runs + 1]``."""
+    """Cut ascending ``widths`` into runs with at most ``most`` as length times width: ``int64[runs + 1]``."""
     cuts = np.empty(len(widths) + 1, np.int64)
     cuts[0] = runs = start = 0
     for i in range(len(widths)):

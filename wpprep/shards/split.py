@@ -1,8 +1,10 @@
-"""Dealing: which documents of a token store are trained on and which held out, and which go into which shard.
+"""The assignment of documents to splits (trained on or held out) and to shards.
 
-Both are Feistel permutations of the documents' numbers (`rng.permuted`), so that nothing here grows with the
-corpus: a selection is four numbers, and the shards' bounds are found in one walk over the documents' token
-counts, which lie in a mapped file. At five billion documents that walk is long, and still takes no memory.
+Both use Feistel permutations of the document numbers (`rng.permuted`), so that memory does not grow with the
+corpus: a selection is four numbers, and the bounds of the shards are found in one pass over the token counts of
+the documents, which are in a mapped file. The trade-off is time: the counts are read in a random order.
+
+This module does not read documents (`token_store`).
 """
 
 from __future__ import annotations
@@ -20,12 +22,12 @@ from wpprep.records import Ints
 
 Counts = npt.NDArray[np.uint32]
 
-_BYTES_PER_TOKEN = {"uint16": 3.2, "uint32": 6.0}  # of a shard, for each token of the corpus: a rough average
-_BLOCK = 1 << 20  # documents whose tokens are summed at once
+_BYTES_PER_TOKEN = {"uint16": 3.2, "uint32": 6.0}  # bytes of shards per token of the corpus, roughly
+_BLOCK = 1 << 20  # number of documents summed at once
 
 
 class Selection(NamedTuple):
-    """Some documents of a store, numbered from 0: those at the places from ``first`` on of a permutation.
+    """A subset of the documents of a store, numbered from 0: a range of places of a permutation.
 
     >>> everything = Selection(0, 5, 5, 99)
     >>> everything.of(np.arange(5)).tolist()
@@ -35,9 +37,10 @@ class Selection(NamedTuple):
     [0, 1, 2, 3, 4]
 
     Attributes:
-        first, size: the range of places; the whole store is taken as it stands.
-        n_documents: how many the store has.
-        key: names the permutation.
+        first: the first place.
+        size: number of places; if it is ``n_documents``, documents keep their order.
+        n_documents: number of documents in the store.
+        key: key of the permutation.
     """
 
     first: int
@@ -46,44 +49,45 @@ class Selection(NamedTuple):
     key: int
 
     def of(self, places: Ints) -> Ints:
-        """The global indices of the selection's documents with these numbers; both ``int64[n]``."""
+        """Return the global indices of the selected documents with these numbers; both ``int64[n]``."""
         if self.size == self.n_documents:
             return places
         return rng.permuted_all(places + self.first, self.n_documents, np.uint64(self.key))
 
 
 def split_documents(n_documents: int, options: ShardOptions) -> tuple[Selection, Selection]:
-    """The documents that are trained on, and those held out.
+    """Select the documents to train on and those to hold out, in this order.
 
     Raises:
-        OptionError: one of the two would have too few documents.
+        OptionError: one of the two selections has too few documents.
     """
     held = round(options.holdout * n_documents)
     least = 2 if options.objective == "nsp" and options.random_next_prob > 0 else 1
     if options.holdout and not least <= held <= n_documents - least:
         raise OptionError(
             f"holdout {options.holdout} of {n_documents} documents is {held}, expected {least} to "
-            f"{n_documents - least}; give another share, or more documents"
+            f"{n_documents - least}; use another share, or more documents"
         )
     permutation = (n_documents, int(rng.key(options.seed, rng.HOLDOUT, 0, 0)))
     return Selection(held, n_documents - held, *permutation), Selection(0, held, *permutation)
 
 
 def share_out(token_counts: Counts, documents: Selection, options: ShardOptions, id_type: str) -> Ints:
-    """Cut the documents of all passes into shards of equal numbers of tokens.
+    """Divide the documents of all passes into shards of about equal numbers of tokens.
 
-    Every pass takes the documents in an order of its own; the passes are laid one after another.
+    Every pass has its own order of the documents; places are numbered through all passes.
 
     Args:
-        token_counts: ``uint32[n_documents]`` of the store; read in the order of the passes, never copied whole.
-        documents: those that the shards are made of.
-        id_type: ``uint16`` or ``uint32``, which decides how many shards make about 64 MB each.
+        token_counts: ``uint32[n_documents]``, number of tokens of each document in the store.
+        documents: the documents to divide.
+        options: number of shards, or their size in bytes, number of passes, and seed.
+        id_type: ``uint16`` or ``uint32``, from which the size of a shard in bytes is estimated.
 
     Returns:
-        ``int64[shards + 1]``: shard k has the places ``bounds[k]`` to ``bounds[k + 1]`` of that long row.
+        ``int64[shards + 1]``: shard k has the places from ``bounds[k]`` to before ``bounds[k + 1]``.
 
     Raises:
-        OptionError: there are more shards than documents to put into them.
+        OptionError: there are more shards than documents times passes.
     """
     n, passes = documents.size, options.dupe_factor
     tokens = passes * sum(
@@ -99,7 +103,7 @@ def share_out(token_counts: Counts, documents: Selection, options: ShardOptions,
     bounds[0] = 0
     keys = np.array([_order_key(options.seed, pass_) for pass_ in range(passes)], np.uint64)
     _walk(token_counts, *documents[:3], np.uint64(documents.key), keys, wanted, bounds)
-    # No shard is empty: move the bounds apart where a document is longer than a share.
+    # No shard may be empty: move bounds apart where a document is longer than a shard.
     steps = np.arange(shards + 1)
     bounds = np.maximum.accumulate(bounds - steps) + steps
     spread: Ints = np.minimum(bounds, n * passes - shards + steps)
@@ -117,10 +121,17 @@ def _walk(
     wanted: npt.NDArray[np.float64],
     bounds: Ints,
 ) -> None:
-    """Enter in ``bounds[1:-1]`` the first place whose document has its middle at or behind ``wanted`` tokens.
+    """Write to ``bounds[1:-1]`` the first place with the middle of its document at or after ``wanted`` tokens.
 
-    ``first`` to ``key`` are the selection's; ``order_keys`` (``uint64[passes]``) name the order of each pass;
-    ``wanted`` is ``float64[shards - 1]``, rising, and ``bounds`` ``int64[shards + 1]``.
+    Args:
+        token_counts: ``uint32[n_documents]``.
+        first: as in the `Selection`, like the next three.
+        size: number of selected documents.
+        n_documents: number of documents in the store.
+        key: key of the permutation of the selection.
+        order_keys: ``uint64[passes]``, key of the order of each pass.
+        wanted: ``float64[shards - 1]``, ascending numbers of tokens.
+        bounds: ``int64[shards + 1]``, receives places.
     """
     tokens = shard = 0
     for pass_ in range(len(order_keys)):
@@ -136,13 +147,23 @@ def _walk(
 
 
 def _number_of_shards(wanted: float, passes: int) -> int:
-    """About as many as are wanted; as many for every pass, where there is one for each."""
+    """Return about the wanted number of shards: a multiple of the number of passes, if not fewer."""
     shards = max(1, round(wanted))
     return shards if shards < passes else round(shards / passes) * passes
 
 
 def documents_of(first: int, last: int, n_documents: int, seed: int) -> tuple[Ints, Ints]:
-    """Pass and number of the documents at the places ``first`` to ``last`` of all passes."""
+    """Return the pass and the number of the documents at some places.
+
+    Args:
+        first: the first place, numbered through all passes.
+        last: the place after the last.
+        n_documents: number of documents in a pass.
+        seed: seed of the order.
+
+    Returns:
+        Two arrays ``int64[last - first]``.
+    """
     places = np.arange(first, last)
     passes, within = places // n_documents, places % n_documents
     documents = np.empty(len(places), np.int64)

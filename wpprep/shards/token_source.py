@@ -1,10 +1,11 @@
-"""What shards are made from: a token store that explains itself, opened again without the corpus.
+"""The source of shards: a finished token store, opened without the corpus.
 
-A finished store has the vocabulary's files in ``vocab/`` and in its manifest the vocabulary's identity, the
-corpus' identity, fingerprint and skip list, and the options the text was read with. So the shards of a store
-are, to the last byte, those made from the corpus with the same options.
+A finished store has the files of the vocabulary in ``vocab/``, and in its manifest the identity of the
+vocabulary, the identity, fingerprint and skip list of the corpus, and the options that the text was read with.
+The shards made from a store are therefore equal, byte for byte, to those made from the corpus with the same
+options.
 
-What this module does not do: encode (tasks), or read documents out of a store (encode.tokens).
+This module does not encode text (`pipeline.encode`) or read documents from a store (`token_store`).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from wpprep.tokenizer.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Source:
-    """What shards are made from: the token store, what its manifest says of the corpus, and the vocabulary."""
+    """The source of shards: the token store, the corpus entry of its manifest, and the vocabulary."""
 
     store: Location
     corpus: dict[str, Any]
@@ -40,27 +41,30 @@ def open_source(
     given: Mapping[str, Any],
     workers: int | None = None,
 ) -> tuple[Source, Plan]:
-    """A finished token store, every file of it compared with its checksum, and the plan it was made by.
+    """Open a finished token store and compare every file with its checksum.
 
     Args:
-        store: the folder that `encode_corpus` or ``make_shards(tokens=...)`` wrote.
-        vocab: the vocabulary the store should be of; None takes any.
-        given: options by name; those of `CorpusOptions` among them must be the store's.
-        workers: threads that read the files.
+        store: the folder, or its URL, that `encode_corpus` or ``make_shards(tokens=...)`` wrote.
+        vocab: the vocabulary that the store must have been made with; None accepts any.
+        given: options by name; those of `CorpusOptions` must be equal to the store's, None counts as not given.
+        workers: number of threads that read the files; by default one per usable CPU.
+
+    Returns:
+        The source, and the plan that the store was made by: its options, vocabulary and corpus.
 
     Raises:
-        MissingInputError: there is no store, or an unfinished one.
+        MissingInputError: there is no store, or it is unfinished.
         ShardError: a file of the store is damaged or missing.
-        VocabularyError: the store is of another vocabulary.
-        OptionError: the store's text was read with another option.
+        VocabularyError: the store was made with another vocabulary.
+        OptionError: the text of the store was read with a different option.
     """
     folder = Place(store).folder()
     manifest = read_manifest(folder, "tokens")
     refuse_damage(folder, workers)
     if vocab is not None and (found := Vocabulary.from_folder(vocab).sha256) != manifest.vocabulary:
         raise VocabularyError(
-            f"{vocab}: vocabulary {found[:12]}, but the tokens in {folder} are of vocabulary "
-            f"{(manifest.vocabulary or 'none')[:12]}; leave --vocab out, or encode the text anew"
+            f"{vocab}: vocabulary {found[:12]}, but the tokens in {folder} were made with vocabulary "
+            f"{(manifest.vocabulary or 'none')[:12]}; omit --vocab, or encode the text again"
         )
     _refuse_other_text(folder, manifest, given)
     identity = manifest.corpus["identity"]
@@ -69,18 +73,23 @@ def open_source(
 
 
 def refuse_damage(store: Path, workers: int | None = None) -> None:
-    """Raise ShardError if a file of a finished token store is damaged, missing or foreign."""
+    """Raise ShardError if a file of a finished token store is damaged, missing or foreign.
+
+    Args:
+        store: the local folder.
+        workers: number of threads that read the files; by default one per usable CPU.
+    """
     if damage := find_damage(store, workers):
-        raise ShardError(f"{damage[0]}; encode the text anew (wpprep encode --overwrite)")
+        raise ShardError(f"{damage[0]}; encode the text again (wpprep encode --overwrite)")
 
 
 def _refuse_other_text(folder: Path, manifest: Manifest, given: Mapping[str, Any]) -> None:
-    """Raise OptionError where an option says that text is read in another way than the store's was."""
+    """Raise OptionError if an option for reading text differs from the store's."""
     asked = json.loads(json.dumps(as_dict(build(CorpusOptions, given))))
     for field in dataclasses.fields(CorpusOptions):
         stored = manifest.options.get(field.name)
         if given.get(field.name) is not None and asked[field.name] != stored:
             raise OptionError(
                 f"{field.name} is {asked[field.name]!r}, but the text of the tokens in {folder} was read with "
-                f"{stored!r}; leave the option out, or encode the text anew"
+                f"{stored!r}; omit the option, or encode the text again"
             )

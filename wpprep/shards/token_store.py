@@ -1,20 +1,20 @@
-"""The token store: the corpus encoded once, in Arrow files that every later task maps into memory.
+"""The token store: the corpus encoded once, in Arrow files that later tasks map into memory.
 
-One part file a slice of the corpus; the global index of a document is its place in the parts, in their order:
+There is one part file per slice of the corpus. The global index of a document is its number over all parts:
 
     part-00000.arrow   Arrow IPC file, uncompressed, one record batch, one row a document
         id           string
         sentences    list<list<uint16>>   uint32 above 65,536 vocabulary entries
-        word_starts  list<list<bool>>     one bit a token; only where the piece alone does not tell
-    rows.npy           int64, documents of each part
-    token_counts.npy   uint32, tokens of each document
+        word_starts  list<list<bool>>     one bit per token; only if the piece does not show it
+    rows.npy           int64, number of documents in each part
+    token_counts.npy   uint32, number of tokens in each document
 
-A part is read through its buffers, without a copy: the token ids, the sentence offsets and the document
-offsets of `records.TokenizedDocuments`. Whatever is asked of the store is answered in the order of the
-corpus, part by part, so that memory holds what was asked for and never the corpus, nor a figure for each of its
-documents: the two columns beside the parts are mapped as well.
+A part is read through its buffers, without a copy: the token ids, the sentence offsets and the document offsets
+of `records.TokenizedDocuments`. Requests are served part by part, in the order of the corpus, so that memory
+holds the result and neither the corpus nor a number per document: the two ``.npy`` files are mapped too.
 
-What this module does not do: encode text (encoder), or say whether a store is finished (manifest).
+This module does not encode text (`tokenizer.encoder`), and does not check whether a store is finished
+(`storage.manifest`).
 """
 
 from __future__ import annotations
@@ -38,21 +38,25 @@ from wpprep.storage.arrays import numbers, plain, strings
 from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import atomic_write
 
-Bits = npt.NDArray[np.uint8]  # one bit a token, the first in the lowest bit of the first byte
+Bits = npt.NDArray[np.uint8]  # one bit per token, the first in the lowest bit of the first byte
 
 Keys = npt.NDArray[np.uint64]
 
 _PART = "part-{:05}.arrow"
 _ROWS, _TOKEN_COUNTS = "rows.npy", "token_counts.npy"
-_OPEN_PARTS = 4096  # mapped at once: the system allows a process some 65,000 maps
+_OPEN_PARTS = 4096  # maximum number of mapped parts; Linux allows a process 65,530 maps by default
 _MOST_TOKENS = 2**31 - 1  # offsets in the file are int32
 
 
 def write_part(path: str | os.PathLike[str], documents: TokenizedDocuments) -> None:
     """Write one part of a token store.
 
+    Args:
+        path: the final path of the file.
+        documents: the documents of the part, in the order of the corpus.
+
     Raises:
-        OptionError: the part has more tokens than 32-bit offsets reach.
+        OptionError: the part has more tokens than 32-bit offsets can address.
         OutputError: the file cannot be written.
     """
     if len(documents.tokens) > _MOST_TOKENS:
@@ -83,11 +87,11 @@ class Part:
     """One part file, mapped into memory; its arrays are read-only views of the file.
 
     Attributes:
-        ids: Arrow string array, one id a document.
+        ids: Arrow string array, one id per document.
         tokens: ``uint16`` or ``uint32``, every token of the part.
         sentences: ``int32[n_sentences + 1]``, offsets into ``tokens``.
         documents: ``int32[n_documents + 1]``, offsets into the sentences.
-        word_starts: one bit a token, or None.
+        word_starts: one bit per token; None if the part has none.
     """
 
     ids: Any
@@ -101,7 +105,7 @@ def read_part(path: str | os.PathLike[str]) -> Part:
     """Map one part file into memory.
 
     Raises:
-        ShardError: the file is damaged, cut short, or no part of a token store.
+        ShardError: the file is missing, damaged, cut short, or not a part of a token store.
     """
     try:
         with pa.memory_map(os.fspath(path)) as source:  # the arrays keep the map, so that no file stays open
@@ -125,7 +129,14 @@ def read_part(path: str | os.PathLike[str]) -> Part:
 
 
 def write_index(folder: str | os.PathLike[str], parts: Sequence[str]) -> list[Path]:
-    """Write the columns beside the parts, which are read one after another; returns the paths of the files.
+    """Write ``rows.npy`` and ``token_counts.npy`` from the parts, read one after another.
+
+    Args:
+        folder: the local folder of the store.
+        parts: names of the part files, in the order of the corpus.
+
+    Returns:
+        The paths of the two files.
 
     Raises:
         ShardError: a part is damaged.
@@ -150,10 +161,10 @@ def _write_header(file: IO[bytes], dtype: type[np.generic], size: int) -> None:
 
 
 def read_token_counts(folder: str | os.PathLike[str]) -> npt.NDArray[np.uint32]:
-    """``uint32[n_documents]``, the number of tokens of every document, mapped into memory.
+    """Map ``uint32[n_documents]``, the number of tokens of every document, into memory.
 
     Raises:
-        MissingInputError: the folder holds no store.
+        MissingInputError: there is no store in the folder.
         ShardError: the file is damaged.
     """
     return _read_column(fetch_folder(folder), _TOKEN_COUNTS)
@@ -164,19 +175,19 @@ def _read_column(folder: Path, name: str) -> npt.NDArray[Any]:
         return np.asarray(np.load(folder / name, mmap_mode="r", allow_pickle=False))
     except FileNotFoundError as error:
         raise MissingInputError(
-            f"{folder}: no token store here, or an unfinished one: there is no {name}"
+            f"{folder}: not a token store, or an unfinished one: there is no {name}"
         ) from error
     except (ValueError, EOFError, OSError) as error:
         raise ShardError(f"{folder / name}: damaged ({error}); make the token store again") from error
 
 
 class Spans(NamedTuple):
-    """Tokens that were asked for; request ``i`` got ``tokens[offsets[i]:offsets[i + 1]]``.
+    """Requested tokens; those of request ``i`` are ``tokens[offsets[i]:offsets[i + 1]]``.
 
     Attributes:
-        tokens: ``uint16`` or ``uint32``, all requests one after another.
+        tokens: ``uint16`` or ``uint32``, of all requests one after another.
         offsets: ``int64[requests + 1]`` into ``tokens``.
-        word_starts: ``bool`` beside ``tokens``, or None.
+        word_starts: ``bool``, one per token; None if the store has none.
     """
 
     tokens: Tokens
@@ -185,7 +196,7 @@ class Spans(NamedTuple):
 
 
 class _Group(NamedTuple):
-    """The requests to one part: ``rows`` among all requests, ``local`` their documents within the part."""
+    """The requests to one part: their indices among all requests, and their documents' numbers in the part."""
 
     part: Part
     rows: Ints
@@ -201,17 +212,25 @@ class TokenStore:
     """
 
     def __init__(self, read: Callable[[int], Part], rows: Sequence[int] | Ints) -> None:
-        """A store whose part ``k``, of ``rows[k]`` documents, is ``read(k)``."""
+        """Make a store of parts that a function reads.
+
+        Args:
+            read: returns the part with a number.
+            rows: number of documents in each part.
+        """
         self._read = functools.lru_cache(_OPEN_PARTS)(read)
         self._starts = offsets_of(np.asarray(rows, np.int64))
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> TokenStore:
-        """Open a store; its parts are mapped into memory when they are asked for.
+        """Open a store; a part is mapped into memory when it is first read.
+
+        Args:
+            folder: a local folder or a URL.
 
         Raises:
-            MissingInputError: the folder holds no store.
-            ShardError: its index is damaged; a damaged part is named when it is asked for.
+            MissingInputError: there is no store in the folder.
+            ShardError: the index is damaged. A damaged part raises this error when it is first read.
         """
         local = fetch_folder(folder)
         rows = _read_column(local, _ROWS)
@@ -221,7 +240,7 @@ class TokenStore:
             part = read_part(path)
             if len(part.documents) - 1 != rows[number]:
                 raise ShardError(
-                    f"{path}: not the part that was written here: {len(part.documents) - 1} documents, "
+                    f"{path}: not the part of this store: {len(part.documents) - 1} documents, "
                     f"expected {rows[number]}; make the token store again"
                 )
             return part
@@ -229,10 +248,18 @@ class TokenStore:
         return cls(read, rows)
 
     def __len__(self) -> int:
+        """Return the number of documents."""
         return int(self._starts[-1])
 
     def take(self, documents: Ints) -> TokenizedDocuments:
-        """Copies of these documents, in this order; ``documents`` is ``int64[n]`` of global indices."""
+        """Return copies of some documents.
+
+        Args:
+            documents: ``int64[n]``, global indices in any order; one may occur more than once.
+
+        Raises:
+            ShardError: a part is damaged.
+        """
         groups = self._by_part(documents)
         first, last, counts = (np.empty(len(documents), np.int64) for _ in range(3))
         for part, rows, local in groups:
@@ -251,12 +278,15 @@ class TokenStore:
         return TokenizedDocuments(ids.tolist(), tokens, sentences, sentence_offsets, word_starts)
 
     def spans(self, documents: Ints, start_keys: Keys, targets: Ints) -> Spans:
-        """Whole sentences from a random one on, until a number of tokens is reached or the document ends.
+        """Return whole sentences from a random one on, until a number of tokens or the end of the document.
 
         Args:
-            documents: ``int64[n]``, the global index of each request's document.
-            start_keys: ``uint64[n]``, each the state of a stream that draws its first sentence.
-            targets: ``int64[n]``, tokens wanted; there is always at least one sentence.
+            documents: ``int64[n]``, the global index of the document of each request.
+            start_keys: ``uint64[n]``, the state of the random stream that draws the first sentence.
+            targets: ``int64[n]``, number of tokens after which a span ends; a span has at least one sentence.
+
+        Raises:
+            ShardError: a part is damaged.
         """
         groups = self._by_part(documents)
         first, last = np.empty(len(documents), np.int64), np.empty(len(documents), np.int64)
@@ -275,7 +305,7 @@ class TokenStore:
 
 
 def _copy(groups: list[_Group], first: Ints, last: Ints) -> Spans:
-    """For every request ``row`` the tokens ``first[row]`` to ``last[row]`` of its part."""
+    """Copy, for every request ``row``, the tokens from ``first[row]`` to before ``last[row]`` of its part."""
     offsets = offsets_of(last - first)
     some = groups[0].part if groups else None
     tokens = np.empty(offsets[-1], some.tokens.dtype if some else np.uint16)
@@ -301,9 +331,15 @@ def _find_spans(
 ) -> None:
     """Write the token range of each request to one part to ``first`` and ``last``.
 
-    ``sentences`` and ``documents`` are the part's offsets; ``rows`` (``int64[n]``) the requests to it and
-    ``local`` (``int64[n]``) their documents within it; ``start_keys`` (``uint64``) and the other arrays
-    (``int64``) have one entry a request.
+    Args:
+        sentences: ``int32``, sentence offsets of the part.
+        documents: ``int32``, document offsets of the part.
+        rows: ``int64[n]``, indices of the requests to this part.
+        local: ``int64[n]``, the document of each of them, as its number in the part.
+        start_keys: ``uint64[requests]``, states of the random streams.
+        targets: ``int64[requests]``, numbers of tokens.
+        first: ``int64[requests]``, receives the first token.
+        last: ``int64[requests]``, receives the token after the last.
     """
     state = np.empty(1, np.uint64)
     for i in range(len(rows)):
@@ -329,7 +365,7 @@ def _copy_tokens(source: Tokens, rows: Ints, first: Ints, offsets: Ints, target:
 
 @njit(cache=True)
 def _copy_bits(source: Bits, rows: Ints, first: Ints, offsets: Ints, target: npt.NDArray[np.bool_]) -> None:
-    """As `_copy_tokens`, from one bit a token to one ``bool`` a token."""
+    """Fill ``target`` as `_copy_tokens` does, from one bit per token to one ``bool`` per token."""
     for row in rows:
         shift = first[row] - offsets[row]
         for place in range(offsets[row], offsets[row + 1]):
@@ -347,10 +383,16 @@ def _copy_sentence_ends(
     token_offsets: Ints,
     target: Ints,
 ) -> None:
-    """Write the sentence offsets of copied documents, moved to where their tokens now are.
+    """Write the sentence offsets of copied documents.
 
-    ``sentence_offsets`` and ``token_offsets`` (``int64[n_rows + 1]``) say where the copies start; ``target``
-    (``int64``) is indexed by sentence, and entry ``s + 1`` is where sentence ``s`` ends.
+    Args:
+        sentences: ``int32``, sentence offsets of the part.
+        documents: ``int32``, document offsets of the part.
+        rows: ``int64[n]``, indices of the requests to this part.
+        local: ``int64[n]``, the document of each of them, as its number in the part.
+        sentence_offsets: ``int64[requests + 1]``, first sentence of each copy.
+        token_offsets: ``int64[requests + 1]``, first token of each copy.
+        target: ``int64[sentences + 1]`` of all copies; entry ``s + 1`` receives the end of sentence ``s``.
     """
     for i in range(len(rows)):
         start = documents[local[i]]

@@ -13,7 +13,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from support.corpora import COMPRESSORS, WRITERS, Writer, read, read_leniently, write_jsonl, write_parquet, zstd
+from support.corpora import COMPRESSORS, WRITERS, Writer, read, read_leniently, write_parquet, zstd
 
 from wpprep.config import CorpusOptions
 from wpprep.corpus.readers import cutting, plan_slices, read_slice
@@ -40,27 +40,6 @@ def test_bad_rows_are_named(
     path = write(tmp_path / "corpus", rows)
     with pytest.raises(CorpusError, match=f"^{re.escape(str(path))}: (.*: (field )?|column )?{message}"):
         read(path, **options)
-
-
-@pytest.mark.parametrize("compress", COMPRESSORS)
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ('{"text": "Thr', "line 3: not JSON .*expected one JSON object per line"),
-        ("[" * 100_000, "line 3: not JSON"),
-        ('["a", "b"]', "line 3: found .*expected a JSON object"),
-        ('{"text": "\\ud800"}', r"byte 42: found a lone surrogate U\+D800"),
-    ],
-)
-def test_bad_json_lines_are_named(
-    tmp_path: Path, compress: Callable[[bytes], bytes], line: str, message: str
-) -> None:
-    """A line that is no JSON object stops the reading with its number, compressed or not."""
-    path = tmp_path / "corpus.jsonl"
-    path.write_bytes(compress(('{"id": 1, "text": "One."}\n{"text": "Two"}' + "\n" + line + "\n").encode()))
-    for target_bytes in (1, 1000):
-        with pytest.raises(CorpusError, match=f"^{re.escape(str(path))}: {message}"):
-            read(path, target_bytes)
 
 
 @pytest.mark.parametrize("compress", COMPRESSORS[1:])
@@ -98,34 +77,6 @@ def test_tables_inside_compressed_files_are_refused(tmp_path: Path, write: Write
         read(path)
 
 
-@pytest.mark.parametrize("write", WRITERS)
-def test_documents_of_no_end_are_refused(tmp_path: Path, write: Writer) -> None:
-    """A line, row or file longer than any document stops the reading before it fills the memory."""
-    path = write(tmp_path / "corpus", [{"text": "One."}, {"text": "x" * 5000}])
-    with (
-        mock.patch.object(cutting, "LONGEST", 4000),
-        mock.patch.object(cutting, "_BLOCK", 512),
-        pytest.raises(
-            CorpusError, match=r"no document ends in .* from byte 17 on|row 1: text has 5000 characters"
-        ),
-    ):
-        read(path)
-
-
-def test_file_that_shrinks_during_the_run_is_noticed(tmp_path: Path) -> None:
-    """A file that is shorter than when it was cut into slices stops the reading."""
-    path = write_jsonl(tmp_path / "corpus")
-    slices = plan_slices([path], CorpusOptions(), 10**9)
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(
-        CorpusError, match="ends at byte 100; it was longer when the run began|line 1: not JSON"
-    ):
-        list(read_slice(slices[0], CorpusOptions()))
-    path.unlink()
-    with pytest.raises(MissingInputError, match="cannot be opened: No such file"):
-        list(read_slice(slices[0], CorpusOptions()))
-
-
 @pytest.mark.parametrize("write", WRITERS[1:])
 def test_table_that_vanishes_is_named(tmp_path: Path, write: Writer) -> None:
     """A table that is gone when its turn comes is a missing input."""
@@ -134,34 +85,6 @@ def test_table_that_vanishes_is_named(tmp_path: Path, write: Writer) -> None:
     path.unlink()
     with pytest.raises(MissingInputError, match=f"^{re.escape(str(path))}: cannot be opened"):
         list(read_slice(slices[0], CorpusOptions()))
-
-
-@pytest.mark.parametrize("target_bytes", [1, 30, 10**9])
-def test_bad_lines_are_skipped_when_asked(tmp_path: Path, target_bytes: int) -> None:
-    """With --skip-bad every bad line is left out, counted and listed by file name and line."""
-    path = tmp_path / "a.jsonl"
-    path.write_bytes(b'{"text": "One."}\nnot\n{"text": 2}\n{"text": "Thr\xffe."}\n{"text": "Four."}\n[]\n')
-    documents, left_out = read_leniently(path, target_bytes, format="jsonl")
-    assert [document.text for document in documents] == ["One.", "Four."]
-    assert left_out.count == 4
-    places = ["a.jsonl: line 2:", "a.jsonl: line 3:", "a.jsonl: invalid UTF-8 at byte", "a.jsonl: line 6:"]
-    assert all(found.startswith(place) for found, place in zip(left_out.first, places, strict=True))
-
-
-@pytest.mark.parametrize("compress", COMPRESSORS)
-@pytest.mark.parametrize("block", [64, 512, 1 << 20])
-def test_documents_of_no_end_are_skipped_when_asked(
-    tmp_path: Path, compress: Callable[[bytes], bytes], block: int
-) -> None:
-    """A line too long to hold is passed by, in blocks, and the next one is read."""
-    path = tmp_path / "a.jsonl"
-    rows = [{"text": "One."}, {"text": "x" * 5000}, {"text": "Three."}, {"text": "y" * 4001}]
-    path.write_bytes(compress("\n".join(map(json.dumps, rows)).encode()))
-    for target_bytes in (1, 10**9):
-        with mock.patch.object(cutting, "LONGEST", 4000), mock.patch.object(cutting, "_BLOCK", block):
-            documents, left_out = read_leniently(path, target_bytes, rows_per_document=1)
-        assert [document.text for document in documents] == ["One.", "Three."]
-        assert left_out.count == 2
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])

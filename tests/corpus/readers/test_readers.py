@@ -7,7 +7,6 @@ import gzip
 import logging
 import lzma
 import re
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
@@ -17,9 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wpprep.config import FORMATS, CorpusOptions
-from wpprep.corpus.readers import READERS, cutting, detect, plan_slices, read_slice
+from wpprep.corpus.readers import READERS, cutting, detect, plan_slices
 from wpprep.errors import CorpusError, MissingInputError, TextDecodeError
-from wpprep.records import Document
 
 BLANKS = [
     "\n",
@@ -41,20 +39,6 @@ WORDS = ["a", "Bee.", "See?\n", "Dee!\n\n"]
 FRAGMENTS = st.lists(st.sampled_from(BLANKS + HOSTILE + WORDS), max_size=30).map("".join)
 PARAGRAPH = st.text(st.sampled_from("ab.<>&\t \u2028é한"), max_size=12)
 ARTICLES = st.lists(st.lists(PARAGRAPH, max_size=4), max_size=8)
-
-
-def documents_of(path: Path, format: str, target_bytes: int = 10**9, errors: str = "strict") -> list[Document]:
-    """Every document of a file, read slice by slice."""
-    options = CorpusOptions(format=format, errors=errors)
-    slices = plan_slices([path], options, target_bytes)
-    return [document for slice_ in slices for document in read_slice(slice_, options)]
-
-
-def file_of(folder: Path, content: str | bytes, name: str = "corpus.txt") -> Path:
-    """A file in a folder that exists only for the test."""
-    path = folder / name
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -157,18 +141,6 @@ def test_compressed_files_read_as_plain_ones(tmp_path: Path, compress: Callable[
     assert documents_of(file_of(tmp_path, compress(text.encode())), "lines") == plain
 
 
-def test_id_is_the_byte_where_the_document_starts(tmp_path: Path) -> None:
-    """Without ids of their own, documents are named by file and byte offset, byte order mark counted."""
-    path = file_of(tmp_path, "\ufeffÄ.\n\n\n  Bee.\n")
-    assert [document.id for document in documents_of(path, "lines")] == ["corpus.txt:3", "corpus.txt:11"]
-
-
-def test_lines_end_at_newlines_only(tmp_path: Path) -> None:
-    """U+2028, U+0085 and vertical tabs are text, not line ends, as no other tool would know them."""
-    path = file_of(tmp_path, "a\u2028b\x85c\vd\n")
-    assert documents_of(path, "lines")[0].text == "a\u2028b\x85c\vd"
-
-
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
 @pytest.mark.parametrize("format", ["lines", "prose", "wikiextractor"])
 def test_invalid_utf8_is_placed(tmp_path: Path, format: str, compress: Callable[[bytes], bytes]) -> None:
@@ -189,84 +161,12 @@ def test_replacements_are_counted(tmp_path: Path) -> None:
     assert (second.text, second.replaced) == ("bad \ufffd\ufffd \ufffd \ufffd", 3)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ('<doc id="1">\na\n</doc>\nstray\n', r"text outside of <doc> at byte 22 \(found b'stray\\n'\)"),
-        (
-            '<doc id="1">\na\n</doc>\n\n<doc id="2">\nb\n',
-            "the <doc> at byte 23 has no line </doc>; the file is cut",
-        ),
-        ('<doc id="1">\na\n<doc id="2">\nb\n</doc>\n', "a <doc> at byte 15 before the one at byte 0 has ended"),
-        ('<doc title="a">\na\n</doc>\n', "the <doc> at byte 0 has no id"),
-    ],
-)
-@pytest.mark.parametrize("target_bytes", [1, 1000])
-def test_damaged_wikiextractor_output_is_refused(
-    tmp_path: Path, content: str, message: str, target_bytes: int
-) -> None:
-    """Text between elements, elements without an end or an id stop the reading, with file and byte."""
-    path = file_of(tmp_path, content)
-    with pytest.raises(CorpusError, match=f"^{re.escape(str(path))}: {message}"):
-        documents_of(path, "wikiextractor", target_bytes)
-
-
-def test_wikiextractor_keeps_titles_and_entities(tmp_path: Path) -> None:
-    """A title alone is a document; entities are undone in the id and left alone in the text."""
-    path = file_of(tmp_path, '<doc url="u" id="a&amp;b" title="&lt;">\nTom &amp; Jerry\n\n</doc>\n')
-    assert documents_of(path, "wikiextractor") == [Document("a&b", "Tom &amp; Jerry", title="<")]
-
-
 @pytest.mark.parametrize("compressed", [gzip.compress(b"One.\n" * 999), lzma.compress(b"One.\n" * 999)])
 def test_truncated_compressed_file_is_refused(tmp_path: Path, compressed: bytes) -> None:
     """A compressed file that is cut short is an error that names it, not a shorter corpus."""
     path = file_of(tmp_path, compressed[:-9])
     with pytest.raises(CorpusError, match=f"^{re.escape(str(path))}: damaged compressed data"):
         documents_of(path, "lines")
-
-
-STORY = [
-    (
-        "The harbour was empty when the two of them came down to it that evening. The lamps along the quay "
-        "had not been lit. Nobody had told them that the last boat went at six, or that it went at all."
-    ),
-    '"We could walk," said Ida.',
-    (
-        "They walked. It took until morning, and by then neither of them could have said whose idea it had "
-        "been to come to the islands in the first place, or why it had seemed so good."
-    ),
-]
-
-
-def wrapped_story(separator: str) -> str:
-    """Hard-wrapped paragraphs, enough of them to tell the width by."""
-    return separator.join(textwrap.fill(paragraph, 72) for paragraph in STORY * 5) + "\n"
-
-
-def test_hard_wrapped_paragraphs_are_joined(tmp_path: Path) -> None:
-    """A file wrapped at 72 characters with blank lines between paragraphs gives the paragraphs back."""
-    path = file_of(tmp_path, wrapped_story("\n\n").replace("\n", "\r\n"))
-    assert documents_of(path, "auto")[0].text.split("\n") == STORY * 5
-
-
-def test_hard_wrapped_paragraphs_without_blank_lines_end_at_short_lines(tmp_path: Path) -> None:
-    """Where no blank line parts wrapped paragraphs, a short line that closes a sentence does."""
-    path = file_of(tmp_path, wrapped_story("\n"))
-    assert documents_of(path, "prose")[0].text.split("\n") == STORY * 5
-
-
-def test_a_paragraph_a_line_stays_so(tmp_path: Path) -> None:
-    """Lines that are whole paragraphs are not joined, whether or not blank lines part them."""
-    for separator in ("\n", "\n\n"):
-        path = file_of(tmp_path, separator.join(STORY * 5))
-        assert documents_of(path, "prose")[0].text.split("\n") == STORY * 5
-
-
-def test_short_lines_of_all_lengths_stay_paragraphs(tmp_path: Path) -> None:
-    """Dialogue, lists and verse, whose lines end anywhere below 80 characters, are not hard-wrapped."""
-    lines = ["m" * length for length in range(5, 80)]
-    path = file_of(tmp_path, "\n".join(lines))
-    assert documents_of(path, "prose")[0].text.split("\n") == lines
 
 
 def test_readers_are_the_formats_of_the_options() -> None:
@@ -325,25 +225,3 @@ def test_file_of_no_known_format_is_an_error_where_it_is_named(tmp_path: Path) -
         plan_slices([path], CorpusOptions(), 1000)
     with pytest.raises(MissingInputError, match="no file of a known format"):
         plan_slices([tmp_path], CorpusOptions(), 1000)
-
-
-@pytest.mark.parametrize("name", ["wiki-en", "wiki-ko", "wiki-zh", "wiki-ja", "wiki-de"])
-def test_real_wikipedia_is_read_whole(data: Path, name: str) -> None:
-    """Every element of real WikiExtractor output is found, in order, and no text of it is lost."""
-    path = min((data / name).iterdir())
-    raw = gzip.decompress(path.read_bytes()).decode()
-    documents = documents_of(path, "auto")
-    assert [document.id for document in documents] == re.findall(r'^<doc id="(\d+)"', raw, re.MULTILINE)
-    visible = re.sub(r"^(<doc .*>|</doc>)$", "", raw, flags=re.MULTILINE)
-    assert "".join("".join(document.text.split()) for document in documents) == "".join(visible.split())
-
-
-@pytest.mark.parametrize("name", ["books-en", "books-de", "books-ru"])
-def test_real_books_are_prose_and_lose_nothing(data: Path, name: str) -> None:
-    """Real novels, wrapped or not, are told as prose, and all their text comes out."""
-    for path in sorted((data / name).iterdir()):
-        raw = gzip.decompress(path.read_bytes()).decode("utf-8-sig")
-        assert detect(path) == "prose"
-        assert "".join("".join(document.text.split()) for document in documents_of(path, "auto")) == "".join(
-            raw.split()
-        )

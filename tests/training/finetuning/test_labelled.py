@@ -7,15 +7,13 @@ import json
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from wpprep.config import LabelledOptions
 from wpprep.errors import CorpusError, MissingInputError, OptionError, TextDecodeError
 
 pytest.importorskip("transformers", reason="fine-tuning is an extra: pip install 'wpprep[train]'")
 
-from wpprep.training.finetuning.examples import Answer, Example, choose, hold_out
+from wpprep.training.finetuning.examples import Answer, Example
 from wpprep.training.finetuning.labelled import find_splits, read_examples
 
 SQUAD = {
@@ -35,7 +33,8 @@ SQUAD = {
 }
 
 
-def read(path, task, *, labelled=True, **options):
+def read(path: Path, task: str, *, labelled: bool = True, **options: Any) -> list[Example]:
+    """All examples of a file."""
     return list(read_examples(path, task, LabelledOptions(**options), labelled=labelled))
 
 
@@ -90,7 +89,11 @@ def test_every_format_gives_its_examples(tmp_path, task, text, texts, gold):
             "comment\tlabel\na\tb\n",
             "f:2: no field text or sentence or sentence1 or document for the text",
         ),
-        ("classify", "text\tstars\na\tb\n", "the first line names text, stars; give its name with --label-field"),
+        (
+            "classify",
+            "text\tstars\na\tb\n",
+            "the first line names text, stars; give its name with --label-field",
+        ),
         (
             "classify",
             '{"text": "a", "stars": 1}',
@@ -114,7 +117,11 @@ def test_every_format_gives_its_examples(tmp_path, task, text, texts, gold):
         ("choice", '{"question": "q", "choices": ["x"], "label": 0}', "f:1: 1 choices, expected at least 2"),
         ("tag", "Sioux B-LOC\nFalls\n", "f:2: one column ('Falls'), expected a word and its tag"),
         ("tag", "Sioux\tB-LOC\n\tO\n", "f:2: a tag without a word"),
-        ("tag", '{"words": ["a", "b"], "tags": ["O"]}', "f:1: tags: 1 tags for 2 words, expected a tag for each word"),
+        (
+            "tag",
+            '{"words": ["a", "b"], "tags": ["O"]}',
+            "f:1: tags: 1 tags for 2 words, expected a tag for each word",
+        ),
         ("qa", "[]", "f: no list called data"),
         ("qa", '{"data": [{"title": "x"}]}', "f: article 0: no paragraphs"),
         (
@@ -123,7 +130,11 @@ def test_every_format_gives_its_examples(tmp_path, task, text, texts, gold):
             "question 'a': the answer 'a city' is not in the context at",
         ),
         ("qa", json.dumps(SQUAD).replace("15", "-7"), "is not in the context at character -7"),
-        ("qa", '{"question": "q", "context": "x y", "answers": ["y"]}', "expected answers as objects with text and answer_start"),
+        (
+            "qa",
+            '{"question": "q", "context": "x y", "answers": ["y"]}',
+            "expected answers as objects with text and answer_start",
+        ),
     ],
 )
 def test_bad_input_is_named_with_its_place(tmp_path, task, text, message):
@@ -153,15 +164,6 @@ def test_fields_may_be_named(tmp_path):
         read(tmp_path / "f", "classify", format="conll")
 
 
-def test_only_a_prefix_of_all_words_is_a_language(tmp_path):
-    """A word that happens to begin like a language keeps its text, and so do all words where options say so."""
-    (tmp_path / "f").write_text("re: O\nre:start O\nx O\n")
-    assert read(tmp_path / "f", "tag")[0].texts == ("re:", "re:start", "x")
-    (tmp_path / "f").write_text("en:a O\nen: O\n")
-    assert read(tmp_path / "f", "tag")[0].texts == ("a", "en:")
-    assert read(tmp_path / "f", "tag", word_prefix="")[0].texts == ("en:a", "en:")
-
-
 def test_a_folder_is_read_by_its_names(tmp_path):
     """train, dev and test are told by names between dots, hyphens or underscores."""
     with pytest.raises(MissingInputError, match="no such file or folder"):
@@ -177,31 +179,7 @@ def test_a_folder_is_read_by_its_names(tmp_path):
         "dev": "xnli.dev.ko.tsv.gz",
     }
     (tmp_path / "train.tsv").touch()
-    with pytest.raises(MissingInputError, match="my-train.tsv and train.tsv are both for train; remove or rename one"):
+    with pytest.raises(
+        MissingInputError, match="my-train.tsv and train.tsv are both for train; remove or rename one"
+    ):
         find_splits(tmp_path)
-
-
-@given(groups=st.lists(st.integers(0, 30), min_size=2, max_size=60), seed=st.integers(0, 5))
-def test_holding_out_never_parts_a_group(groups, seed):
-    """Groups are whole, both sides have some, and what is where does not depend on the order of the file."""
-    examples = [Example((str(group),), "x", f"f:{i}", None, str(group)) for i, group in enumerate(groups)]
-    if len(set(groups)) == 1:
-        with pytest.raises(CorpusError, match="one text"):
-            hold_out(examples, 0.1, seed)
-        return
-    train, dev = hold_out(examples, 0.1, seed)
-    assert sorted(train + dev) == sorted(examples)
-    assert {example.group for example in train}.isdisjoint({example.group for example in dev})
-    assert train
-    assert len({example.group for example in dev}) == max(1, round(0.1 * len(set(groups))))
-    assert sorted(hold_out(examples[::-1], 0.1, seed)[1]) == sorted(dev)
-
-
-def test_chosen_examples_keep_their_order():
-    """So many are chosen, by the seed, and stand in the order of the file."""
-    examples = [Example((str(i),), "x", f"f:{i:02}", None, str(i)) for i in range(50)]
-    chosen = choose(examples, 20, 1)
-    assert len(chosen) == 20
-    assert [example.place for example in chosen] == sorted(example.place for example in chosen)
-    assert chosen != choose(examples, 20, 2)
-    assert choose(examples, None, 1) == examples

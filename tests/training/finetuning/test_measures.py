@@ -7,11 +7,9 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference.entities import entities
 
 pytest.importorskip("transformers", reason="fine-tuning is an extra: pip install 'wpprep[train]'")
 
-from wpprep.training.finetuning.entities import entities_of, entity_scores, spells_entities
 from wpprep.training.finetuning.measures import (
     exact_match,
     f1,
@@ -26,9 +24,6 @@ from wpprep.training.finetuning.measures import (
 
 LABELS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=30)
 NUMBERS = st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=2, max_size=30)
-TAGS = st.lists(
-    st.sampled_from(["O", *(f"{letter}-{kind}" for letter in "BIES" for kind in "XY")]), max_size=12
-)
 
 
 @pytest.mark.filterwarnings("ignore:A single label")
@@ -60,30 +55,6 @@ def test_numbers_are_measured_as_by_scipy(pairs):
 def test_matthews_by_hand():
     """Three of four right, two labels: c s - t.p = 12 - (2*1 + 2*3) = 4; below sqrt((16-10)(16-8)) = 6.93."""
     assert matthews("aabb", "abbb") == pytest.approx(4 / math.sqrt(48))
-
-
-@given(TAGS)
-def test_entities_are_those_of_conlleval(tags):
-    """One pass finds what the two rules of conlleval find between every two tags."""
-    assert [tuple(entity) for entity in entities_of(tags)] == entities(tags)
-
-
-def test_iob1_and_iob2_are_read_alike():
-    """IOB1 begins with I and has B only between neighbours of one kind; IOB2 always begins with B."""
-    iob1 = ["I-LOC", "I-LOC", "B-LOC", "O", "I-PER", "I-LOC"]
-    iob2 = ["B-LOC", "I-LOC", "B-LOC", "O", "B-PER", "B-LOC"]
-    expected = [("LOC", 0, 2), ("LOC", 2, 3), ("PER", 4, 5), ("LOC", 5, 6)]
-    assert [tuple(entity) for entity in entities_of(iob1)] == expected
-    assert [tuple(entity) for entity in entities_of(iob2)] == expected
-
-
-def test_entity_scores_by_hand():
-    """Two true, three said, one right in kind and both ends: precision 1/3, recall 1/2, F1 2*1/(2+3)."""
-    gold = [["B-PER", "I-PER", "O"], ["B-LOC", "O"]]
-    found = [["B-PER", "I-PER", "B-LOC"], ["B-PER", "O"]]
-    assert entity_scores(gold, found) == pytest.approx((0.4, 1 / 3, 1 / 2))
-    assert entity_scores([["O"]], [["O"]]) == (0.0, 0.0, 0.0)
-    assert not spells_entities(["NOUN", "O"])
 
 
 def test_answers_are_compared_as_squad_does():

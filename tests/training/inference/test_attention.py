@@ -6,20 +6,14 @@ import base64
 import hashlib
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
-from support.bert import torch, transformers, write_bert
+from support.bert import torch, transformers
 
 from wpprep.errors import OptionError
 from wpprep.training.inference import attention as room
 from wpprep.training.inference.attention import Attention, attention, page, read_attention
-
-
-@pytest.fixture(scope="module")
-def model(vocab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_bert(vocab, tmp_path_factory.mktemp("model") / "model")
 
 
 def data_of(text: str) -> dict:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from support.bert import torch, transformers, write_bert
+from support.bert import torch, transformers
 
 from wpprep.errors import CorpusError, MissingInputError, OptionError, TextDecodeError
 from wpprep.training.inference import embed as room
@@ -20,11 +20,6 @@ LINES = [
     "The train to the north stops at every village of the island " * 2,
     "Fog ☃",
 ]
-
-
-@pytest.fixture(scope="module")
-def model(vocab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_bert(vocab, tmp_path_factory.mktemp("model") / "model")
 
 
 @pytest.fixture

@@ -4,56 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-import struct
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.training import torch
+from reference.events import slow_events
+from support.training import report, torch
 
 from wpprep.training.pretraining.metrics import append_metrics, draw_curves, read_metrics, rewind_metrics
-from wpprep.training.pretraining.tensorboard import append_event
 
 assert torch  # the room under test is part of an extra
-
-
-def report(step: int, kind: str = "train") -> dict[str, Any]:
-    """A report as the trainer makes them: whole numbers are no figures, and what is None is none either."""
-    figures = {"mlm_loss": 9.0 - step / 1000, "mlm_accuracy": step / 1e4, "nsp_loss": None, "rows": 8}
-    return {"kind": kind, "step": step, **figures}
-
-
-def masked(data: bytes) -> int:
-    """The masked checksum by another library."""
-    crc32c = pytest.importorskip("crc32c")
-    crc = crc32c.crc32c(data)
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-def slow_events(data: bytes) -> list[tuple[int, bytes]]:
-    """Step (below 128) and summary of each event of a file, its checksums looked at."""
-    found = []
-    while data:
-        length = int.from_bytes(data[:8], "little")
-        head, body, tail = data[:12], data[12 : 12 + length], data[12 + length : 16 + length]
-        assert int.from_bytes(head[8:], "little") == masked(head[:8])
-        assert int.from_bytes(tail, "little") == masked(body)
-        assert (body[0], body[9]) == (0x09, 0x10)  # a double, then a varint
-        assert struct.unpack("<d", body[1:9])[0] > 1.7e9  # the time, in seconds since 1970
-        found.append((body[10], body[11:]))
-        data = data[16 + length :]
-    return found
-
-
-def test_an_event_is_framed_as_tensorboard_reads_it(tmp_path: Path) -> None:
-    """The first record has the version, the next a summary: its bytes are worked out by hand."""
-    path = tmp_path / "x.tfevents"
-    append_event(path, 7, {"a/b": 1.5})
-    first, second = slow_events(path.read_bytes())
-    assert first == (0, b"\x1a\x0dbrain.Event:2")
-    # tag "a/b": 0a 03 + 3 bytes; 1.5: 15 + 00 00 c0 3f; together 10 bytes, in a value of a summary of 12
-    assert second == (7, b"\x2a\x0c\x0a\x0a\x0a\x03a/b\x15\x00\x00\xc0\x3f")
 
 
 def test_reports_are_rewound_together(tmp_path: Path) -> None:
@@ -75,20 +36,6 @@ def test_reports_are_rewound_together(tmp_path: Path) -> None:
     one, other = (slow_events((out / "metrics.tfevents").read_bytes()) for out in (whole, parts))
     assert one == other
     assert [step for step, _ in one] == [0, 1, 2, 3]
-
-
-def test_tensorboard_reads_the_scalars(tmp_path: Path) -> None:
-    """TensorBoard itself finds each figure under its kind, at its step."""
-    name = "tensorboard.backend.event_processing.event_accumulator"
-    accumulator = pytest.importorskip(name, reason="tensorboard is not installed")
-    for step in (100, 200, 70_000):
-        append_metrics(tmp_path, report(step))
-    append_metrics(tmp_path, report(200, "held_out"))
-    read = accumulator.EventAccumulator(str(tmp_path)).Reload()
-    kinds, figures = ("train", "held_out"), ("mlm_loss", "mlm_accuracy")
-    assert set(read.Tags()["scalars"]) == {f"{kind}/{figure}" for kind in kinds for figure in figures}
-    seen = [(event.step, event.value) for event in read.Scalars("train/mlm_loss")]
-    assert seen == [(100, pytest.approx(8.9)), (200, pytest.approx(8.8)), (70_000, pytest.approx(-61.0))]
 
 
 def test_curves_are_drawn_of_what_was_measured(tmp_path: Path) -> None:

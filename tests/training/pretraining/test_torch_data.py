@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.counting import make_folder, rewrite
-from support.training import dynamic, one_thread, shards, torch
+from support.training import dynamic, shards, torch
 
 from wpprep.errors import OptionError, ShardError
 from wpprep.shards.loader import Loader
 from wpprep.training.pretraining import torch_data as feed_room
 from wpprep.training.pretraining.torch_data import InstanceDataset, TorchBatches, model_inputs
 
-__all__ = ["dynamic", "one_thread", "shards"]
+__all__ = ["dynamic", "shards"]
 
 
 @pytest.mark.parametrize("masking", ["static", "dynamic"])

@@ -49,7 +49,7 @@ class LeftOutValues(TypedDict):
 
 @dataclass
 class LeftOut:
-    """What ``--skip-bad`` left out: the number of errors, and the first of them in corpus order.
+    """Input left out by ``--skip-bad``: the number of errors, and the first of them in corpus order.
 
     >>> total = LeftOut(1, ["a.jsonl: line 3: not JSON"])
     >>> total.add(LeftOut(2, ["b.jsonl: line 1: not JSON", "b.jsonl: line 2: not JSON"]))

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,12 +83,3 @@ def test_unfit_characters_are_replaced_and_counted(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="byte 4: found a NUL, expected text; use --errors replace"):
         path.write_bytes(b"One.\0\n")
         read(path, format="lines")
-
-
-def test_invalid_utf8_in_a_table_is_named(tmp_path: Path) -> None:
-    """Bytes that are not UTF-8 in a string column stop the reading with the row, or are replaced."""
-    column = pa.array([b"One.", b"T\xffo."]).cast(pa.binary()).view(pa.string())
-    pq.write_table(pa.table({"text": column}), tmp_path / "a.parquet")
-    with pytest.raises(TextDecodeError, match=r"a\.parquet: row 1: invalid UTF-8 at byte 1 \(found 0xFF\)"):
-        read(tmp_path / "a.parquet")
-    assert [d.text for d in read(tmp_path / "a.parquet", errors="replace")] == ["One.", "T\ufffdo."]

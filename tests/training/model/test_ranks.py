@@ -12,20 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.counting import make_folder
-from support.training import QUICK, interrupted, losses, one_thread
+from support.training import QUICK, interrupted, losses
 
 from wpprep.errors import OptionError
 from wpprep.storage.manifest import find_damage
 from wpprep.training.pretraining.pretrain import train
-
-__all__ = ["one_thread"]
-
-
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_folder(tmp_path_factory.mktemp("static") / "shards", rows=(60, 80))[0]
-
 
 SAME = {**QUICK, "steps": 6, "log_steps": 1, "dropout": 0.0, "save_steps": 3}
 
