@@ -8,9 +8,10 @@ import pytest
 
 from wpprep.errors import ShardError
 from wpprep.inspection.census import padding_shares, take_census
-from wpprep.inspection.find_rows import open_shards
+from wpprep.inspection.find_rows import readable
 from wpprep.inspection.terminal import as_data
 from wpprep.pipeline.make_shards import make_shards
+from wpprep.shards.folder import ShardFolder
 from wpprep.storage.manifest import read_manifest
 
 
@@ -21,7 +22,7 @@ def nonzero(counts):
 
 def check_against_rows(shards):
     """Count the rows one by one, as `show` gives them, and compare."""
-    opened = open_shards(shards)
+    opened = ShardFolder(shards)
     census, rows = take_census(opened), as_data(shards, rows=10**6)["instances"]
     lengths = Counter(len(row["pieces"]) for row in rows)
     ones = Counter(len(row["pieces"]) for row in rows if row["label"])
@@ -32,7 +33,7 @@ def check_against_rows(shards):
     predicted = Counter(i for row in rows for i in row["predictions"])
     masked = Counter(i for row in rows for i in row["predictions"] if row["pieces"][i] == "[MASK]")
     kept = Counter(i for row in rows for i, was in row["predictions"].items() if row["pieces"][i] == was)
-    ids = {piece: i for i, piece in enumerate(opened.pieces)}
+    ids = {piece: i for i, piece in enumerate(readable(opened.vocabulary))}
     pieces = Counter(
         ids[row["predictions"].get(i, piece)] for row in rows for i, piece in enumerate(row["pieces"])
     )
@@ -70,7 +71,7 @@ def test_counts_are_those_of_the_rows_in_other_shards(options, sample_corpus, vo
 
 def test_of_a_large_folder_some_shards_are_counted(shards):
     """With a bound that one shard reaches, one is counted, whole, and always the same."""
-    opened = open_shards(shards)
+    opened = ShardFolder(shards)
     census = take_census(opened, most_tokens=1)
     assert census.counted == 1
     assert census.tokens in {file.tokens for file in opened.files}
@@ -80,10 +81,11 @@ def test_of_a_large_folder_some_shards_are_counted(shards):
 
 def test_a_damaged_row_is_named_by_its_file(shards):
     """An id beyond the vocabulary is not counted somewhere else."""
-    opened = open_shards(shards)
-    small = dataclasses.replace(opened.manifest, options=opened.manifest.options | {"max_seq_length": 32})
+    opened = ShardFolder(shards)
+    small = dataclasses.replace(opened.manifest, options=opened.options | {"max_seq_length": 32})
+    opened.manifests[0] = small
     with pytest.raises(ShardError, match=r"shard-00000-of-00003\.arrow: damaged: .*verify --deep"):
-        take_census(dataclasses.replace(opened, manifest=small))
+        take_census(opened)
 
 
 def test_padding_by_hand():

@@ -6,9 +6,10 @@ import pytest
 from rich.console import Console
 
 from wpprep.errors import MissingInputError, OptionError
-from wpprep.inspection.find_rows import open_shards, originals
+from wpprep.inspection.find_rows import originals, readable, rows_holding
 from wpprep.inspection.terminal import as_data, show
 from wpprep.pipeline.make_shards import make_shards
+from wpprep.shards.folder import ShardFolder
 from wpprep.shards.format import read_shard
 
 
@@ -34,7 +35,7 @@ def test_rows_are_counted_over_all_shards(shards):
     first = sum(instance["shard"].startswith("shard-00000") for instance in everything["instances"])
     assert as_data(shards, rows=1, start=first)["instances"][0]["shard"].startswith("shard-00001")
     assert len(everything["instances"]) == everything["rows"]
-    with pytest.raises(OptionError, match="it has rows 0 to"):
+    with pytest.raises(OptionError, match="expected 0 to"):
         as_data(shards, rows=1, start=everything["rows"])
 
 
@@ -88,26 +89,24 @@ def test_a_search_finds_words_that_masks_hide(shards):
 
 def test_a_search_does_not_reach_into_the_next_row(shards):
     """The last word of a row and the first of the next stand side by side in the file, and are no find."""
-    batch, pieces = read_shard(shards / "shard-00000-of-00003.arrow"), open_shards(shards).pieces
+    batch, pieces = read_shard(shards / "shard-00000-of-00003.arrow"), readable(ShardFolder(shards).vocabulary)
     ids = originals(batch)
     sep, cls = ids[batch.offsets[1] - 1], ids[batch.offsets[1]]
     assert (pieces[sep], pieces[cls]) == ("[SEP]", "[CLS]")
-    from wpprep.inspection.find_rows import _rows_holding
-
-    assert not len(_rows_holding(batch, [[int(sep), int(cls)]]))
+    assert not len(rows_holding(batch, [[int(sep), int(cls)]]))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"row": ("10000000",)}, "no row 10000000; it has rows 0 to"),
+        ({"row": ("10000000",)}, "no row 10000000; expected 0 to"),
         ({"row": ("9-5",)}, "expected the smaller number first"),
         ({"row": ("0-999999999999",)}, "more than 10,000 rows"),
         ({"row": ("five",)}, "expected a number, or two as in 5-9"),
-        ({"document": 10**6}, "no document 1000000; its corpus has documents 0 to"),
+        ({"document": 10**6}, "no document 1000000; expected 0 to"),
         ({"document": -1}, "no document -1"),
-        ({"search": "日本"}, "has no pieces for"),
-        ({"search": "  "}, "has no pieces for"),
+        ({"search": "日本"}, "cannot encode"),
+        ({"search": "  "}, "cannot encode"),
         ({"search": "sea", "row": ("1",)}, "row and search do not go together"),
         ({"rows": 0}, "rows is 0, expected at least 1"),
         ({"order": "shortest"}, "expected one of id, longest, rarest, commonest"),
@@ -121,9 +120,9 @@ def test_what_is_not_there_is_refused_in_one_line(shards, options, message):
 
 def test_only_shards_have_rows(vocab, shards, tmp_path):
     """A vocabulary has no row and no counts; a file beside the shards is none of them."""
-    with pytest.raises(OptionError, match="neither a shard folder nor a shard; row asks for one"):
+    with pytest.raises(OptionError, match="neither a shard folder nor a shard file, which row needs"):
         as_data(vocab, row=("1",))
-    with pytest.raises(OptionError, match="order is rarest, which is counted in shards"):
+    with pytest.raises(OptionError, match="order is rarest, which needs counts from shards"):
         as_data(vocab, order="rarest")
     with pytest.raises(MissingInputError, match="other: no such folder"):
         as_data(shards, compare=tmp_path / "other")
@@ -131,7 +130,7 @@ def test_only_shards_have_rows(vocab, shards, tmp_path):
 
 def test_pieces_are_chosen_and_ordered(vocab, shards):
     """By beginning, by length, and by how often they stood in the text."""
-    pieces = open_shards(shards).pieces
+    pieces = readable(ShardFolder(shards).vocabulary)
     found = as_data(vocab, prefix="##t", rows=10**6)
     assert [one["id"] for one in found["pieces"]] == [i for i, p in enumerate(pieces) if p.startswith("##t")]
     assert {len(one["piece"].removeprefix("##")) for one in as_data(vocab, length=5)["pieces"]} == {5}
@@ -163,7 +162,7 @@ def test_equal_shards_have_no_difference(shards, others):
     """No option and no row differs, and it is said so."""
     data = as_data(shards, compare=others / "same")
     assert (data["options"], data["first"], data["same_files"]) == ({}, None, True)
-    assert "the shards are the same, byte by byte; 0 options differ" in printed(shards, compare=others / "same")
+    assert "the shards are equal byte for byte; 0 options differ" in printed(shards, compare=others / "same")
 
 
 def test_a_comparison_names_options_and_the_first_row_that_differs(shards, others):
@@ -183,20 +182,20 @@ def test_a_label_or_a_mask_alone_is_a_difference(shards):
     """Any column of a row makes it another row, wherever in the batch it lies."""
     import dataclasses
 
-    from wpprep.inspection.diff import _rows_that_differ
+    from wpprep.inspection.diff import rows_that_differ
 
     batch = read_shard(shards / "shard-00001-of-00003.arrow")
-    assert not _rows_that_differ(batch, batch).any()
+    assert not rows_that_differ(batch, batch).any()
     for name in ("input_ids", "mlm_positions", "mlm_labels"):
         values = getattr(batch, name).copy()
         values[-1] += 1
         changed = dataclasses.replace(batch, **{name: values})
-        assert _rows_that_differ(batch, changed).nonzero()[0].tolist() == [len(batch) - 1], name
+        assert rows_that_differ(batch, changed).nonzero()[0].tolist() == [len(batch) - 1], name
     for name in ("b_start", "next_sentence_label", "document"):
         values = getattr(batch, name).copy()
         values[3] += 1
         changed = dataclasses.replace(batch, **{name: values})
-        assert _rows_that_differ(batch, changed).nonzero()[0].tolist() == [3], name
+        assert rows_that_differ(batch, changed).nonzero()[0].tolist() == [3], name
 
 
 def test_a_folder_that_goes_on_differs_where_the_other_ends(shards, tmp_path):

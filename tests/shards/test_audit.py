@@ -60,21 +60,23 @@ def test_every_rule_is_checked() -> None:
     changes: list[tuple[str, int, int, str]] = [
         ("input_ids", first, FIRST, "it does not start with [CLS]"),
         ("input_ids", last - 1, FIRST, "it does not end with [SEP]"),
-        ("input_ids", first + b_start - 1, FIRST, "b_start is neither behind a [SEP] nor the length"),
-        ("b_start", 7, 2, "b_start is neither behind a [SEP] nor the length"),
+        ("input_ids", first + b_start - 1, FIRST, "b_start is neither after a [SEP] nor the length"),
+        ("b_start", 7, 2, "b_start is neither after a [SEP] nor the length"),
         ("input_ids", first + plain, 30_000, "a token id is outside the vocabulary"),
-        *(
-            ("input_ids", first + plain, id_, "a special token stands in the text")
-            for id_ in (CLS, SEP, MASK, PAD)
+        *(("input_ids", first + plain, id_, "a special token is in the text") for id_ in (CLS, SEP, MASK, PAD)),
+        ("mlm_positions", mlm, 0, "mlm_positions are not sorted, or not positions of text"),
+        ("mlm_positions", mlm, b_start - 1, "mlm_positions are not sorted, or not positions of text"),
+        (
+            "mlm_positions",
+            mlm + len(predicted) - 1,
+            40,
+            "mlm_positions are not sorted, or not positions of text",
         ),
-        ("mlm_positions", mlm, 0, "mlm_positions are not sorted, or not places of text"),
-        ("mlm_positions", mlm, b_start - 1, "mlm_positions are not sorted, or not places of text"),
-        ("mlm_positions", mlm + len(predicted) - 1, 40, "mlm_positions are not sorted, or not places of text"),
         ("mlm_labels", mlm, 30_000, "an mlm label is outside the vocabulary, or a special token"),
         ("mlm_labels", mlm, SEP, "an mlm label is outside the vocabulary, or a special token"),
         ("input_ids", first + predicted[0], PAD, "a random replacement is a special or unused token"),
         ("next_sentence_label", 7, 2, "next_sentence_label is not 0 or 1, or 1 without a B"),
-        ("document", 7, len(CORPUS), "document is not one of the corpus"),
+        ("document", 7, len(CORPUS), "document is not in the corpus"),
     ]
     seen = set()
     for name, place, value, rule in changes:
@@ -122,7 +124,7 @@ def test_a_wrong_row_is_named(shards: Path, tmp_path: Path) -> None:
     path = rewrite(folder, 1, document=document)
     assert find_damage(folder) == []
     (fault,) = find_faults(folder)
-    assert fault.startswith(f"{path}: row 5: document is not one of the corpus (2 rows of ")
+    assert fault.startswith(f"{path}: row 5: document is not in the corpus (2 rows of ")
 
 
 def test_labels_out_of_balance_are_named(shards: Path, tmp_path: Path) -> None:

@@ -178,10 +178,10 @@ def test_damage_is_found_and_named(tmp_path: Path) -> None:
         ShardFolder(folder, verify=True)
     shard.write_bytes(good[:-10])
     with pytest.raises(ShardError, match=r"shard-00001.*bytes, expected"):
-        ShardFolder(folder)
+        ShardFolder(folder).check()
     shard.unlink()
     with pytest.raises(ShardError, match=r"shard-00001.*not there"):
-        ShardFolder(folder)
+        Loader(folder, batch_size=2)
     shard.write_bytes(good)
     ShardFolder(folder, verify=True)
     with open(folder / "vocab" / "tokenizer.json", "a") as file:

@@ -218,7 +218,7 @@ def test_dense_rows_worked_by_hand() -> None:
 def test_dense_shards_are_not_for_the_loader(tmp_path: Path) -> None:
     """Read as a compact one, a dense shard is refused with what it is, not called damaged."""
     write_dense_shard(tmp_path / "shard.arrow", instances(), "f00d", as_dict(OPTIONS), 0)
-    with pytest.raises(ShardError, match="its layout is dense, for other readers"):
+    with pytest.raises(ShardError, match="the layout is dense, which is for other readers"):
         read_shard(tmp_path / "shard.arrow")
 
 
@@ -264,7 +264,10 @@ def test_flipped_bits_are_named_or_harmless(tmp_path: Path) -> None:
 def test_other_arrow_files_are_no_shards(tmp_path: Path) -> None:
     """An Arrow file of somebody else's is refused, and so is a shard whose column has another type."""
     path = tmp_path / "shard.arrow"
-    for metadata, found in ((None, "version is none"), ({"wpprep.shard_version": "1"}, "b_start is int64")):
+    for metadata, found in (
+        (None, "format version none"),
+        ({"wpprep.shard_version": "1"}, "b_start is of type int64"),
+    ):
         table = pa.record_batch({"input_ids": pa.array([[1]], pa.list_(pa.uint16())), "b_start": [1]})
         with (
             pa.OSFile(str(path), "wb") as sink,

@@ -273,7 +273,7 @@ def test_weights_share_out_the_rows(pair: tuple[Path, Path]) -> None:
     assert not counts[excluded].any()
     for part in (np.setdiff1d(np.arange(41), excluded), np.setdiff1d(np.arange(41, 101), excluded)):
         assert counts[part].max() - counts[part].min() <= 2
-    with pytest.raises(OptionError, match="one a folder"):
+    with pytest.raises(OptionError, match="one per folder"):
         Loader(pair, batch_size=5, weights=[1])
     with pytest.raises(OptionError, match="expected carry"):
         Loader(pair, batch_size=5, weights=[1, 1], tail="keep")

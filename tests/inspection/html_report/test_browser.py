@@ -63,7 +63,7 @@ def test_filters_by_label_words_and_length(visit):
     page.get_by_label("Words").fill("no such words")
     assert shown(page).count() == 0
     page.get_by_label("Words").fill("")
-    page.get_by_label("Tokens, at least").fill("64")
+    page.get_by_label("Minimum tokens").fill("64")
     lengths = shown(page).evaluate_all("rows => rows.map(row => Number(row.dataset.tokens))")
     assert set(lengths) <= {64}
     assert len(lengths) < 20
@@ -73,9 +73,9 @@ def test_what_the_model_sees_and_what_stood_there(visit):
     """One view hides the originals, the other what was put in their place."""
     page = visit()
     both = shown(page).first.locator(".text").inner_text()
-    page.get_by_role("button", name="what the model sees").click()
+    page.get_by_role("button", name="model input").click()
     seen = shown(page).first.locator(".text").inner_text()
-    page.get_by_role("button", name="what stood there").click()
+    page.get_by_role("button", name="original text").click()
     stood = shown(page).first.locator(".text").inner_text()
     assert "[MASK]" in seen
     assert "→" not in seen

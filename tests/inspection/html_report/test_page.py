@@ -20,7 +20,7 @@ pytest.importorskip("jinja2", reason="the report fills a template")
 
 from wpprep.inspection.html_report import parts
 from wpprep.inspection.html_report.page import report
-from wpprep.inspection.html_report.vocabulary import _script
+from wpprep.inspection.html_report.vocabulary import script_of
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_facts_are_those_of_the_manifests(folders, page):
     assert f"{vocab.statistics['entries']:,}" in texts
     assert shards.vocabulary[:16] in texts
     assert "200 of 400" in texts
-    assert any("not finished: it has come to step 200 of 400" in text for text in texts)
+    assert any("not finished: it is at step 200 of 400" in text for text in texts)
     assert len([tag for _, tag in page.tags if "data-tokens" in tag]) == 20
 
 
@@ -143,7 +143,7 @@ def test_a_bin_without_instances_has_a_page(folders, tmp_path):
     make_shards([folders / "corpus.txt"], folders / "vocab", tmp_path / "out", short_seq_prob=0.0, **options)
     assert read_manifest(tmp_path / "out" / "bin-8").statistics["rows"] == 0
     text = report(tmp_path / "out" / "bin-8", tmp_path / "page.html").path.read_text()
-    assert "There are no instances in here." in text
+    assert "This folder has no instances." in text
 
 
 @pytest.mark.parametrize(
@@ -163,8 +163,8 @@ def test_other_shards_have_a_page_too(options, folders, tmp_path):
     make_shards([folders / "corpus.txt"], folders / "vocab", tmp_path / "out", **(shared | options))
     text = report(tmp_path / "out", tmp_path / "page.html").path.read_text()
     assert ("Masks by position" in text) == (options.get("masking") != "dynamic")
-    assert ("Masks are left to the loader" in text) == (options.get("masking") == "dynamic")
-    assert ("Instances a document" in text) == (options.get("layout") != "dense")
+    assert ("Masking is dynamic: the loader draws masks" in text) == (options.get("masking") == "dynamic")
+    assert ("Instances per document" in text) == (options.get("layout") != "dense")
     assert ("Labels by length" in text) == (options.get("objective") != "single")
     assert ("A and B are swapped" in text) == (options.get("objective") == "sop")
 
@@ -173,13 +173,13 @@ def test_long_instances_are_cut_short(monkeypatch, folders, tmp_path):
     """The tokens of all instances together are bounded; how many are left out is said."""
     monkeypatch.setattr(importlib.import_module("wpprep.inspection.html_report.page"), "_MOST_TOKENS", 20 * 7)
     text = report(folders / SHARDS, tmp_path / "page.html").path.read_text()
-    assert text.count(" tokens more</p>") == 20  # no instance of this corpus has 7 tokens or fewer
+    assert text.count(" more tokens</p>") == 20  # no instance of this corpus has 7 tokens or fewer
 
 
 def test_what_is_no_report_is_not_written_over(folders, tmp_path):
     """Another file stays as it is, a folder is refused."""
     (tmp_path / "notes.html").write_text("<p>mine</p>")
-    with pytest.raises(OutputError, match="there already, and no report of wpprep"):
+    with pytest.raises(OutputError, match=r"notes\.html: exists"):
         report(folders / "vocab", tmp_path / "notes.html")
     assert (tmp_path / "notes.html").read_text() == "<p>mine</p>"
     with pytest.raises(OutputError, match="a folder; expected the name of an HTML file"):
@@ -229,4 +229,4 @@ def test_scripts_are_told_by_their_first_letter():
         "ᚠ": "other",
         "'s": "Latin",
     }
-    assert {piece: _script(piece) for piece in pieces} == pieces
+    assert {piece: script_of(piece) for piece in pieces} == pieces
