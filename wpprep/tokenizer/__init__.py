@@ -1,16 +1,21 @@
-"""Read a vocabulary, normalise, cut, and encode text to ids.
+"""Tokenizer: read a vocabulary, normalise text, cut it into chunks and encode these to ids.
 
-vocabulary      vocabulary folders and the tokenizers of others
-normalization   text to words under the options of a vocabulary
-cut_rule        where text may be cut
-safe_cuts       the rules of the tokenizers that are known
-scanner         text to chunks, each distinct chunk a number
-hash_table      chunks to numbers
+vocabulary      vocabulary folders, and tokenizer files written by other tools
+normalization   text to words, under the options of a vocabulary
+cut_rule        rules for where text may be cut
+safe_cuts       the rules of the supported tokenizers
+scanner         text to chunks; every distinct chunk has a number, its code
+hash_table      chunks to codes
 utf8            UTF-8 in kernels
-characters      what becomes of single characters
+characters      the result of normalising and splitting single characters
 wordpiece       WordPiece for new chunks
 bytepairs       byte-level BPE for new chunks
 chunk_ids       the ids of known chunks
 encoder         text to ids
-stream          lines in, pieces or ids out
+stream          lines to ids, as they arrive
+
+For use by other wings: `Vocabulary`, `write_vocabulary` and `copy_vocabulary`; `Encoder` and `encoded_lines`;
+`TextRules` and `counting_rule`; `CutRule`, `blank_rule`, `ChunkTable` and `tally`, which counting uses; and the
+parts of kernels in `utf8` and `characters`. Training a vocabulary is in `wpprep.vocab`, and splitting text into
+documents and sentences in `wpprep.corpus`.
 """

@@ -1,24 +1,24 @@
-"""What becomes of single characters: the library is asked once a character, and tables answer from then on.
+"""Result of normalising and pre-tokenizing single characters, probed once per character and kept in a table.
 
-`tokenizers` spends microseconds on a piece of text: it makes objects, aligns offsets, allocates a string a
-look-up. Yet of most characters the normaliser and the pre-tokenizer make the same thing wherever they stand:
+`tokenizers` takes microseconds for a short text: it creates objects, aligns offsets and allocates a string for
+every look-up. Yet the result of most characters c does not depend on their neighbours:
 
-    INSIDE  "acb" becomes one word a...b: c is spelled by what stands between (A -> a, U+200B -> nothing)
+    INSIDE  "acb" becomes one word a...b: the spelling of c is the part between (A -> a, U+200B -> nothing)
     ALONE   "acb" becomes a, a word, b: punctuation, ideographs
     BREAK   "acb" becomes a, b: white space
-    HARD    anything else, and every character whose neighbours can change it under this normaliser
+    HARD    anything else, and every character that neighbours can change under this normaliser
 
-Behind GPT-2's pattern a word is a run of one kind, with a blank in front or without one, and INSIDE is only the
-first of three kinds; PREFIX and FEED have their meaning at the beginning of a chunk, and are hard elsewhere:
+With GPT-2's pattern a word is a run of characters of one kind, with or without a space before it, and INSIDE is
+only the first of three kinds; PREFIX and FEED apply at the beginning of a chunk and are hard elsewhere:
 
     INSIDE  letters                 DIGITS  numbers                 OTHERS  neither these nor white space
-    PREFIX  the blank               FEED    the line feed, a word of its own
+    PREFIX  the space               FEED    the line feed, a word by itself
 
-Text with a HARD character is left to the library. Which characters those are, says `_is_hard`:
-nothing but Unicode's normal forms looks at neighbours, and these leave a text of starters alone unless
+Text with a HARD character is encoded by the library. `_is_hard` decides which characters these are: among
+normalisers, only Unicode's normal forms depend on neighbours, and they do not change a text of starters unless
 a mark or a conjoining jamo follows (Unicode Standard Annex 15, quick check).
 
-    spellings  uint64[0x110000]   [ kind : 8 | code points : 8 | the code points : 48 ]   0: not asked yet
+    spellings  uint64[0x110000]   [ kind : 8 | number of code points : 8 | code points : 48 ]   0: not probed
 """
 
 from __future__ import annotations
@@ -34,43 +34,44 @@ from wpprep.tokenizer.safe_cuts import LINE_FEED, PATTERN_BLANKS, Normalize, Pip
 from wpprep.tokenizer.utf8 import CODE_POINTS, unknown_characters
 
 UNPROBED, INSIDE, ALONE, BREAK, HARD, DIGITS, OTHERS, PREFIX, FEED = range(9)
-BERT_BITS, BYTE_LEVEL_BITS = 24, 12  # of a code point in a spelling: bytes in GPT-2's printable form are small
-KIND, LENGTH = 56, 48  # where these stand in a spelling
+BERT_BITS, BYTE_LEVEL_BITS = 24, 12  # bits per code point of a spelling; GPT-2's printable bytes are small
+KIND, LENGTH = 56, 48  # bit positions of these fields in a spelling
 LONGEST_SPELLING = LENGTH // BERT_BITS
 
 _JAMO = (("\u1100", "\u11ff"), ("\ua960", "\ua97f"), ("\ud7b0", "\ud7ff"))
-# With what a character makes one word, and its kind, by its general category in Python's tables.
+# By general category in Python's tables: a character expected to join it in one word, and its kind.
 _FELLOWS = {"L": ("a", INSIDE), "N": ("1", DIGITS)}
 
 Spellings = npt.NDArray[np.uint64]
 
 
 class Characters:
-    """What one tokenizer makes of characters.
+    """Table of the spellings of characters under one tokenizer, filled as characters are met.
 
     Attributes:
-        spellings: as drawn above.
-        bits: of a code point in a spelling.
+        spellings: ``uint64[0x110000]``, laid out as in the module docstring.
+        bits: number of bits per code point of a spelling.
     """
 
     def __init__(self, probe: Callable[[list[str]], list[int]], bits: int) -> None:
+        """Create an empty table; ``probe`` returns the spellings of characters."""
         self.spellings, self.bits = np.zeros(CODE_POINTS, np.uint64), bits
         self._probe = probe
 
     def ask(self, text: Bytes, start: int, end: int) -> None:
-        """Ask for unknown characters of ``text[start:end]``; for one at least, if there is one."""
+        """Probe unknown characters of ``text[start:end]``: at least one, if there is one."""
         new = unknown_characters(text, start, end, self.spellings, UNPROBED, HARD << KIND)
         self.spellings[list(map(ord, new))] = np.array(self._probe(new), np.uint64)
 
 
 def bert_characters(pipe: Pipe, normalize: Normalize, *, has_form: bool, strips_accents: bool) -> Characters:
-    """The characters of a BERT-like tokenizer.
+    """Return the table of characters of a BERT-like tokenizer.
 
     Args:
-        pipe: the tokenizer's own way from text to words.
-        normalize: the first half of it.
-        has_form: whether its normaliser begins with a Unicode normal form.
-        strips_accents: whether it decomposes text to take the accents off.
+        pipe: the tokenizer's function from text to words.
+        normalize: its first part, the normaliser.
+        has_form: whether the normaliser begins with a Unicode normal form.
+        strips_accents: whether the normaliser decomposes text to remove accents.
     """
 
     def spelling(character: str, words: Sequence[str]) -> int:
@@ -90,9 +91,9 @@ def bert_characters(pipe: Pipe, normalize: Normalize, *, has_form: bool, strips_
 
 
 def byte_level_characters(pipe: Pipe, *, has_form: bool) -> Characters:
-    """The characters of a tokenizer behind GPT-2's pattern, spelled in the printable form of its bytes.
+    """Return the table of characters of a tokenizer with GPT-2's pattern, spelled as printable bytes.
 
-    The apostrophe is hard, for it may begin 's or 't; so is all white space but the blank and the line feed.
+    The apostrophe is hard, because it may begin 's or 't; so is white space except the space and the line feed.
 
     >>> characters = byte_level_characters(lambda text: text.split(), has_form=False)
     >>> characters.ask(np.frombuffer(b"x'" + bytes(72), np.uint8), 0, 2)
@@ -119,14 +120,14 @@ def byte_level_characters(pipe: Pipe, *, has_form: bool) -> Characters:
 
 
 def _packed(kind: int, spelled: str, bits: int) -> int:
-    """A spelling, HARD if it is too long."""
+    """Return the packed spelling, HARD if it is too long."""
     if len(spelled) * bits > LENGTH:
         return HARD << KIND
     return kind << KIND | len(spelled) << LENGTH | sum(ord(c) << bits * i for i, c in enumerate(spelled))
 
 
 def _is_hard(character: str, *, has_form: bool, strips_accents: bool) -> bool:
-    """Whether neighbours can change what becomes of a character, or Python does not know it."""
+    """Return whether neighbours can change how a character is normalised, or Python has no data on it."""
     if not (has_form or strips_accents) or character.isascii():
         return False
     if unicodedata.category(character) == "Cn":
@@ -139,7 +140,7 @@ def _is_hard(character: str, *, has_form: bool, strips_accents: bool) -> bool:
 
 
 def _joins(character: str) -> bool:
-    """Whether a character may compose with, or move around, what stands before it."""
+    """Return whether a character may compose with the characters before it, or be reordered with them."""
     return unicodedata.category(character)[0] == "M" or any(first <= character <= last for first, last in _JAMO)
 
 

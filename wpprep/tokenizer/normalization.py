@@ -1,9 +1,9 @@
-"""From text to words, as the tokenizer will see them: normaliser and pre-tokenizer of the library.
+"""Text to words: the normaliser and the pre-tokenizer of `tokenizers` for a set of options.
 
-What text becomes is decided by `tokenizers` alone; here the options are translated into its components,
-and a list of chunks is taken through them at a bearable price.
+The library alone decides how text is normalised and split. This module translates options into its components,
+and joins many chunks into one text to reduce the number of calls.
 
-Stripping accents takes Hangul and kana apart, so Korean and Japanese are lowercased with accents kept:
+Stripping accents decomposes Hangul and kana, so by default Korean and Japanese are lowercased without it:
 
     >>> from wpprep.config import CountOptions, VocabOptions
     >>> TextRules(VocabOptions()).words("Déjà Vu, 한글")
@@ -29,20 +29,22 @@ from wpprep.tokenizer.safe_cuts import bert_rule, byte_level_rule, words_of_line
 _FORMS = {"nfc": normalizers.NFC, "nfkc": normalizers.NFKC, "nfd": normalizers.NFD, "nfkd": normalizers.NFKD}
 
 _BLANKS = re.compile(r"\s")
-_MARK = "|"  # punctuation: between blanks it is a word of its own under BERT's rules
+_MARK = "|"  # punctuation: between blanks it is a word by itself under BERT's rules
 _CHUNKS_AT_ONCE = 200
 
 
 class TextRules:
-    """How one set of options turns text into words.
+    """Normalisation and pre-tokenization under one set of options.
 
     Attributes:
-        normalizer: a component of `tokenizers`, None where text stays as it is.
-        pre_tokenizer: a component of `tokenizers`.
+        byte_level: whether words are in GPT-2's printable form of bytes.
         strips_accents: whether accents, Hangul vowels and dakuten are lost.
+        normalizer: a component of `tokenizers`; None if text is not changed.
+        pre_tokenizer: a component of `tokenizers`.
     """
 
     def __init__(self, options: VocabOptions) -> None:
+        """Create the components for these options."""
         self.byte_level = options.algorithm == "bbpe"
         self.strips_accents = bool(options.strip_accents)
         self._has_form = options.unicode != "none"
@@ -54,15 +56,15 @@ class TextRules:
         )
 
     def words(self, text: str) -> list[str]:
-        """The pre-tokens of a text; under byte-level rules in GPT-2's printable form of bytes."""
+        """Return the pre-tokens of a text; under byte-level rules in GPT-2's printable form of bytes."""
         return [word for word, _ in self.pre_tokenizer.pre_tokenize_str(self.normalize(text))]
 
     def normalize(self, text: str) -> str:
-        """The text as the normaliser leaves it."""
+        """Return the normalised text."""
         return text if self.normalizer is None else str(self.normalizer.normalize_str(text))
 
     def words_of_each(self, chunks: Sequence[str]) -> Iterator[Sequence[str]]:
-        """The words of every chunk, many at once in one text where a mark between them is safe."""
+        """Yield the words of every chunk; chunks are joined into longer texts where this is safe."""
         others = list(filter(self._is_joinable, chunks))
         batches = range(0, len(others), _CHUNKS_AT_ONCE)
         found = itertools.chain.from_iterable(
@@ -72,9 +74,9 @@ class TextRules:
             yield next(found) if self._is_joinable(chunk) else self.words(chunk)
 
     def _is_joinable(self, chunk: str) -> bool:
-        """Whether other text may stand before and after a chunk, with a mark between, and change nothing.
+        """Return whether a chunk has the same words when joined with others, with a separator between.
 
-        Behind a line feed a byte-level chunk with one blank or none, in front, is cut as it is alone.
+        A byte-level chunk without blanks, except one space at its start, is split alike after a line feed.
         """
         if not self.byte_level:
             return _MARK not in chunk
@@ -82,7 +84,7 @@ class TextRules:
         return self.normalizer is None and bool(letters) and _BLANKS.search(letters) is None
 
     def _words_of_others(self, chunks: list[str]) -> Iterator[Sequence[str]]:
-        """The words of each of some joinable chunks, by way of one text."""
+        """Yield the words of every joinable chunk, split as one text."""
         if self.byte_level:
             yield from words_of_lines(chunks, self.words)
             return
@@ -99,7 +101,7 @@ class TextRules:
 
     @functools.cached_property
     def characters(self) -> Characters:
-        """What becomes of characters wherever they stand."""
+        """The table of single characters under these options."""
         if self.byte_level:
             return byte_level_characters(self.words, has_form=self._has_form)
         return bert_characters(
@@ -108,10 +110,10 @@ class TextRules:
 
 
 def counting_rule(options: CountOptions) -> CutRule:
-    """Where text is cut when it is counted: safe for words under any case, accents and Unicode form.
+    """Return the rule for cutting text to be counted, safe under any case, accents and Unicode form.
 
-    Which characters stand alone was asked of every such set of options, for all of Unicode: the compatibility
-    forms let the fewest, and all of these stand alone under the others too.
+    All characters of Unicode were probed under every such set of options: the compatibility forms isolate the
+    fewest, and all of these are isolated under the other options as well.
     """
     if options.algorithm == "bbpe":
         return byte_level_rule()

@@ -1,22 +1,24 @@
-"""Where a tokenizer's text may be cut so that ``encode(x + y) == encode(x) + encode(y)``.
+"""Rules for cutting text so that ``encode(x + y) == encode(x) + encode(y)``, for the supported tokenizers.
 
-**BERT-like tokenizers** (a BERT or Unicode normaliser before BertPreTokenizer, under WordPiece or character
-BPE). The pre-tokenizer ends a word at every blank, and normalisers work within what stands between
-blanks: so text is cut at blanks, which are dropped. A character stands alone (punctuation, ideographs)
-if the pre-tokenizer isolates it whatever its neighbours are. The library's tables of such characters are
-older than Python's and change with its options, so the tokenizer itself is asked: c stands alone if
-"acb" becomes a, what c alone becomes, b. One thing crosses such a cut: under NFC and NFKC the mark
-U+0338 composes with <, = and > before it, with or without other marks between, and a=U+0338 is one word:
-so these three stand alone only where the next character is ASCII.
+**BERT-like tokenizers** (a BERT or Unicode normaliser before BertPreTokenizer, with WordPiece or character
+BPE). The pre-tokenizer ends a word at every blank, and normalisers work within the text between blanks: so
+text is cut at blanks, which are dropped. It is also cut around a character that the pre-tokenizer isolates
+whatever its neighbours are (punctuation, ideographs). The library's tables of such characters are older than
+Python's and depend on its options, so the tokenizer itself is probed: c is isolated if "acb" becomes a, the
+result of c alone, b. There is one interaction across such a cut: under NFC and NFKC the mark U+0338 composes
+with <, = and > before it, with or without other marks between, and a=U+0338 is one word. So these three are
+isolated only if the next character is ASCII.
 
-Only blanks that `clean_text` keeps count: it *deletes* 0B, 0C, 1C-1F and 85, which joins the words around.
+Blanks are only those that `clean_text` keeps: it *deletes* 0B, 0C, 1C-1F and 85, which joins the words around.
 
-**Byte-level BPE**, GPT-2's pattern ``'s|'t|...| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+``. No
-match of it holds a blank after a non-blank, so text is cut before every run of blanks, which stays with what
-follows because the pattern takes one blank along and looks ahead. Among ASCII characters it is also cut
-between letters, digits and others, but not after the apostrophe, which may begin 's or 't. A Unicode form
-or lowercasing before it changes nothing of this: no cut is made beside a character beyond ASCII other than
-a blank, and what becomes of ASCII, of blanks and of case keeps its kind.
+**Byte-level BPE**, GPT-2's pattern ``'s|'t|...| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+``.
+No match of it contains a blank after a non-blank, so text is cut before every run of blanks; the run remains in
+one chunk with the text after it, because the pattern attaches one blank to it and looks ahead. Between ASCII
+characters text is also cut between letters, digits and others, but not after the apostrophe, which may begin 's
+or 't. A Unicode form or lowercasing before the pattern does not affect this: text is never cut next to a
+character beyond ASCII that is not a blank, and normalising keeps the kind of ASCII characters and of blanks.
+
+The rules do not cover other pre-tokenizers; `encoder.safe_rule` decides which tokenizers have a rule.
 
     >>> from wpprep.tokenizer.scanner import ChunkTable
     >>> rule = byte_level_rule()
@@ -55,28 +57,28 @@ Normalize = Callable[[str], str]
 ALONE = FIRST_FREE
 _LETTER, _DIGIT, _APOSTROPHE, _OTHER = range(FIRST_FREE, FIRST_FREE + 4)
 
-_BETWEEN = "z9z"  # a word that no normaliser changes and no single character makes
-# What GPT-2's \s matches.
+_BETWEEN = "z9z"  # a word that no normaliser changes and that no single character becomes
+# The characters that \s of GPT-2's pattern matches.
 PATTERN_BLANKS = (
     "\t\n\x0b\x0c\r \x85\xa0\u1680"
     + "".join(map(chr, range(0x2000, 0x200B)))
     + "\u2028\u2029\u202f\u205f\u3000"
 )
 LINE_FEED = "\u010a"  # the byte 0A in GPT-2's printable form
-_COMPOSING = "<=>"  # the only characters that stand alone and compose with a mark after them
-# What BERT takes for CJK ideographs (the library leaves out U+2B820 to U+2B91F).
+_COMPOSING = "<=>"  # the only isolated characters that compose with a mark after them
+# CJK ideographs according to BERT (the library omits U+2B820 to U+2B91F).
 _IDEOGRAPH = re.compile(
     "[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002a6df\U0002a700-\U0002ceaf\U0002f800-\U0002fa1f]"
 )
 
 
 def bert_rule(pipe: Pipe, composes: bool, normalize: Normalize | None = None) -> CutRule:
-    """The rule for a BERT-like tokenizer.
+    """Return the rule of a BERT-like tokenizer.
 
     Args:
-        pipe: the tokenizer's own way from text to pre-tokens.
-        composes: whether its normaliser composes (NFC or NFKC), so that <, = and > need care.
-        normalize: the first half of ``pipe``, which makes probing ideographs cheaper.
+        pipe: the tokenizer's function from text to pre-tokens.
+        composes: whether its normaliser composes (NFC or NFKC), so that <, = and > are PEEKS.
+        normalize: the first part of ``pipe``, the normaliser, which makes probing ideographs cheaper.
     """
 
     def probe(characters: list[str]) -> Bytes:
@@ -85,7 +87,7 @@ def bert_rule(pipe: Pipe, composes: bool, normalize: Normalize | None = None) ->
         alone = dict(zip(candidates, _words_of_each(candidates, pipe), strict=True))
         known: dict[str, int] = {}
         for character, there in between.items():
-            # An ideograph that is one word is that word by itself too.
+            # An ideograph that becomes one word between letters becomes the same word alone.
             here = alone.get(character, there[1:-1])
             if here and list(there) == ["a", *here, "b"]:
                 known[character] = PEEKS if composes and character in _COMPOSING else ALONE
@@ -99,7 +101,7 @@ def bert_rule(pipe: Pipe, composes: bool, normalize: Normalize | None = None) ->
 
 
 def byte_level_rule() -> CutRule:
-    """The rule for byte-level BPE behind GPT-2's pattern."""
+    """Return the rule of byte-level BPE with GPT-2's pattern."""
 
     def probe(characters: list[str]) -> Bytes:
         return np.array([_byte_level_class(character) for character in characters], np.uint8)
@@ -126,7 +128,7 @@ def _byte_level_class(character: str) -> int:
 
 
 def _lazy_rule(name: str, probe: Callable[[list[str]], Bytes], cuts: Bytes, drops_blanks: bool) -> CutRule:
-    """A rule that knows Latin from the start and asks for other characters when they are met."""
+    """Return a rule in which the first KNOWN characters are probed, and others are probed when met."""
     classes = np.full(CODE_POINTS, UNPROBED, np.uint8)
     classes[:KNOWN] = probe([chr(code) for code in range(KNOWN)])
     return CutRule(name, classes, cuts.ravel(), drops_blanks, probe)
@@ -135,7 +137,12 @@ def _lazy_rule(name: str, probe: Callable[[list[str]], Bytes], cuts: Bytes, drop
 def words_between(
     characters: Sequence[str], pipe: Pipe, normalize: Normalize | None = None
 ) -> dict[str, Sequence[str]]:
-    """The words that a tokenizer makes of "acb" for every character c, in a few calls.
+    """Return the words of "acb" for every character c, with a few calls of the tokenizer.
+
+    Args:
+        characters: the characters c; duplicates are allowed.
+        pipe: the tokenizer's function from text to pre-tokens.
+        normalize: the first part of ``pipe``, the normaliser, which makes probing ideographs cheaper.
 
     >>> words_between([".", " ", "x"], str.split)
     {'x': ['axb'], '.': ['a.b'], ' ': ['a', 'b']}
@@ -150,9 +157,9 @@ def words_between(
 def _words_between_ideographs(
     characters: list[str], pipe: Pipe, normalize: Normalize | None
 ) -> dict[str, Sequence[str]]:
-    """As `words_between`; without a call of the pre-tokenizer, which is slow, if the normaliser isolates all.
+    """Return what `words_between` does, by the normaliser alone if it puts blanks around all characters.
 
-    Pre-tokenizers split at blanks, and a single character between blanks is one word.
+    The pre-tokenizer is slow. It splits at blanks, and a single character between blanks is one word.
     """
     if normalize is not None and characters:
         parts = normalize(f"a{'a'.join(characters)}a").split(" ")
@@ -163,7 +170,7 @@ def _words_between_ideographs(
 
 
 def _words_between_letters(characters: list[str], pipe: Pipe) -> dict[str, Sequence[str]]:
-    """As `words_between`; with fewer words to look at if each text becomes one, for none becomes none."""
+    """Return what `words_between` does, faster if every "acb" becomes one word (none becomes no word)."""
     texts = [f"a{c}b" for c in characters]
     words = pipe(" ".join(texts))
     made = [[word] for word in words] if len(words) == len(texts) else _words_of_each(texts, pipe)
@@ -171,7 +178,7 @@ def _words_between_letters(characters: list[str], pipe: Pipe) -> dict[str, Seque
 
 
 def _words_of_each(texts: Sequence[str], pipe: Pipe) -> list[list[str]]:
-    """The words of every text; between blanks they are what they would be in calls of their own."""
+    """Return the words of every text with one call; between blanks they are those of separate calls."""
     if not texts:
         return []
     groups: list[list[str]] = [[]]
@@ -185,7 +192,7 @@ def _words_of_each(texts: Sequence[str], pipe: Pipe) -> list[list[str]]:
 
 
 def words_of_lines(lines: Sequence[str], pipe: Pipe) -> list[Sequence[str]]:
-    """The words that GPT-2's pattern makes of every line, in one call; none of them holds a line feed."""
+    """Return the words of every line under GPT-2's pattern, with one call; lines contain no line feed."""
     words = pipe("\n".join(lines))
     feeds = [-1, *(i for i, word in enumerate(words) if word == LINE_FEED), len(words)]
     return [words[start + 1 : end] for start, end in itertools.pairwise(feeds)] if lines else []

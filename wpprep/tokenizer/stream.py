@@ -1,7 +1,7 @@
-"""Encoding as a filter: lines in, ids out, as soon as lines are there.
+"""Encoding of a byte stream line by line, as lines arrive.
 
-Lines end at ``\\n`` alone, as everywhere in wpprep: U+2028 or a form feed inside a line stay inside it. From
-the bytes of a file to ids there is no string in between, which makes this the fastest way to encode one:
+Lines end only at ``\\n``, as everywhere in wpprep: U+2028 or a form feed does not end a line. The bytes are
+encoded without creating strings, which makes this the fastest way to encode a file:
 
     with open("corpus.txt", "rb") as file:
         for rows in encoded_lines(encoder, file): ...
@@ -26,15 +26,19 @@ _BLOCK = 1 << 20
 
 
 def encoded_lines(encoder: Encoder, stream: IO[bytes], separator: bytes = b"\n") -> Iterator[list[Tokens]]:
-    """The ids of every line of a stream, in batches of the lines that have arrived.
+    """Yield the ids of the lines of a stream, in batches of the lines that have arrived.
 
     Args:
-        encoder: gives the ids.
-        stream: UTF-8; read as it comes, so that a person at a terminal gets an answer to each line.
-        separator: what lines end at, in ASCII; it belongs to none.
+        encoder: encoder of the lines.
+        stream: UTF-8 bytes, read without waiting for a full block: lines typed at a terminal are encoded one by
+            one.
+        separator: ASCII bytes that end a line; not part of any line.
+
+    Yields:
+        One 1-D array of ``encoder.dtype`` per line.
 
     Raises:
-        TextDecodeError: a line is not UTF-8; names the byte.
+        TextDecodeError: a line is not UTF-8; the message names the byte offset in the stream.
     """
     read = stream.read1 if isinstance(stream, io.BufferedReader) else stream.read
     tail, offset = b"", 0
@@ -82,7 +86,7 @@ def _ends_of_lines(data: bytes, separator: bytes) -> Ints:
 
 
 def _encoded(encoder: Encoder, data: bytes, ends: Ints, gap: int, offset: int) -> list[Tokens]:
-    """The ids of lines; ``offset`` is where the first one starts in the stream."""
+    """Return the ids of lines; ``offset`` is the position of the first one in the stream."""
     begins = np.concatenate([[0], ends[:-1] + gap])
     try:
         return encoder.encode_utf8(np.frombuffer(data, np.uint8), begins, ends)

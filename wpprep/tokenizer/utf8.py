@@ -1,16 +1,16 @@
-"""Reading UTF-8 in compiled code: eight bytes a load, 64 bytes at a glance, code points.
+"""UTF-8 in compiled code: loads of 8 bytes, comparisons of 64 bytes at once, code points.
 
-The parts of the encoder's kernels that look like machine code, kept away from the rooms that say what is
-done with them. Numba has no words for a load of several bytes, for a comparison of many bytes at once or for
-the place of a bit, so these are written as instructions of LLVM, which every processor has in some form.
+The low-level parts of the kernels. Numba has no operation to load several bytes, to compare many bytes at once
+or to find the position of a bit, so these are generated as LLVM instructions, which compile on every processor.
 
     eight_bytes(text, i)      text[i:i + 8] as one number, the first byte lowest; one load, aligned or not
     between(text, i, a, z)    64 bits: bit k is set if a <= text[i + k] <= z; a few instructions for all
-    lowest_bit(bits)          the place of the lowest bit that is set, 64 if none is
-    highest_bit(bits)         the place of the highest one, of a number that is not 0
-    prefetch(array, i)        asks the processor for the cache line of array[i]; nothing waits for it
+    lowest_bit(bits)          position of the lowest set bit, 64 if there is none
+    highest_bit(bits)         position of the highest set bit of a number that is not 0
+    prefetch(array, i)        prefetches the cache line of array[i], without waiting for it
 
-What is read may lie up to PADDING bytes behind the text, so that much must be there; it means nothing.
+These read up to PADDING bytes after the end of the text, so the array must contain them; their values are
+ignored. No function except `is_valid` checks that the text is UTF-8.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from numba.extending import intrinsic
 from wpprep.records import Bytes, Ints
 
 CODE_POINTS = 0x110000
-PADDING = 72  # bytes behind the text that may be read (and mean nothing)
-FIRST_BYTES = -64  # the first byte of a character is this or more, as a signed one; those after it are less
+PADDING = 72  # number of bytes after the text that may be read
+FIRST_BYTES = -64  # as int8, the first byte of a character is at least this; its other bytes are less
 _AT_ONCE = 64
-_LOOK_AHEAD = 1 << 16  # bytes after the first character to probe in which others are looked for
+_LOOK_AHEAD = 1 << 16  # bytes after the first unknown character that are searched for others
 
 
 def _place(context: Any, builder: Any, signature: Any, arguments: Any, kind: Any) -> Any:
-    """Where element ``arguments[1]`` of an array lies, as a pointer to another type."""
+    """Return the address of element ``arguments[1]`` of an array, as a pointer to the given type."""
     array = context.make_array(signature.args[0])(context, builder, arguments[0])
     return builder.bitcast(builder.gep(array.data, [arguments[1]]), kind.as_pointer())
 
@@ -70,7 +70,7 @@ def _generate_between(_: Any, text: Any, i: Any, first: Any, last: Any) -> Any:
 
         data = builder.load(_place(context, builder, signature, arguments, many), align=1)
         low, high = (builder.trunc(bound, byte) for bound in arguments[2:])
-        # One comparison: what is below the first wraps round to something large.
+        # One unsigned comparison is enough: values below the first bound wrap around to large ones.
         above = builder.sub(data, repeated(low))
         found = builder.icmp_unsigned("<=", above, repeated(builder.sub(high, low)))
         return builder.bitcast(found, ir.IntType(64))
@@ -88,7 +88,7 @@ def _bit_instruction(of: Callable[[Any, Any], Any]) -> Any:
     return intrinsic(generate_for)
 
 
-_NO = ir.IntType(1)(0)  # asked about 0, the instruction is still to answer
+_NO = ir.IntType(1)(0)  # the result for 0 is defined
 eight_bytes: Any = intrinsic(_generate_load)
 prefetch: Any = intrinsic(_generate_prefetch)
 between: Any = intrinsic(_generate_between)
@@ -100,7 +100,7 @@ highest_bit: Any = _bit_instruction(
 
 @njit(cache=True, nogil=True, inline="always")
 def code_point_at(text: Bytes, i: np.uint64) -> tuple[np.uint64, np.uint64]:
-    """The code point of the multi-byte character at byte ``i`` of valid UTF-8, and its width in bytes."""
+    """Return the code point of the multi-byte character at byte ``i`` of valid UTF-8, and its width."""
     lead, low = np.uint64(text[i]), np.uint8(0x3F)
     value, width = (lead & np.uint64(0x1F)) << np.uint64(6) | np.uint64(text[i + 1] & low), np.uint64(2)
     if lead >= 0xE0:
@@ -114,7 +114,7 @@ def code_point_at(text: Bytes, i: np.uint64) -> tuple[np.uint64, np.uint64]:
 
 @njit(cache=True, nogil=True)
 def is_valid(text: Bytes, n: int) -> bool:
-    """Whether the first ``n`` bytes are UTF-8 (The Unicode Standard, table 3-7); PADDING bytes follow them."""
+    """Return whether the first ``n`` bytes are UTF-8 (The Unicode Standard, table 3-7); needs PADDING."""
     i, stop = np.uint64(0), np.uint64(n)
     while i < stop:
         skipped = lowest_bit(between(text, i, 0x80, 0xFF))
@@ -142,10 +142,10 @@ def is_valid(text: Bytes, n: int) -> bool:
 
 @njit(cache=True, nogil=True)
 def _unknown(text: Bytes, start: int, end: int, table: Any, unprobed: int, known: int, found: Ints) -> int:
-    """List distinct code points of ``text[start:end]`` that the table does not know, and mark them as known.
+    """Write the distinct unprobed code points of ``text[start:end]`` to ``found``; return their number.
 
-    The walk ends one look-ahead past the first of them, or twice as far from ``start`` as the first of them
-    if that is more: a kernel that starts a long chunk anew after each probe then takes linear time in all.
+    The search ends `_LOOK_AHEAD` bytes after the first of them, or at twice its distance from ``start`` if that
+    is further: a kernel that restarts a long chunk after every probe then takes linear time in total.
     """
     i, n, stop = np.uint64(start), 0, end
     while i < stop:
@@ -164,10 +164,17 @@ def _unknown(text: Bytes, start: int, end: int, table: Any, unprobed: int, known
 
 
 def unknown_characters(text: Bytes, start: int, end: int, table: Any, unprobed: int, known: int) -> list[str]:
-    """Return characters of ``text[start:end]`` unknown to the table: the first, and those soon after it.
+    """Return unprobed characters of ``text[start:end]``: the first one, and those soon after it.
 
-    At least one is returned if there is one, however far from ``start`` it is. They get the entry ``known``
-    until the caller, which probes them all at once, puts the right one there.
+    At least one is returned if there is one, however far from ``start`` it is.
+
+    Args:
+        text: ``uint8``, valid UTF-8.
+        start: offset at which the search starts, at the first byte of a character.
+        end: offset at which it ends.
+        table: one entry per code point, indexed by it.
+        unprobed: entry of the characters to find.
+        known: entry written for the characters found, until the caller has probed them and replaces it.
     """
     found = np.empty(min(end - start, CODE_POINTS), np.int64)  # pages never written cost nothing
     n = _unknown(text, start, end, table, unprobed, known, found)
@@ -175,7 +182,7 @@ def unknown_characters(text: Bytes, start: int, end: int, table: Any, unprobed: 
 
 
 def padded(text: Bytes, used: int) -> Bytes:
-    """The text with at least PADDING bytes after the first ``used`` ones."""
+    """Return the text with at least PADDING bytes after the first ``used`` ones, copied if it had fewer."""
     if len(text) >= used + PADDING:
         return text
     return np.concatenate([text, np.zeros(PADDING, np.uint8)])
