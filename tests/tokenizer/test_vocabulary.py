@@ -127,7 +127,7 @@ def test_special_tokens_have_the_names_that_the_files_give(tmp_path: Path) -> No
     ("files", "error", "message"),
     [
         ({}, VocabularyError, "not a vocabulary folder; expected tokenizer.json, vocab.txt or vocab.json"),
-        ({"vocab.txt": "a\nb\n"}, VocabularyError, r"vocab.txt: not a vocabulary: it has no entry \[UNK\]"),
+        ({"vocab.txt": "a\nb\n"}, VocabularyError, r"vocab.txt: not a vocabulary: expected an entry \[UNK\]"),
         ({"vocab.txt": "[UNK]\n\udcff"}, VocabularyError, "vocab.txt: not a readable vocabulary"),
         ({"vocab.json": "{}"}, MissingInputError, "merges.txt: no such file; vocab.json needs its merges"),
         ({"vocab.json": '{"a</w>": 0}', "merges.txt": ""}, VocabularyError, "end words with </w>"),

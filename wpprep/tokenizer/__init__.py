@@ -12,10 +12,10 @@ wordpiece       WordPiece for new chunks
 bytepairs       byte-level BPE for new chunks
 chunk_ids       the ids of known chunks
 encoder         text to ids
-stream          lines to ids, as they arrive
+stream          lines to pieces or ids
 
-For use by other wings: `Vocabulary`, `write_vocabulary` and `copy_vocabulary`; `Encoder` and `encoded_lines`;
-`TextRules` and `counting_rule`; `CutRule`, `blank_rule`, `ChunkTable` and `tally`, which counting uses; and the
-parts of kernels in `utf8` and `characters`. Training a vocabulary is in `wpprep.vocab`, and splitting text into
-documents and sentences in `wpprep.corpus`.
+For use by other wings: `Vocabulary`, `write_vocabulary` and `copy_vocabulary`; `Encoder`, `encoded_lines` and
+`tokenize`; `TextRules` and `counting_rule`; `CutRule`, `blank_rule`, `ChunkTable` and `tally`, for counting; and
+the parts of kernels in `utf8` and `characters`. Training a vocabulary is in `wpprep.vocab`, and splitting text
+into documents and sentences in `wpprep.corpus`.
 """

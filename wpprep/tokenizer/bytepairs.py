@@ -1,12 +1,15 @@
-"""Byte-level BPE for chunks never seen before: cut into words by GPT-2's pattern, merge the bytes of each.
+"""Byte-level BPE for new chunks: split into words by GPT-2's pattern, merge the bytes of each word.
 
-The pattern is ``'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+``: it needs
-to know of a character whether it is a letter, a number, a blank or another. What is a letter changes
-with the version of Unicode, so beyond ASCII the library is asked once a character.
+The pattern is ``'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+``. It needs
+the class of every character: letter, number, blank or other. Letters differ between versions of Unicode, so
+beyond ASCII the class is probed with the library, once per character.
 
-Of all neighbours the pair of the lowest rank is merged, the leftmost of equals, until no neighbours are a
-pair. That is what `tokenizers` does with a queue; words are short, and a walk over their few symbols is
-cheaper. Words of more than 100 bytes are left to the library.
+Merging (Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", 2016; on bytes, Radford
+et al., "Language Models are Unsupervised Multitask Learners", 2019): the neighbouring symbols with the lowest
+rank are merged, the leftmost of equal ones, until no neighbours form a pair. `tokenizers` uses a queue; words
+are short, and a search over their few symbols is faster. Its time grows with the square of the length, so the
+library encodes chunks with words of more than 100 bytes. So are all chunks of models with options that
+`BytePairKernel.of` does not accept.
 
     pairs  uint64[2 * capacity]   [ left : 32 | right : 32, plus 1 | rank : 32 | merged : 32 ]   0: empty
 """
@@ -26,7 +29,7 @@ from wpprep.tokenizer.chunk_ids import Encoded
 from wpprep.tokenizer.safe_cuts import PATTERN_BLANKS, Pipe, words_of_lines
 from wpprep.tokenizer.utf8 import CODE_POINTS, code_point_at, unknown_characters
 
-_LONGEST_WORD = 100  # bytes; longer ones are left to the library, whose time does not grow with the square
+_LONGEST_WORD = 100  # bytes; the library encodes longer words
 _UNPROBED, _LETTER, _NUMBER, _OTHER, _BLANK = range(5)
 _DONE, _PROBE = range(2)
 _NEXT, _TOKENS, _STATES = range(3)
@@ -53,7 +56,7 @@ class BytePairs(NamedTuple):
 
 @njit(cache=True, nogil=True, inline="always")
 def _slot(pairs: Pairs, left: int, right: int) -> np.uint64:
-    """The slot of a pair, or the free one for it."""
+    """Return the slot of a pair, or the empty slot for it."""
     mask = np.uint64(len(pairs) // 2 - 1)
     key = (np.uint64(left) << _SHIFT | np.uint64(right)) + np.uint64(1)
     product = key * _MULTIPLIER
@@ -65,7 +68,7 @@ def _slot(pairs: Pairs, left: int, right: int) -> np.uint64:
 
 @njit(cache=True, nogil=True)
 def _fill(merges: npt.NDArray[np.int64], pairs: Pairs) -> None:
-    """Enter the rows (left, right, merged); their order is their rank, of equal pairs the last one counts."""
+    """Insert the rows (left, right, merged), in the order of their ranks; the last of equal pairs is kept."""
     for rank in range(len(merges)):
         left, right, merged = merges[rank]
         slot = _slot(pairs, left, right)
@@ -75,14 +78,14 @@ def _fill(merges: npt.NDArray[np.int64], pairs: Pairs) -> None:
 
 @njit(cache=True, nogil=True, inline="always")
 def _merge_of(pairs: Pairs, left: int, right: int) -> np.uint64:
-    """Rank and product of a pair, as they stand in the table; `_NEVER`, above all ranks, if it is none."""
+    """Return rank and merged id of a pair as packed in the table; `_NEVER`, above all ranks, if not a pair."""
     slot = _slot(pairs, left, right)
     return pairs[2 * slot + np.uint64(1)] if pairs[2 * slot] != 0 else _NEVER
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _merge(tokens: PieceIds, n: int, length: int, pairs: Pairs, merges: Pairs) -> int:
-    """Merge the symbols ``tokens[n:n + length]`` in place; returns how many are left. ``merges`` is scratch."""
+    """Merge the symbols ``tokens[n:n + length]`` in place and return their number; ``merges`` is scratch."""
     for i in range(length - 1):
         merges[i] = _merge_of(pairs, tokens[n + i], tokens[n + i + 1])
     while True:
@@ -104,7 +107,7 @@ def _merge(tokens: PieceIds, n: int, length: int, pairs: Pairs, merges: Pairs) -
 
 @njit(cache=True, nogil=True, inline="always")
 def _class_at(blob: Bytes, i: int, classes: Bytes) -> tuple[np.uint8, int]:
-    """The class of the character at byte ``i``, and where the next one begins."""
+    """Return the class of the character at byte ``i``, and the start of the next one."""
     if blob[i] < 128:
         return classes[blob[i]], i + 1
     code_point, width = code_point_at(blob, np.uint64(i))
@@ -113,7 +116,7 @@ def _class_at(blob: Bytes, i: int, classes: Bytes) -> tuple[np.uint8, int]:
 
 @njit(cache=True, nogil=True, inline="always")
 def _word_end(blob: Bytes, i: int, stop: int, classes: Bytes) -> int:
-    """Where the pattern's match at ``i`` ends; 0 if a character must be probed."""
+    """Return the end of the pattern's match at ``i``; 0 if a character must be probed."""
     # 1. 's, 't, 'm, 'd, 're, 've, 'll
     if blob[i] == 39 and i + 1 < stop:
         letter, after = blob[i + 1], blob[i + 2] if i + 2 < stop else np.uint8(0)
@@ -122,7 +125,7 @@ def _word_end(blob: Bytes, i: int, stop: int, classes: Bytes) -> int:
         is_long = (letter == 0x72 and after == 0x65) or (letter == 0x76 and after == 0x65)
         if is_long or (letter == 0x6C and after == 0x6C):
             return i + 3
-    # 2. A run of one class, with a space before it where there is one.
+    # 2. A run of one class, with a space before it, if any.
     class_, end = _class_at(blob, i, classes)
     if blob[i] == 32 and end < stop:
         next_class, next_end = _class_at(blob, end, classes)
@@ -138,7 +141,7 @@ def _word_end(blob: Bytes, i: int, stop: int, classes: Bytes) -> int:
         last, end = end, next_end
     if class_ == _UNPROBED:
         return 0
-    # 3. Blanks leave the last of them to what follows.
+    # 3. The last of several blanks before a non-blank is not part of the match.
     return last if class_ == _BLANK and end < stop and last > i else end
 
 
@@ -146,10 +149,12 @@ def _word_end(blob: Bytes, i: int, stop: int, classes: Bytes) -> int:
 def _encode(
     blob: Bytes, starts: Ints, model: BytePairs, encoded: Encoded, is_left: npt.NDArray[np.bool_], state: Ints
 ) -> int:
-    """Encode the chunks ``blob[starts[c]:starts[c + 1]]`` from where ``state`` says on.
+    """Encode the chunks ``blob[starts[c]:starts[c + 1]]``, continuing from ``state``.
 
-    ``tokens``, ``marks`` (where words start) and ``ends`` are filled; chunks for the library get no tokens
-    and are marked in ``is_left``.
+    Writes the arrays of ``encoded``. Chunks for the library get no tokens and are marked in ``is_left``.
+
+    Returns:
+        DONE, or PROBE if a character must be probed.
     """
     classes, byte_ids, pairs = model
     tokens, ends, marks = encoded
@@ -181,12 +186,13 @@ class BytePairKernel:
     """Byte-level BPE of one tokenizer, for chunks given as bytes.
 
     Args:
-        byte_ids: ``int32[256]``, the id of each byte alone.
-        merges: ``int64[n, 3]``: left, right and what they become, in the order of their rank.
-        pipe: the tokenizer's own way from text to words.
+        byte_ids: ``int32[256]``, the id of each single byte.
+        merges: ``int64[n, 3]``, ids of left, right and merged symbol, in the order of ranks.
+        pipe: the tokenizer's function from text to words.
     """
 
     def __init__(self, byte_ids: PieceIds, merges: npt.NDArray[np.int64], pipe: Pipe) -> None:
+        """Build the table of pairs and the classes of ASCII."""
         self._pipe = pipe
         pairs = np.zeros(2 << (2 * len(merges) + 1).bit_length(), np.uint64)
         _fill(merges, pairs)
@@ -200,7 +206,7 @@ class BytePairKernel:
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> BytePairKernel | None:
-        """The kernel for a tokenizer, None if its model has rules that are not known here."""
+        """Return the kernel for a tokenizer, None if its model has options not implemented here."""
         if not isinstance(tokenizer.model, models.BPE) or tokenizer.normalizer is not None:
             return None
         model: dict[str, Any] = json.loads(tokenizer.to_str())["model"]
@@ -225,7 +231,11 @@ class BytePairKernel:
         )
 
     def encode(self, blob: Bytes, starts: Ints) -> tuple[Encoded, npt.NDArray[np.bool_]]:
-        """Encode the chunks ``blob[starts[c]:starts[c + 1]]``; also says which are left to the library."""
+        """Encode the chunks ``blob[starts[c]:starts[c + 1]]``.
+
+        Returns:
+            The ids and word starts, and ``bool[n_chunks]``, true for chunks that the library must encode.
+        """
         n_chunks, n_bytes = len(starts) - 1, int(starts[-1] - starts[0])
         tokens, marks = np.empty(n_bytes, np.int32), np.empty(n_bytes, np.bool_)
         ends, is_left = np.empty(n_chunks, np.int64), np.zeros(n_chunks, np.bool_)
@@ -239,7 +249,7 @@ class BytePairKernel:
         return Encoded(tokens[:n], ends, marks[:n]), is_left
 
     def _probe(self, characters: list[str]) -> list[int]:
-        """The classes of characters that are no blanks: with a letter a letter is one word, so with numbers."""
+        """Return the classes of non-blank characters: letters join a letter in one word, numbers a number."""
         with_letter, with_number = (self._are_one_word(before, characters) for before in "a1")
         return [
             _LETTER if is_letter else _NUMBER if is_number else _OTHER
@@ -247,13 +257,13 @@ class BytePairKernel:
         ]
 
     def _are_one_word(self, before: str, characters: list[str]) -> list[bool]:
-        """Whether each character makes one word with what stands before it."""
+        """Return, for each character, whether it forms one word with the character ``before``."""
         lines = [before + character for character in characters]
         return [len(words) == 1 for words in words_of_lines(lines, self._pipe)]
 
 
 def _bytes_as_characters() -> list[str]:
-    """GPT-2's printable form of each of the 256 bytes."""
+    """Return GPT-2's printable form of each of the 256 bytes."""
     printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
     others = iter(range(256, 512))
     return [chr(code) if code in printable else chr(next(others)) for code in range(256)]

@@ -1,11 +1,12 @@
-"""The memory of the encoder: which ids every chunk met so far became, in a bounded number of bytes.
+"""Cache of the encoder: the ids of every chunk met so far, in a bounded number of bytes.
 
-Most chunks are one to three ids, which lie in the entry itself; so the ids of a text are gathered with one
-read and one write a chunk, and no branch that depends on their number.
+Most chunks have one to three ids, which are stored in the entry itself. So the ids of a text are gathered with
+one read and one write per chunk, and no branch that depends on their number.
 
-    entries  int64[chunks, 2]      [ 3 ids of 20 bits, the first one lowest | how many : 2 ], how often met
-                                   [ place in ids : 31 | how many ids : 31 | 0 : 2 ], how often met
-    ids      uint16[] or uint32[]  the ids of the other chunks; beside it marks, bool[], where words start
+    entries  int64[chunks, 2]      [ 3 ids of 20 bits, the first one lowest | number of ids : 2 ], occurrences
+                                   [ start in ids : 31 | number of ids : 31 | 0 : 2 ], occurrences
+    ids      uint16[] or uint32[]  the ids of the other chunks
+    marks    bool[]                true where an element of ids starts a word
 """
 
 from __future__ import annotations
@@ -23,16 +24,22 @@ from wpprep.tokenizer.scanner import ChunkTable
 
 Marks = npt.NDArray[np.bool_]
 
-_LONGEST_KEPT = 100  # bytes; longer chunks are seldom seen twice
-_INLINE = 3  # ids in an entry
+_LONGEST_KEPT = 100  # bytes; longer chunks are rarely met twice
+_INLINE = 3  # maximum number of ids in an entry
 _BITS, _ID = np.int64(20), np.int64((1 << 20) - 1)
 _FIELD, _LENGTH = np.int64(31), np.int64((1 << 31) - 1)
-_ROOM = 1 << 15  # chunks and ids at the start
-_TOKENS, _NEXT, _SENTENCE, _WANTED, _STATES = range(5)  # what one call of the kernel hands to the next
+_ROOM = 1 << 15  # initial capacity for chunks and for ids
+_TOKENS, _NEXT, _SENTENCE, _WANTED, _STATES = range(5)  # indices in the state array
 
 
 class Encoded(NamedTuple):
-    """Ids of several texts one after another, the end of each, and where words start (None: pieces tell)."""
+    """Ids of several texts, concatenated.
+
+    Attributes:
+        tokens: the ids, 1-D.
+        ends: ``int64[n_texts]``, the end of each text in ``tokens``.
+        marks: ``bool[n_tokens]``, true where a word starts; None if the pieces show it.
+    """
 
     tokens: Tokens
     ends: Ints
@@ -49,7 +56,7 @@ class ChunkIds(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def _enter(codes: Ints, encoded: Encoded, known: ChunkIds, used: int) -> int:
-    """Write the entries of some chunks, given their ids; returns how much of ``ids`` is in use."""
+    """Write the entries of some chunks, given their ids, and return the number of ``ids`` in use."""
     tokens, ends, marks = encoded
     entries, ids, id_marks = known
     start = 0
@@ -74,10 +81,13 @@ def _enter(codes: Ints, encoded: Encoded, known: ChunkIds, used: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _gather(codes: Codes, code_ends: Ints, known: ChunkIds, into: Encoded, state: Ints) -> bool:
-    """Write the ids of every chunk one after another, where each sentence ends, and where words start.
+    """Write the ids of every chunk, the end of each sentence and the word starts to ``into``.
 
-    Goes on from where ``state`` says, and comes back with False when ``tokens`` is too short. ``word_starts``
-    is empty if not wanted. Counts how often each chunk occurs.
+    Continues from ``state`` and counts the occurrences of each chunk. ``into.marks`` is empty if word starts
+    are not needed.
+
+    Returns:
+        False if ``into.tokens`` is too short, else True.
     """
     entries, ids, marks = known
     tokens, ends, word_starts = into
@@ -92,7 +102,7 @@ def _gather(codes: Codes, code_ends: Ints, known: ChunkIds, into: Encoded, state
                 state[_TOKENS], state[_NEXT], state[_SENTENCE], state[_WANTED] = n, i, sentence, wanted
                 return False
             entries[codes[i], 1] += 1
-            if entry & 3:  # three are written, and the next chunk overwrites what was too much
+            if entry & 3:  # always write three; the next chunk overwrites the excess
                 for j in range(_INLINE):
                     tokens[n + j] = entry >> (2 + _BITS * j) & _ID
                     if has_marks:
@@ -111,20 +121,23 @@ def _gather(codes: Codes, code_ends: Ints, known: ChunkIds, into: Encoded, state
 
 
 class Gathered:
-    """The ids of one batch of sentences after another; pages of the arrays not reached cost nothing.
+    """The ids of batches of sentences, appended one batch after another.
 
     Args:
-        room: about how many ids there will be.
+        dtype: dtype of the ids.
+        room: estimate of the number of ids; the parts of the arrays that are never written use no memory.
+        marks_words: whether to gather word starts too.
     """
 
     def __init__(self, dtype: Any, room: int, *, marks_words: bool) -> None:
+        """Allocate the arrays."""
         self._tokens = np.empty(room + _INLINE, dtype)
         self._marks = np.empty(len(self._tokens) if marks_words else 0, np.bool_)
         self._marks_words, self._count = marks_words, 0
         self._ends = [np.zeros(0, np.int64)]
 
     def take(self, codes: Codes, code_ends: Ints, known: ChunkIds) -> None:
-        """Add the ids of chunks, cut into sentences at ``code_ends``."""
+        """Append the ids of chunks, divided into sentences at ``code_ends``."""
         ends, state = np.empty(len(code_ends), np.int64), np.zeros(_STATES, np.int64)
         state[_TOKENS] = self._count
         while not _gather(codes, code_ends, known, Encoded(self._tokens, ends, self._marks), state):
@@ -136,7 +149,7 @@ class Gathered:
         self._ends.append(ends)
 
     def encoded(self) -> Encoded:
-        """All ids."""
+        """Return all ids gathered so far."""
         marks = self._marks[: self._count] if self._marks_words else None
         return Encoded(self._tokens[: self._count], np.concatenate(self._ends), marks)
 
@@ -144,22 +157,29 @@ class Gathered:
 class ChunkMemory:
     """The chunks met so far and their ids.
 
+    Args:
+        rule: rule for cutting text into chunks.
+        dtype: dtype of the ids.
+        most_bytes: maximum size of the cache in bytes, enforced by `keep_to_bound`.
+        marks_words: whether to keep word starts too.
+
     Attributes:
-        table: from chunk to code.
-        known: codes below this have entries.
+        table: the code of every chunk.
+        known: number of codes with entries; these are the lowest codes.
     """
 
     known: int
     _ids: ChunkIds
-    _used: int  # of ids
+    _used: int  # elements of the ids in use
 
     def __init__(self, rule: CutRule, dtype: type[Any], most_bytes: int, *, marks_words: bool) -> None:
+        """Create an empty cache."""
         self.table = ChunkTable(rule)
         self._most_bytes, self._marks_words = most_bytes, marks_words
         self._forget(dtype)
 
     def learn(self, codes: Ints, encoded: Encoded) -> None:
-        """Keep the ids of these chunks; a later call for the same chunk wins."""
+        """Store the ids of these chunks; a later call for the same chunk replaces them."""
         n = len(encoded.tokens)
         entries, ids, marks = self._ids
         self._ids = ChunkIds(
@@ -173,15 +193,15 @@ class ChunkMemory:
         self.known = len(self.table)
 
     def gathered(self, room: int) -> Gathered:
-        """An empty place for about so many ids, for `recall`."""
+        """Return an empty `Gathered` for about ``room`` ids, for `recall`."""
         return Gathered(self._ids.ids.dtype, room, marks_words=self._marks_words)
 
     def recall(self, codes: Codes, code_ends: Ints, into: Gathered) -> None:
-        """Add the ids of chunks, one after another, cut into sentences at ``code_ends``."""
+        """Append the ids of chunks to ``into``, divided into sentences at ``code_ends``."""
         into.take(codes, code_ends, self._ids)
 
     def keep_to_bound(self) -> None:
-        """If there is no room for more, forget the rarer half of the chunks, those met once and long ones."""
+        """Drop the rarer half of the chunks, those met once and long ones, if the cache exceeds its maximum."""
         if self.table.nbytes + sum(array.nbytes for array in self._ids) <= self._most_bytes:
             return
         n = self.known
@@ -201,7 +221,7 @@ class ChunkMemory:
 
 
 def _with_room(array: Any, least: int) -> Any:
-    """The array, or a longer one with the same beginning."""
+    """Return the array, or a copy of at least ``least`` elements, zero after the end of the array."""
     if least <= len(array):
         return array
     longer = np.zeros((max(least, 2 * len(array)), *array.shape[1:]), array.dtype)

@@ -1,7 +1,7 @@
-"""Rules for cutting text: what the scanner is told of a tokenizer.
+"""Rules for cutting text: the only facts about a tokenizer that the scanner uses.
 
-A rule has a class for every character and says between which two classes text may be cut. `cuts` makes the
-rules of tokenizers, and says why they are safe; `scanner` follows them.
+A rule assigns a class to every character and defines between which two classes text may be cut. `safe_cuts`
+creates the rules of tokenizers and explains why they are safe; `scanner` applies them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import numpy.typing as npt
 from wpprep.records import Bytes
 from wpprep.tokenizer.utf8 import CODE_POINTS
 
-# Character classes with a meaning of their own for the kernel; rules may add others from FIRST_FREE on.
-#   BLANK     white space; chunks of it are left out if the rule drops blanks
+# Character classes with a special meaning in the kernel; rules may define others from FIRST_FREE on.
+#   BLANK     white space; chunks of it are omitted if the rule drops blanks
 #   ORDINARY  part of a word
 #   PEEKS     an ASCII character that is ORDINARY when a byte above 127 follows it
-#   UNPROBED  not known yet: the kernel comes back and asks the rule
+#   UNPROBED  not yet known: the kernel returns, and the rule probes the character
 BLANK, ORDINARY, PEEKS, UNPROBED, FIRST_FREE = range(5)
 CLASSES = 16  # rows and columns of the table of cuts
-KNOWN = 256  # code points that a rule must know from the start
+KNOWN = 256  # the first code points, which a rule must have probed when it is created
 DROPPED_BLANKS = " \t\n\r"
 
 # The kinds of plain ASCII, in the order of `CutRule.plain`.
@@ -35,11 +35,11 @@ _KINDS = (
     DROPPED_BLANKS,
     "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~",
 )
-ODD_FIRST, ODD_LAST = 16, 17  # places in it
+ODD_FIRST, ODD_LAST = 16, 17  # indices in `CutRule.plain`
 
 
 class RuleTables(NamedTuple):
-    """Arrays of a `CutRule` for the kernels; the attributes have the same names there."""
+    """The fields of a `CutRule` that kernels read, with the same names."""
 
     classes: Bytes
     cuts: Bytes
@@ -49,15 +49,15 @@ class RuleTables(NamedTuple):
 
 @dataclass(frozen=True)
 class CutRule:
-    """Where one tokenizer's text may be cut.
+    """Rule for where the text of one tokenizer may be cut.
 
     Attributes:
-        name: names the rule, for messages and manifests.
-        classes: ``uint8[0x110000]``, the class of every code point, UNPROBED where not known yet; the first
+        name: name of the rule in messages and manifests.
+        classes: ``uint8[0x110000]``, the class of every code point, UNPROBED where not yet known; the first
             256 (KNOWN) are known.
         cuts: ``uint8[16 * 16]``, 1 at ``16 * a + b`` where text may be cut between the classes a and b.
-        drops_blanks: whether chunks of blanks are left out (the tokenizer drops them too).
-        probe: gives the classes of characters.
+        drops_blanks: whether chunks of blanks are omitted (the tokenizer drops them too).
+        probe: returns the classes of characters, ``uint8[n]``.
     """
 
     name: str
@@ -68,17 +68,18 @@ class CutRule:
 
     @property
     def identity(self) -> str:
-        """The sha256 of what the rule does to ASCII, for comparing rules across runs."""
+        """The sha256 of the rule's behaviour on ASCII, for comparing rules across runs."""
         return hashlib.sha256(
             self.name.encode() + self.classes[:128].tobytes() + self.cuts.tobytes()
         ).hexdigest()
 
     @cached_property
     def plain(self) -> npt.NDArray[np.uint64]:
-        """The rule for plain ASCII: letters, digits, the four blanks, other printable characters.
+        """The rule for plain ASCII, ``uint64[18]``: letters, digits, the four blanks, other printables.
 
-        Entry ``4 * a + b`` is all ones where the kinds a and b hang together. Characters of another class than
-        their kind are left to `scanner._chunk_end`; the last two entries are the first and the last of them.
+        Entry ``4 * a + b`` has all bits set where text may not be cut between the kinds a and b. The last two
+        entries are the first and the last character with another class than the rest of their kind, which
+        `scanner._chunk_end` handles.
         """
         classes = [self.classes[[ord(c) for c in kind]] for kind in _KINDS]
         usual = [int(np.bincount(of_kind).argmax()) for of_kind in classes]
@@ -98,7 +99,7 @@ class CutRule:
 
 
 def blank_rule() -> CutRule:
-    """Cut at the four ASCII blanks only: the plainest rule, safe for every BERT-like tokenizer."""
+    """Return the rule that cuts only at the four ASCII blanks, which is safe for every BERT-like tokenizer."""
     classes = np.full(CODE_POINTS, ORDINARY, np.uint8)
     classes[[ord(blank) for blank in DROPPED_BLANKS]] = BLANK
     cuts = np.zeros((CLASSES, CLASSES), np.uint8)

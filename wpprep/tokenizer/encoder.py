@@ -1,13 +1,13 @@
-"""The encoder: ids of text, equal to the library's on every string, at the speed of a table look-up.
+"""Encoder of text: the ids of `tokenizers` for every string, at the speed of a table look-up.
 
-1. Text is scanned into chunks (`scanner`), each a number; where that is safe, says `cuts`.
-2. A chunk never seen before is encoded: by our own kernel where every character is a plain case for it
-   (`wordpiece`, `bytepairs`), by `tokenizers` otherwise. Its ids are kept.
-3. The ids of a text are one gather over its chunks (`memory`).
-4. When the memory for chunks is used up, those met once are forgotten, and the frequent ones stay.
+1. Text is cut into chunks (`scanner`), each represented by a number; `safe_cuts` defines where this is safe.
+2. A new chunk is encoded: by a kernel if the kernel supports all of its characters (`wordpiece`, `bytepairs`),
+   else by `tokenizers`. Its ids are kept.
+3. The ids of a text are gathered from those of its chunks (`chunk_ids`).
+4. When the memory for chunks is full, chunks met once are dropped, and frequent ones are kept.
 
-The rules stay in the library: a tokenizer that cuts, normalises or splits in a way not known here is
-given whole texts, with a warning.
+The library defines the result: with a tokenizer that normalises, splits or merges in an unsupported way it
+encodes whole texts, after a warning. The encoder adds no special tokens and does not truncate.
 
     >>> encoder = Encoder.from_folder("vocab")                         # doctest: +SKIP
     >>> encoder.encode("to be or not to be")                           # doctest: +SKIP
@@ -41,23 +41,26 @@ log = logging.getLogger(__name__)
 
 _CACHE_MEMORY = RunOptions.cache_memory
 _BATCH_CHARACTERS = 1 << 20
-_LONG = 1000  # characters of sentences that cost less one by one: a single wide one makes all of a string wide
+# Mean length in characters from which sentences are encoded one by one: a single wide character makes every
+# character of a joined string wide.
+_LONG = 1000
 
 
 class Encoder:
-    """Encodes text with one vocabulary.
+    """Encoder of text with one vocabulary.
 
     Args:
         vocabulary: the vocabulary.
-        cache_memory: bytes in which chunks and their ids are remembered; it changes no id.
+        cache_memory: maximum number of bytes for chunks and their ids; does not affect the ids.
 
     Attributes:
         vocabulary: the vocabulary.
-        dtype: of ids, ``uint16`` or ``uint32``.
-        marks_words: whether it says where words start, because the piece alone does not tell.
+        dtype: dtype of ids, ``uint16`` or ``uint32``.
+        marks_words: whether word starts are returned as well, because the pieces alone do not show them.
     """
 
     def __init__(self, vocabulary: Vocabulary, cache_memory: int = _CACHE_MEMORY) -> None:
+        """Create the encoder; log a warning if the tokenizer's text cannot be cut safely."""
         self.vocabulary = vocabulary
         self.dtype = token_dtype(len(vocabulary.pieces))
         self.marks_words = not isinstance(vocabulary.tokenizer.model, models.WordPiece)
@@ -73,20 +76,30 @@ class Encoder:
 
     @classmethod
     def from_folder(cls, path: str | os.PathLike[str], cache_memory: int = _CACHE_MEMORY) -> Encoder:
-        """An encoder for a vocabulary folder or file (`Vocabulary.from_folder`)."""
+        """Return an encoder for a vocabulary folder or file.
+
+        Raises:
+            MissingInputError: ``path`` does not exist.
+            VocabularyError: it is not a vocabulary, or a damaged one.
+        """
         return cls(Vocabulary.from_folder(path), cache_memory)
 
     def encode(self, text: str) -> Tokens:
-        """Ids of a text, without [CLS] and [SEP]; ``uint16`` or ``uint32``, 1-D."""
+        """Return the ids of a text without [CLS] and [SEP], a 1-D array of `dtype`."""
         return self._encode_sentences([text]).tokens
 
     def encode_batch(self, texts: Sequence[str]) -> list[Tokens]:
-        """Ids of every text, as `encode` gives them."""
+        """Return the ids of every text, as `encode` does."""
         encoded = self._encode_sentences(texts)
         return [encoded.tokens[a:b] for a, b in itertools.pairwise([0, *encoded.ends.tolist()])]
 
     def encode_utf8(self, text: Bytes, begins: Ints, ends: Ints) -> list[Tokens]:
-        """Ids of every ``text[begins[i]:ends[i]]``, as `encode` gives them, without a string in between.
+        """Return the ids of every ``text[begins[i]:ends[i]]``, as `encode` does, without creating strings.
+
+        Args:
+            text: ``uint8[n]``, UTF-8.
+            begins: ``int64[n_texts]``, ascending offsets into ``text``.
+            ends: ``int64[n_texts]``, ascending offsets into ``text``, at least one.
 
         Raises:
             UnicodeDecodeError: the bytes up to the last end are not UTF-8.
@@ -103,7 +116,7 @@ class Encoder:
         return [encoded.tokens[a:b] for a, b in itertools.pairwise([0, *encoded.ends.tolist()])]
 
     def encode_documents(self, documents: Iterable[tuple[str, Sequence[str]]]) -> TokenizedDocuments:
-        """Encode documents given as (id, sentences); sentences and documents without tokens are left out."""
+        """Encode documents given as (id, sentences); sentences and documents without tokens are omitted."""
         ids: list[str] = []
         sentences: list[str] = []
         counts: list[int] = []
@@ -114,11 +127,11 @@ class Encoder:
         return _without_empty(ids, self._encode_sentences(sentences), np.cumsum(counts, dtype=np.int64))
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids, special tokens included."""
+        """Return the text of ids, special tokens included."""
         return str(self.vocabulary.tokenizer.decode([int(i) for i in ids], skip_special_tokens=False))
 
     def _encode_sentences(self, sentences: Sequence[str]) -> Encoded:
-        """All ids of the sentences."""
+        """Return the ids of all sentences in one array, and the end of each."""
         if self._adds_space:
             sentences = [s if not s or s[0] == " " else f" {s}" for s in sentences]
         if self._rule is None:
@@ -129,7 +142,7 @@ class Encoder:
         return gathered.encoded()
 
     def _encode_batch(self, text: Bytes, ends: Ints, into: Gathered, begins: Ints | None = None) -> None:
-        """Add the ids of valid UTF-8, cut into sentences (`ChunkTable.scan`)."""
+        """Append the ids of valid UTF-8 to ``into``, divided into sentences as by `ChunkTable.scan`."""
         memory = self._memory
         codes, code_ends = memory.table.scan(text, ends, begins)
         self._learn()
@@ -137,7 +150,7 @@ class Encoder:
         memory.keep_to_bound()
 
     def _learn(self) -> None:
-        """Encode the chunks that the last scan saw for the first time."""
+        """Encode the chunks that were new in the last scan."""
         table, known = self._memory.table, self._memory.known
         if len(table) == known:
             return
@@ -150,7 +163,7 @@ class Encoder:
             self._memory.learn(left, self._ask_library(table.chunks_of(left)))
 
     def _ask_library(self, texts: Sequence[str]) -> Encoded:
-        """What `tokenizers` makes of texts; a word starts where its pre-token does."""
+        """Encode texts with `tokenizers`; a word starts where its pre-token does."""
         encode = self._tokenizer.encode_batch if self.marks_words else self._tokenizer.encode_batch_fast
         encodings = encode(texts, add_special_tokens=False)
         ids = [encoding.ids for encoding in encodings]
@@ -166,7 +179,7 @@ class Encoder:
 
 
 def safe_rule(tokenizer: Tokenizer) -> CutRule | None:
-    """Where this tokenizer's text may be cut, None if only whole texts are safe (see `cuts`)."""
+    """Return the rule for cutting this tokenizer's text (`safe_cuts`), None if only whole texts are safe."""
     if any(not token.special for token in tokenizer.get_added_tokens_decoder().values()):
         return None
     if tokenizer.truncation is not None or tokenizer.padding is not None:
@@ -193,7 +206,7 @@ _FORMS = (*_COMPOSING_FORMS, normalizers.NFD, normalizers.NFKD)
 
 
 def _wordpiece_kernel(tokenizer: Tokenizer) -> WordPieceKernel | None:
-    """Our own kernel for WordPiece behind a BertNormalizer, with or without a Unicode form before it."""
+    """Return the kernel for WordPiece with a BertNormalizer, after a Unicode form or none; else None."""
     model, steps = tokenizer.model, _steps(tokenizer.normalizer)
     if not isinstance(model, models.WordPiece) or not steps or len(steps) > 2:
         return None
@@ -216,7 +229,7 @@ def _normalize(tokenizer: Tokenizer) -> Normalize:
 
 
 def _pipe(tokenizer: Tokenizer) -> Pipe:
-    """The tokenizer's own way from text to words."""
+    """Return the tokenizer's function from text to words."""
     normalize, pre_tokenizer = _normalize(tokenizer), tokenizer.pre_tokenizer
     return lambda text: [word for word, _ in pre_tokenizer.pre_tokenize_str(normalize(text))]
 
@@ -230,10 +243,10 @@ def _steps(normalizer: Any) -> list[Any]:
 
 
 def _without_prefix_space(tokenizer: Tokenizer) -> tuple[Tokenizer, bool]:
-    """A twin that puts no space before a text, and whether the caller must do that.
+    """Return a tokenizer that adds no space before a text, and whether the caller must add it.
 
-    The space belongs before the text, not before each of its chunks. Behind a normaliser, which may itself
-    make a space of what the text begins with, the tokenizer stays as it is.
+    The space belongs before the text, not before each of its chunks. A tokenizer with a normaliser, which may
+    turn the beginning of the text into a space, is returned unchanged.
     """
     pre_tokenizer = tokenizer.pre_tokenizer
     if (
@@ -245,12 +258,12 @@ def _without_prefix_space(tokenizer: Tokenizer) -> tuple[Tokenizer, bool]:
     content = json.loads(tokenizer.to_str())
     content["pre_tokenizer"]["add_prefix_space"] = False
     twin = Tokenizer.from_str(json.dumps(content))
-    twin.encode_special_tokens = True  # is stored nowhere
+    twin.encode_special_tokens = True  # not stored in the file
     return twin, True
 
 
 def _batches(sentences: Sequence[str]) -> Iterator[tuple[Bytes, Ints]]:
-    """The UTF-8 of sentences and the end of each, about a megabyte at a time, with padding after it."""
+    """Yield the UTF-8 of sentences with padding, and the end of each, about a megabyte at a time."""
     edges = offsets_of(np.fromiter(map(len, sentences), np.int64, len(sentences)))
     first = 0
     while first < len(sentences):
@@ -260,7 +273,7 @@ def _batches(sentences: Sequence[str]) -> Iterator[tuple[Bytes, Ints]]:
 
 
 def _utf8(sentences: Sequence[str], ends: Ints) -> tuple[Bytes, Ints]:
-    """The UTF-8 of sentences that end at these characters, with padding, and the end of each in bytes."""
+    """Return the UTF-8 of sentences, with padding, and their ends in bytes, given those in characters."""
     if ends[-1] > _LONG * len(sentences):
         encoded = [sentence.encode() for sentence in sentences]
         ends = np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)))

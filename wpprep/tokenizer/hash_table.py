@@ -1,12 +1,13 @@
-"""The hash table of the scanner: from the bytes of a chunk to its code, most often with one look at memory.
+"""Hash table of the scanner: from the bytes of a chunk to its code, usually with one memory access.
 
-A chunk of up to 16 bytes is its own key; the key of a longer one is 8 bytes and a hash of the others, and
-equal keys are followed by a comparison of the bytes. A slot is half a cache line that holds all there is
-to compare. The kernels here and in `scanner` take turns and hand on to each other in one array, ``state``.
+Open addressing with linear probing. A chunk of up to 16 bytes is its own key; the key of a longer one is its
+first 8 bytes and a hash of the others, and after equal keys the bytes are compared. A slot is half a cache line
+and contains everything to compare. Chunks are never removed; `ChunkTable.keep` builds a new table. The kernels
+here and in `scanner` run alternately and pass their positions to each other in one array, ``state``.
 
     slots   uint64[4 * capacity]   [ 8 bytes | the other bytes or their hash | code + 1 : 32, length : 32 |
-                                     place in blob ] ...   an entry of 0: empty; at most three quarters are full
-    blob    uint8[]                the bytes of all distinct chunks, one after another
+                                     start in blob ] ...   third number 0: empty; at most 3/4 are in use
+    blob    uint8[]                the bytes of all distinct chunks, concatenated
     starts  int64[]                chunk ``code`` is blob[starts[code]:starts[code + 1]]
 """
 
@@ -24,16 +25,16 @@ from wpprep.tokenizer.utf8 import eight_bytes, prefetch
 Codes = npt.NDArray[np.int32]
 Words = npt.NDArray[np.uint64]
 
-# Places in the state array: what one call of the kernel hands to the next.
+# Indices in the state array, which one call of a kernel passes to the next.
 SENTENCE, POSITION, FOUND, LOOKED_UP, CODES, CHUNKS, STATES = range(7)
-# Why a kernel came back.
+# Reasons for which a kernel returns.
 DONE, TABLE_FULL, BLOB_FULL, PROBE = range(4)
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _SECOND = np.uint64(0xC2B2AE3D27D4EB4F)
 _LOW, _ONE, _EIGHT = np.uint64(0xFFFFFFFF), np.uint64(1), np.uint64(8)
-_ASKED_AT_ONCE = 64  # chunks whose slots are asked for before the first is looked at
-_FIRST_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], np.uint64)  # keeps the n first bytes of a load
+_ASKED_AT_ONCE = 64  # number of chunks with slots prefetched before the first is read
+_FIRST_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], np.uint64)  # masks of the first n bytes of a load
 
 
 class Spans(NamedTuple):
@@ -53,9 +54,9 @@ class Table(NamedTuple):
 
 @njit(cache=True, nogil=True, inline="always")
 def _key(text: Bytes, start: np.uint64, length: np.uint64) -> tuple[np.uint64, np.uint64]:
-    """Two numbers that tell chunks of up to 16 bytes apart: 8 bytes, and the others or their hash."""
+    """Return the key of a chunk, unique up to 16 bytes: its first 8 bytes, and the others or their hash."""
     first = eight_bytes(text, start) & _FIRST_BYTES[min(length, _EIGHT)]
-    if length <= 16:  # without another branch: where there are no others, none are kept
+    if length <= 16:  # no branch for up to 8 bytes: the mask is 0 then
         return first, eight_bytes(text, start + _EIGHT) & _FIRST_BYTES[max(length, _EIGHT) - _EIGHT]
     rest, i = np.uint64(0), _EIGHT
     while length - i > 8:
@@ -67,14 +68,14 @@ def _key(text: Bytes, start: np.uint64, length: np.uint64) -> tuple[np.uint64, n
 
 @njit(cache=True, nogil=True, inline="always")
 def _home(first: np.uint64, rest: np.uint64, mask: np.uint64) -> np.uint64:
-    """The slot where the search for a key begins; every bit of the key reaches it."""
+    """Return the slot at which the search for a key begins; it depends on every bit of the key."""
     product = (first ^ rest * _SECOND) * _MULTIPLIER
     return (product ^ product >> np.uint64(32)) & mask
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _is_chunk(blob: Bytes, begin: np.uint64, text: Bytes, start: np.uint64, length: np.uint64) -> bool:
-    """Whether ``length`` bytes, more than 8, are equal."""
+    """Return whether ``length`` bytes, more than 8, are equal."""
     i, last = np.uint64(0), length - _EIGHT
     while i < last and eight_bytes(blob, begin + i) == eight_bytes(text, start + i):
         i += _EIGHT
@@ -83,10 +84,13 @@ def _is_chunk(blob: Bytes, begin: np.uint64, text: Bytes, start: np.uint64, leng
 
 @njit(cache=True, nogil=True)
 def look_up(text: Bytes, found: Spans, table: Table, codes: Codes, state: Ints) -> int:
-    """Codes of the chunks ``text[places[k]:stops[k]]``, new ones appended to the table.
+    """Write the codes of the chunks found in ``text`` to ``codes``; append new chunks to the table.
 
-    Goes on from where ``state`` says until all are done or the table must grow. The slots of some chunks
-    are asked for together, so that the memory has answered when their turn comes.
+    Continues from ``state`` until all are done or the table must grow. The slots of several chunks are
+    prefetched together, so that they are in the cache when they are read.
+
+    Returns:
+        DONE, TABLE_FULL or BLOB_FULL.
     """
     places, stops = found
     slots, blob, starts = table
@@ -97,7 +101,7 @@ def look_up(text: Bytes, found: Spans, table: Table, codes: Codes, state: Ints) 
     homes = np.empty(_ASKED_AT_ONCE, np.uint64)
     for asked in range(state[LOOKED_UP], n, _ASKED_AT_ONCE):
         last = min(n, asked + _ASKED_AT_ONCE)
-        # 1. Ask for the slots.
+        # 1. Prefetch the slots.
         for k in range(asked, last):
             start = np.uint64(places[k])
             first, rest = _key(text, start, np.uint64(stops[k]) - start)
@@ -118,7 +122,7 @@ def look_up(text: Bytes, found: Spans, table: Table, codes: Codes, state: Ints) 
                 ):
                     break
                 slot = (slot + _ONE) & mask
-            # 3. Give a new one the next code.
+            # 3. Assign the next code to a new chunk.
             if entry == 0:
                 if count == room or starts[count] + np.int64(length) + 8 > len(blob):
                     state[LOOKED_UP], state[CHUNKS] = k, count
@@ -138,20 +142,20 @@ def look_up(text: Bytes, found: Spans, table: Table, codes: Codes, state: Ints) 
 
 
 def empty_slots(capacity: int) -> Words:
-    """Slots that no two cache lines share."""
+    """Return empty slots, ``uint64[4 * capacity]``, aligned so that no slot spans two cache lines."""
     words = np.zeros(4 * capacity + 7, np.uint64)
     first = -words.ctypes.data % 64 // 8
     return words[first : first + 4 * capacity]
 
 
 def room_in(slots: Words) -> int:
-    """How many chunks a table may hold."""
+    """Return the maximum number of chunks in a table."""
     return len(slots) // 4 * 3 // 4
 
 
 @njit(cache=True, nogil=True)
 def move(slots: Words, larger: Words) -> None:
-    """Enter all chunks into a table of larger capacity."""
+    """Insert all chunks into a table of larger capacity."""
     mask = np.uint64(len(larger) // 4 - 1)
     for i in range(0, len(slots), 4):
         if slots[i + 2] != 0:
@@ -164,7 +168,7 @@ def move(slots: Words, larger: Words) -> None:
 
 @njit(cache=True, nogil=True)
 def pick(blob: Bytes, starts: Ints, codes: Ints, picked: Bytes, ends: Ints) -> None:
-    """Copy the chunks with these codes one after another into ``picked``; ``ends`` is filled."""
+    """Copy the chunks with these codes to ``picked``, concatenated, and write the end of each to ``ends``."""
     n = 0
     for k in range(len(codes)):
         for i in range(starts[codes[k]], starts[codes[k] + 1]):

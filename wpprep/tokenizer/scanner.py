@@ -1,9 +1,9 @@
-"""The scanner: cut UTF-8 text into chunks and give every distinct chunk a small integer, its code.
+"""Scanner: cut UTF-8 text into chunks and assign a small integer, its code, to every distinct chunk.
 
-A tokenizer does the same work again for every "the" in the corpus. The scanner cuts text where the
-tokenizer's own rules guarantee ``encode(x + y) == encode(x) + encode(y)``, and looks each chunk up in an
-open-addressing hash table; only a chunk never seen before has to be encoded (`encoder`) or normalised
-(`wpprep.vocab.counting.counts`). What is safe to cut, and why, stands in `cuts`.
+A tokenizer repeats the same work for every "the" in the corpus. The scanner cuts text where the tokenizer's
+rules guarantee ``encode(x + y) == encode(x) + encode(y)``, and looks every chunk up in an open-addressing hash
+table (`hash_table`); only new chunks must be encoded (`encoder`) or normalised
+(`wpprep.vocab.counting.counts`). `safe_cuts` explains where cutting is safe, and why.
 
     >>> from wpprep.tokenizer.cut_rule import blank_rule
     >>> table = ChunkTable(blank_rule())
@@ -11,20 +11,20 @@ open-addressing hash table; only a chunk never seen before has to be encoded (`e
     >>> codes.tolist(), table.chunks()
     ([0, 1, 2, 3, 0, 1], ['to', 'be', 'or', 'not'])
 
-Two kernels take turns, some thousand chunks each time: `_cut` finds where chunks begin and end, `slots.look_up`
-finds their codes. `_scan` calls them, and comes back to Python only for what they cannot do: probe a character,
-make room in the table. Meanwhile another thread has the interpreter for itself.
+Two kernels run alternately, for some thousand chunks each time: `_cut` finds where chunks begin and end, and
+`hash_table.look_up` finds their codes. `_scan` calls both, and returns to Python only to probe a character or
+to enlarge the table. The kernels release the interpreter lock.
 
-Why it is right: where to cut depends on the classes of two neighbouring characters alone, with one exception
-that looks at one byte more (PEEKS). `_chunk_end` says it character by character. `_cut` says the same of 64
-bytes at once where all are of the four kinds of plain ASCII, each of which has one class. Keys of chunks
-of up to 16 bytes are the chunks themselves; those of longer ones are hashes, and equal keys are followed
-by a comparison of the bytes.
+Correctness: a cut depends only on the classes of two neighbouring characters, except that PEEKS depends on one
+byte more. `_chunk_end` decides this character by character. `_cut` decides the same for 64 bytes at once if all
+are of the four kinds of plain ASCII, each of which has one class. Keys of chunks of up to 16 bytes are the
+chunks themselves; those of longer ones are hashes, and after equal keys the bytes are compared.
 
-Why it is fast: plain text is cut with a few instructions a word, and without a branch that depends on how
-long the word is. What takes the time is waiting for memory; so a slot of the hash table is half a cache
-line that holds all there is to compare, slots are asked for 64 chunks at a time before they are looked at,
-and frequent chunks are met early, so their codes are small and what is kept by code stays in the cache.
+Speed: plain text is cut with a few instructions per word and no branch that depends on the length of the word.
+Most time is spent waiting for memory. So a slot of the hash table is half a cache line with everything to
+compare, and slots are prefetched for 64 chunks before the first is read. Frequent chunks are met early and have
+small codes, so arrays indexed by code stay in the cache. The price is memory for every distinct chunk, which
+`ChunkTable.keep` can reduce.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ from wpprep.tokenizer.utf8 import between, code_point_at, highest_bit, lowest_bi
 
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ONE, _AT_ONCE = np.uint64(1), np.uint64(64)
-_FOUND_AT_ONCE = 1 << 13  # chunks between `_cut` and `_look_up`: their places stay in the cache
-_BLOB_GROWTH = 1 << 18  # bytes beyond a doubling; a longer chunk asks again
+_FOUND_AT_ONCE = 1 << 13  # maximum number of chunks between `_cut` and `look_up`; they fit in the cache
+_BLOB_GROWTH = 1 << 18  # maximum number of bytes added to a doubled blob; a longer chunk enlarges it again
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _plain_ahead(text: Bytes, i: np.uint64, plain: Words) -> tuple[np.uint64, np.uint64, np.uint64]:
-    """Where chunks start in the 64 bytes from ``i`` on, which of them are blanks, and how many are plain."""
+    """Return, for the 64 bytes from ``i`` on, the chunk starts, the blanks, and how many are plain."""
     letters = between(text, i, 97, 122) | between(text, i, 65, 90)
     digits = between(text, i, 48, 57)
     blanks = between(text, i, 32, 32) | between(text, i, 9, 10) | between(text, i, 13, 13)
@@ -87,7 +87,7 @@ def _plain_ahead(text: Bytes, i: np.uint64, plain: Words) -> tuple[np.uint64, np
 
 @njit(cache=True, nogil=True, inline="always")
 def _chunk_end(text: Bytes, position: np.uint64, stop: np.uint64, classes: Bytes, cuts: Bytes) -> np.uint64:
-    """The end of the chunk that begins at ``position``, 0 if a character of it must be probed."""
+    """Return the end of the chunk that begins at ``position``, 0 if one of its characters must be probed."""
     i, previous = position, np.uint64(0)
     while i < stop:
         width = _ONE
@@ -109,10 +109,13 @@ def _chunk_end(text: Bytes, position: np.uint64, stop: np.uint64, classes: Bytes
 
 @njit(cache=True, nogil=True)
 def _cut(text: Bytes, sentences: Spans, rule: RuleTables, found: Spans, code_ends: Ints, state: Ints) -> bool:
-    """Find chunks from where ``state`` says on: number k is ``text[places[k]:stops[k]]``.
+    """Find chunks of the sentences, continuing from ``state``.
 
-    Comes back when all sentences are done, when ``places`` is full, or, with True, when a character must be
-    probed. Sentence s is ``text[begins[s]:ends[s]]``; ``code_ends`` are the ends of the sentences in chunks.
+    Returns when all sentences are done, when ``found`` is full, or when a character must be probed. Writes the
+    end of every sentence, in chunks, to ``code_ends``.
+
+    Returns:
+        Whether a character must be probed.
     """
     begins, ends = sentences
     classes, cuts, plain, drops_blanks = rule
@@ -136,7 +139,7 @@ def _cut(text: Bytes, sentences: Spans, rule: RuleTables, found: Spans, code_end
                     lasts = starts >> _ONE
                     if is_end:
                         lasts |= _ONE << (reach - _ONE)
-                    else:  # the last chunk may go on
+                    else:  # the last chunk may continue after these bytes
                         open_ = highest_bit(starts)
                         starts ^= _ONE << open_
                         next_ = position + open_
@@ -178,9 +181,10 @@ def _scan(
     text: Bytes, sentences: Spans, rule: RuleTables, found: Spans, table: Table, codes: Codes,
     code_ends: Ints, state: Ints,
 ) -> int:  # fmt: skip
-    """Find chunks and look them up in turns, from where ``state`` says on.
+    """Find chunks and look them up, alternately, continuing from ``state``.
 
-    Comes back when all is done, when the table must grow, or when a character must be probed.
+    Returns:
+        DONE, TABLE_FULL, BLOB_FULL, or PROBE if a character must be probed.
     """
     while True:
         reason = look_up(text, found, table, codes, state)
@@ -192,60 +196,62 @@ def _scan(
 
 @njit(cache=True, nogil=True)
 def tally(codes: Codes, weights: Ints, counts: Ints) -> None:
-    """Add to ``counts[code]`` the weight of every occurrence; empty ``weights`` mean 1 each."""
+    """Add to ``counts[code]`` the weight of every occurrence; empty ``weights`` mean a weight of 1."""
     for i in range(len(codes)):
         counts[codes[i]] += weights[i] if len(weights) else 1
 
 
 class ChunkTable:
-    """Distinct chunks under one `rules.CutRule`, numbered in the order in which they were first seen.
+    """Distinct chunks under one `CutRule`, numbered in the order in which they were first seen.
 
     Attributes:
-        rule: where text is cut; its classes fill up as characters are probed.
-        blob: ``uint8``, the bytes of all chunks one after another (``blob[:starts[len(table)]]`` in use).
+        rule: rule for where text is cut; its classes are filled in as characters are probed.
+        blob: ``uint8``, the bytes of all chunks concatenated (``blob[:starts[len(table)]]`` in use).
         starts: ``int64``, chunk ``c`` is ``blob[starts[c]:starts[c + 1]]``.
     """
 
     def __init__(self, rule: CutRule, capacity: int = 1 << 16) -> None:
+        """Create an empty table with this number of slots, a power of two; it grows as needed."""
         self.rule = rule
         self._capacity = capacity
         self._found = Spans(np.empty(_FOUND_AT_ONCE, np.int64), np.empty(_FOUND_AT_ONCE, np.int64))
         self.clear()
 
     def clear(self) -> None:
-        """Forget all chunks; the next one seen gets code 0."""
+        """Remove all chunks; the next new one gets code 0."""
         self._slots = empty_slots(self._capacity)
         self.blob = np.empty(4 * self._capacity, np.uint8)
         self.starts = np.zeros(room_in(self._slots) + 1, np.int64)
         self._count = 0
 
     def keep(self, codes: Ints) -> None:
-        """Forget all chunks but these distinct ones, which are numbered anew in the order given."""
+        """Remove all chunks except these distinct ones, which are renumbered in the given order."""
         picked, ends = self._bytes_of(codes)
         self.clear()
         self.add(picked, ends)
 
     def __len__(self) -> int:
+        """Return the number of distinct chunks."""
         return self._count
 
     @property
     def nbytes(self) -> int:
-        """Memory held, in bytes."""
+        """Memory used, in bytes."""
         return self._slots.nbytes + self.blob.nbytes + self.starts.nbytes
 
     def scan(self, text: Bytes, ends: Ints, begins: Ints | None = None) -> tuple[Codes, Ints]:
-        """Codes of the chunks of ``text`` (valid UTF-8), cut also at every sentence end.
+        """Return the codes of the chunks of ``text``, which is also cut at every sentence end.
 
         Args:
-            text: ``uint8[n]``, or longer; it is copied unless PADDING bytes or more come after the last end.
+            text: ``uint8[n]`` or longer, valid UTF-8; copied unless PADDING bytes or more follow the last end.
             ends: ``int64[n_sentences]``, ascending offsets into ``text``; the last is ``n``.
-            begins: ``int64[n_sentences]``, if sentences do not begin where the one before ends.
+            begins: ``int64[n_sentences]``; by default every sentence begins at the end of the previous one.
 
         Returns:
             ``int32[n_chunks]`` and, for every sentence, the end of its chunks in that array.
         """
         text = padded(text, int(ends[-1]) if len(ends) else 0)
-        codes = np.empty(len(text), np.int32)  # pages never written cost nothing
+        codes = np.empty(len(text), np.int32)  # pages never written use no memory
         code_ends = np.empty(len(ends), np.int64)
         if begins is None:
             begins = np.concatenate([[0], ends[:-1]])
@@ -265,7 +271,7 @@ class ChunkTable:
         return codes[: state[CODES]], code_ends
 
     def add(self, chunks: Bytes, ends: Ints) -> Codes:
-        """Codes of whole chunks, given as their bytes one after another and the ends of each."""
+        """Return the codes of whole chunks, ``int32[n]``, given their concatenated bytes and their ends."""
         chunks = padded(chunks, int(ends[-1]) if len(ends) else 0)
         codes = np.empty(len(ends), np.int32)
         state = np.zeros(STATES, np.int64)
@@ -280,7 +286,7 @@ class ChunkTable:
         return Table(self._slots, self.blob, self.starts)
 
     def _make_room(self, reason: int, bytes_at_hand: int) -> None:
-        """Make room for what a kernel has come back for."""
+        """Enlarge the array that was full when a kernel returned."""
         if reason == TABLE_FULL:
             smaller, self._slots = self._slots, empty_slots(len(self._slots) // 2)
             move(smaller, self._slots)
@@ -291,17 +297,17 @@ class ChunkTable:
             self.blob = np.concatenate([self.blob, more])
 
     def chunks(self) -> list[str]:
-        """All chunks as strings, in the order of their codes."""
+        """Return all chunks as strings, in the order of their codes."""
         return self.chunks_of(np.arange(self._count))
 
     def chunks_of(self, codes: Ints) -> list[str]:
-        """The chunks with these codes, as strings."""
+        """Return the chunks with these codes as strings."""
         text, edges = self._bytes_of(codes)
         data, places = text.tobytes(), [0, *edges.tolist()]
         return [data[a:b].decode() for a, b in itertools.pairwise(places)]
 
     def _bytes_of(self, codes: Ints) -> tuple[Bytes, Ints]:
-        """The bytes of chunks one after another, and the end of each."""
+        """Return the bytes of chunks concatenated, and the end of each."""
         lengths = self.starts[codes + 1] - self.starts[codes]
         picked, ends = np.empty(int(lengths.sum()), np.uint8), np.empty(len(codes), np.int64)
         pick(self.blob, self.starts, codes, picked, ends)

@@ -1,4 +1,4 @@
-"""Encoding of a byte stream line by line, as lines arrive.
+"""Encoding line by line, of a byte stream as its lines arrive, or of strings.
 
 Lines end only at ``\\n``, as everywhere in wpprep: U+2028 or a form feed does not end a line. The bytes are
 encoded without creating strings, which makes this the fastest way to encode a file:
@@ -64,14 +64,14 @@ def tokenize(
     """Yield the pieces of every line, or their ids.
 
     Args:
-        vocab: a vocabulary folder or file that `Vocabulary.from_folder` reads.
-        lines: the texts; a line feed inside one is text.
-        ids: yield ids in place of pieces.
-        cache_memory: bytes in which the ids of frequent words are kept.
+        vocab: a vocabulary folder or file (`Vocabulary.from_folder`).
+        lines: the texts; a line feed inside one is part of the text.
+        ids: yield ids instead of pieces.
+        cache_memory: maximum number of bytes for chunks and their ids; does not affect the ids.
 
     Raises:
-        MissingInputError: there is no vocabulary.
-        VocabularyError: it cannot be read.
+        MissingInputError: the vocabulary does not exist.
+        VocabularyError: it is not a vocabulary, or a damaged one.
     """
     encoder = Encoder.from_folder(vocab, cache_memory)
     for batch in in_batches(lines, len, _BLOCK):

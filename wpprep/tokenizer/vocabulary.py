@@ -1,16 +1,15 @@
-"""Vocabulary folders: what a tokenizer is on disk, for us and for everyone else.
+"""Vocabulary folders: a tokenizer on disk, readable by wpprep and by other tools.
 
     vocab/
       tokenizer.json          defines the tokenizer; the sha256 of its bytes is the vocabulary's identity
-      vocab.txt               WordPiece, one entry a line; or
+      vocab.txt               WordPiece, one entry per line; or
       vocab.json, merges.txt  BPE and byte-level BPE
-      tokenizer_config.json   so that AutoTokenizer.from_pretrained(folder) works offline
+      tokenizer_config.json   makes AutoTokenizer.from_pretrained(folder) work offline
       manifest.json           options, counts and checksums
 
-Text never becomes a special token: the loaded tokenizer has ``encode_special_tokens`` set, which the
-file itself cannot store. Truncation, padding and BPE dropout, which a file can carry along from its last
-use, are switched off: they belong to one use of a model, not to the vocabulary, and a corpus must not
-lose or gain tokens by them.
+Text never becomes a special token: the loaded tokenizer has ``encode_special_tokens`` set, which the file
+cannot store. Truncation, padding and BPE dropout, which a file may store from its last use, are switched off:
+they belong to one use of a model, not to the vocabulary, and must not remove tokens from a corpus or add any.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ _ROLE_NAMES = {
     "sep": ("[SEP]", "</s>", "<|endoftext|>"),
     "mask": ("[MASK]", "<mask>"),
 }
-VOCABULARY_FILES = (  # what may be of use to read a vocabulary
+VOCABULARY_FILES = (  # all files that reading a vocabulary may use
     TOKENIZER, "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"
 )  # fmt: skip
 _SPECIAL_NAMES_FILES = ("special_tokens_map.json", "tokenizer_config.json")
@@ -51,14 +50,14 @@ _SPECIAL_NAMES_FILES = ("special_tokens_map.json", "tokenizer_config.json")
 
 @dataclass(frozen=True)
 class LearnedVocabulary:
-    """What training found.
+    """Result of training a vocabulary.
 
     Attributes:
         pieces: every entry in the order of ids, special tokens first.
         merges: pairs of pieces in the order in which BPE applies them; empty for WordPiece.
         special_tokens: the special tokens among the pieces, in the order of ids.
-        unused: entries that encoding the counted words never uses (WordPiece; else 0).
-        dropped_characters: distinct characters that were too rare to be kept.
+        unused: number of entries that encoding the counted words never uses (WordPiece; else 0).
+        dropped_characters: number of distinct characters that were too rare to be kept.
     """
 
     pieces: list[str]
@@ -70,12 +69,12 @@ class LearnedVocabulary:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A vocabulary that was read from a folder or a file.
+    """Vocabulary read from a folder or a file.
 
     Attributes:
-        folder: where it was read from.
-        sha256: its identity: of the bytes of ``tokenizer.json``.
-        tokenizer: the library's tokenizer, which takes special tokens in text for text.
+        folder: the folder of the files read.
+        sha256: its identity, the hash of the bytes of ``tokenizer.json``.
+        tokenizer: the library's tokenizer, set to encode special tokens in text as text.
         pieces: every entry in the order of ids; "" for an id without an entry, as some published files have.
     """
 
@@ -86,11 +85,11 @@ class Vocabulary:
 
     @classmethod
     def from_folder(cls, path: str | os.PathLike[str]) -> Vocabulary:
-        """Read a vocabulary: tokenizer.json, vocab.txt, or vocab.json and merges.txt, or the folder of such.
+        """Read a vocabulary: tokenizer.json, vocab.txt, vocab.json with merges.txt, or a folder of these.
 
         Raises:
-            MissingInputError: there is nothing at ``path``.
-            VocabularyError: it is no vocabulary, or a damaged one.
+            MissingInputError: ``path`` does not exist.
+            VocabularyError: it is not a vocabulary, or a damaged one.
         """
         path = fetch_folder(path, VOCABULARY_FILES)
         if not path.exists():
@@ -116,7 +115,7 @@ class Vocabulary:
 
     @functools.cached_property
     def ids(self) -> dict[str, int]:
-        """From entry to id."""
+        """The id of every entry."""
         return {piece: i for i, piece in enumerate(self.pieces) if piece}
 
     @functools.cached_property
@@ -146,7 +145,7 @@ class Vocabulary:
         )
 
     def _names_given(self, role: str) -> list[str]:
-        """What the files beside the vocabulary call a special token, as transformers writes them."""
+        """Return the names of a special token in the files that transformers writes next to a vocabulary."""
         given = [_json_beside(self.folder, name).get(f"{role}_token") for name in _SPECIAL_NAMES_FILES]
         return [name["content"] if isinstance(name, dict) else name for name in given if name]
 
@@ -159,7 +158,7 @@ class Vocabulary:
 
 
 def write_vocabulary(folder: Path, learned: LearnedVocabulary, options: VocabOptions) -> list[str]:
-    """Write all files of a vocabulary folder but its manifest.
+    """Write all files of a vocabulary folder except its manifest.
 
     Returns:
         The names of the files.
@@ -180,11 +179,11 @@ def write_vocabulary(folder: Path, learned: LearnedVocabulary, options: VocabOpt
 
 
 def copy_vocabulary(vocabulary: Vocabulary, folder: Path) -> list[str]:
-    """Copy a vocabulary's files, its identity unchanged, into a folder of their own.
+    """Copy a vocabulary's files into a folder, with the same identity.
 
-    One that was read from vocab.txt alone gets the tokenizer.json that its identity was taken from. The
-    manifest goes along only if it is of this vocabulary and true of the copy: not that of a model in the same
-    folder, nor one that names a tokenizer.json of another identity.
+    A vocabulary read from vocab.txt alone also gets the tokenizer.json that its identity is computed from. The
+    manifest is copied only if it describes exactly the files of the copy: not the manifest of a model in the
+    same folder, nor one with a tokenizer.json of another identity.
 
     Returns:
         The names of the files.
@@ -211,7 +210,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _files_of(folder: Path) -> list[File | Shard]:
-    """What the manifest of a vocabulary folder says is in it, by name; nothing where there is no good one."""
+    """Return the files in the manifest of a vocabulary folder, by name; none without a valid manifest."""
     try:
         return sorted(read_manifest(folder, "vocabulary").files, key=lambda file: file.name)
     except (MissingInputError, ShardError):
@@ -281,7 +280,7 @@ def _read_tokenizer(file: Path, data: bytes) -> Tokenizer:
 
 
 def _settle(tokenizer: Tokenizer) -> None:
-    """Switch on what a file cannot store and off what it should not (see the head of this file)."""
+    """Set the options that a file cannot store and reset those that it should not (module docstring)."""
     tokenizer.encode_special_tokens = True
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -290,13 +289,16 @@ def _settle(tokenizer: Tokenizer) -> None:
 
 
 def _bert_tokenizer(file: Path, text: str) -> Tokenizer:
-    """A tokenizer from BERT's vocab.txt; lower case unless entries or tokenizer_config.json say otherwise."""
+    """Return the tokenizer of BERT's vocab.txt.
+
+    It lowercases as tokenizer_config.json states, or without that file unless an entry has capitals.
+    """
     lines = text.removeprefix("\ufeff").split("\n")
     while lines and not lines[-1]:
         lines.pop()
     ids = {line.rstrip("\r"): i for i, line in enumerate(lines)}
     if "[UNK]" not in ids:
-        raise VocabularyError(f"{file}: not a vocabulary: it has no entry [UNK]")
+        raise VocabularyError(f"{file}: not a vocabulary: expected an entry [UNK], found none")
     has_capitals = any(piece.isalpha() and piece.lower() != piece for piece in ids)
     config = _json_beside(file.parent, "tokenizer_config.json")
     tokenizer = Tokenizer(
@@ -316,14 +318,14 @@ def _bert_tokenizer(file: Path, text: str) -> Tokenizer:
 
 
 def _byte_level_tokenizer(file: Path, ids: dict[str, int]) -> Tokenizer:
-    """A tokenizer from GPT-2's vocab.json and the merges.txt beside it."""
+    """Return the tokenizer of GPT-2's vocab.json and of the merges.txt in the same folder."""
     merges_file = file.with_name(file.name.replace("vocab.json", "merges.txt"))
     if not merges_file.is_file():
         raise MissingInputError(f"{merges_file}: no such file; {file.name} needs its merges")
     if any(piece.endswith("</w>") for piece in ids):
         raise VocabularyError(
-            f"{file}: its entries end words with </w>, expected GPT-2's byte-level pieces; "
-            f"which normaliser it wants only a {TOKENIZER} tells"
+            f"{file}: found entries that end words with </w>, expected GPT-2's byte-level pieces; "
+            f"give a {TOKENIZER}, which also defines the normaliser"
         )
     lines = merges_file.read_bytes().decode().replace("\r\n", "\n").split("\n")
     pairs = (line.split(" ") for line in lines if line and not line.startswith("#version"))
@@ -347,6 +349,6 @@ def _json_beside(folder: Path, name: str) -> dict[str, Any]:
 
 
 def _pieces(tokenizer: Tokenizer) -> list[str]:
-    """Every entry in the order of ids; an id without one (or whose entry was given another id later) is ""."""
+    """Return every entry in the order of ids; "" for an id without one (or with an entry repeated later)."""
     by_id = {i: piece for piece, i in tokenizer.get_vocab(with_added_tokens=True).items()}
     return [by_id.get(i, "") for i in range(max(by_id) + 1)]

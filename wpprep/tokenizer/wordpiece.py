@@ -1,12 +1,18 @@
-"""WordPiece for chunks never seen before: normalise, cut into words, take the longest piece that fits.
+"""WordPiece for new chunks: normalise, split into words, match the longest piece first.
 
-What becomes of a character the library is asked once (`characters`); chunks with a HARD one are left to it.
+Greedy longest match first, as in BERT (Devlin et al., 2019): a word begins with the longest piece that fits,
+followed by the longest continuing piece, and so on. A word that cannot be matched to its end becomes the
+unknown token.
 
-The longest match walks a trie over characters, one root for pieces that begin a word and one for those
-that continue it, all edges in one hash table, as small as can be: what costs time is waiting for it.
+Characters are normalised and classified by the table of `characters`. Chunks with a HARD character, and those
+of more than 256 bytes, are not encoded here but by the library.
+
+A match follows a trie over code points, with one root for pieces that begin a word and one for pieces that
+continue it. All edges are in one hash table, which is as small as possible, because access to it takes most of
+the time. This restricts the trie to 2**21 nodes (`fits`).
 
     edges  uint64[capacity]   [ node : 21 | code point : 21 | a piece ends : 1 | child : 21 bits ]   0: empty
-    ids    int32[nodes]       the piece that ends in a node, -1 if none
+    ids    int32[nodes]       id of the piece that ends at a node, -1 if none
 """
 
 from __future__ import annotations
@@ -33,10 +39,10 @@ from wpprep.tokenizer.characters import (
 from wpprep.tokenizer.chunk_ids import Encoded
 from wpprep.tokenizer.utf8 import code_point_at
 
-_DONE, _PROBE = range(2)  # why the kernel came back
+_DONE, _PROBE = range(2)  # reasons for which the kernel returns
 _NEXT, _TOKENS, _STATES = range(3)
 _WORD_BEGINS, _WORD_GOES_ON, _FIRST_NODE = range(3)  # the two roots
-_LONGEST_CHUNK = 256  # bytes; longer ones are left to the library
+_LONGEST_CHUNK = 256  # bytes; the library encodes longer chunks
 _MOST_NODES = 1 << 21
 _NODE, _PIECE, _KEY = np.uint64(_MOST_NODES - 1), np.uint64(_MOST_NODES), np.uint64(22)
 _CODE_POINT = np.uint64(0xFFFFFF)
@@ -65,7 +71,7 @@ class Trie(NamedTuple):
 
 @njit(cache=True, nogil=True, inline="always")
 def _slot(edges: Edges, key: np.uint64) -> np.uint64:
-    """The slot of the edge with this node and code point, or the free one for it."""
+    """Return the slot of the edge with this node and code point, or the empty slot for it."""
     mask = np.uint64(len(edges) - 1)
     slot = ((key + np.uint64(1)) * _MULTIPLIER >> np.uint64(32)) & mask
     while edges[slot] != 0 and edges[slot] >> _KEY != key:
@@ -77,11 +83,11 @@ def _slot(edges: Edges, key: np.uint64) -> np.uint64:
 def _plant(
     spelled: CodePoints, ends: Ints, piece_ids: PieceIds, roots: Ints, edges: Edges, ids: PieceIds, n_nodes: int
 ) -> int:
-    """Add to the trie the strings ``spelled[ends[i - 1]:ends[i]]``; returns the number of nodes."""
+    """Add the strings ``spelled[ends[i - 1]:ends[i]]`` to the trie and return the number of nodes."""
     for i in range(len(ends)):
         node, slot = np.uint64(roots[i]), np.uint64(0)
         begin = ends[i - 1] if i else 0
-        if begin == ends[i]:  # the prefix alone, which continues no word
+        if begin == ends[i]:  # the prefix alone, which never matches
             continue
         for j in range(begin, ends[i]):
             key = node << np.uint64(21) | np.uint64(spelled[j])
@@ -97,7 +103,7 @@ def _plant(
 
 @njit(cache=True, nogil=True)
 def _copy(edges: Edges, smaller: Edges) -> None:
-    """Enter all edges into another table."""
+    """Insert all edges into another table."""
     for edge in edges:
         if edge != 0:
             smaller[_slot(smaller, edge >> _KEY)] = edge
@@ -108,7 +114,7 @@ def _match(
     word: CodePoints, length: int, edges: Edges, ids: PieceIds, max_characters: int, unknown: int,
     tokens: PieceIds, n: int,
 ) -> int:  # fmt: skip
-    """Write the pieces of one word from ``tokens[n]`` on; returns where they end."""
+    """Write the pieces of one word from ``tokens[n]`` on and return their end."""
     begin, start, root = n, 0, np.uint64(_WORD_BEGINS)
     is_known = length <= max_characters
     while is_known and start < length:
@@ -135,9 +141,12 @@ def _encode(
     blob: Bytes, starts: Ints, spellings: Spellings, trie: Trie, encoded: Encoded,
     is_left: npt.NDArray[np.bool_], state: Ints,
 ) -> int:  # fmt: skip
-    """Encode the chunks ``blob[starts[c]:starts[c + 1]]`` from where ``state`` says on.
+    """Encode the chunks ``blob[starts[c]:starts[c + 1]]``, continuing from ``state``.
 
-    ``tokens`` and ``ends`` are filled; chunks for the library get no tokens and are marked in ``is_left``.
+    Writes tokens and ends of ``encoded``. Chunks for the library get no tokens and are marked in ``is_left``.
+
+    Returns:
+        DONE, or PROBE if a character must be probed.
     """
     edges, ids, max_characters, unknown = trie
     tokens, ends, _ = encoded
@@ -178,20 +187,25 @@ class WordPieceKernel:
     """WordPiece of one tokenizer, for chunks given as bytes.
 
     Args:
-        pieces: from piece to id.
-        model: the library's WordPiece, for its prefix, its [UNK] and its limit on the length of words.
-        characters: what its normaliser and pre-tokenizer make of them.
+        pieces: the id of every piece.
+        model: the library's WordPiece, for its prefix, unknown token and maximum length of words.
+        characters: table of the characters under the tokenizer's normaliser and pre-tokenizer.
     """
 
     def __init__(self, pieces: dict[str, int], model: Any, characters: Characters) -> None:
+        """Build the trie."""
         self._characters = characters
         edges, ids = _trie(pieces, str(model.continuing_subword_prefix))
         self._trie = Trie(edges, ids, int(model.max_input_chars_per_word), pieces[model.unk_token])
 
     def encode(self, blob: Bytes, starts: Ints) -> tuple[Encoded, npt.NDArray[np.bool_]]:
-        """Encode the chunks ``blob[starts[c]:starts[c + 1]]``; also says which are left to the library."""
+        """Encode the chunks ``blob[starts[c]:starts[c + 1]]``.
+
+        Returns:
+            The ids (no word starts), and ``bool[n_chunks]``, true for chunks that the library must encode.
+        """
         n_chunks, n_bytes = len(starts) - 1, int(starts[-1] - starts[0])
-        tokens = np.empty(LONGEST_SPELLING * n_bytes + 1, np.int32)  # pages never written cost nothing
+        tokens = np.empty(LONGEST_SPELLING * n_bytes + 1, np.int32)  # pages never written use no memory
         encoded, is_left = Encoded(tokens, np.empty(n_chunks, np.int64), None), np.zeros(n_chunks, np.bool_)
         state = np.zeros(_STATES, np.int64)
         spellings = self._characters.spellings
@@ -201,12 +215,12 @@ class WordPieceKernel:
 
 
 def fits(pieces: dict[str, int]) -> bool:
-    """Whether the trie has numbers enough for these pieces."""
+    """Return whether these pieces are few enough for the 21-bit node numbers of the trie."""
     return 2 * sum(map(len, pieces)) + _FIRST_NODE <= _MOST_NODES
 
 
 def _trie(pieces: dict[str, int], prefix: str) -> tuple[Edges, PieceIds]:
-    """Edges and ids of the trie over all pieces, those with the prefix under the second root too."""
+    """Return edges and ids of the trie of all pieces; those with the prefix are also under the second root."""
     places = [*pieces, *(piece.removeprefix(prefix) for piece in pieces if piece.startswith(prefix))]
     ids = [*pieces.values(), *(i for piece, i in pieces.items() if piece.startswith(prefix))]
     roots = np.full(len(places), _WORD_GOES_ON, np.int64)
