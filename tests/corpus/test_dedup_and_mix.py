@@ -18,7 +18,7 @@ from wpprep import rng
 from wpprep.config import CorpusOptions
 from wpprep.corpus import dedup_and_mix as survey
 from wpprep.corpus.dedup_and_mix import Part, SurveySlices, choose
-from wpprep.corpus.filters import place_of
+from wpprep.corpus.filters import Dropped, place_of
 from wpprep.corpus.tasks import tasks_of
 from wpprep.pipeline.encode import encode
 from wpprep.pipeline.make_shards import make_shards
@@ -73,7 +73,7 @@ def twin(corpora: Corpora, options: CorpusOptions) -> list[bool]:
     return used
 
 
-def surveyed(folder: Path, corpora: Corpora, options: CorpusOptions) -> tuple[list[bool], dict[str, Any]]:
+def surveyed(folder: Path, corpora: Corpora, options: CorpusOptions) -> tuple[list[bool], Dropped]:
     """What `choose` says of the same documents, from files, a task each."""
     parts: list[Part] = []
     for name, tasks in corpora.items():
@@ -189,7 +189,11 @@ def test_stages_use_the_same_documents_for_any_workers_and_slices(
     """Vocabulary and shards have the same bytes and figures, and nothing of the survey is left behind."""
     inputs = [f"wiki={corpora / 'wiki'}", f"books={corpora / 'books'}"]
     made = []
-    for name, run in (("one", {"workers": 1}), ("more", {"workers": workers, "slice_bytes": slice_bytes})):
+    runs: dict[str, dict[str, Any]] = {
+        "one": {"workers": 1},
+        "more": {"workers": workers, "slice_bytes": slice_bytes},
+    }
+    for name, run in runs.items():
         vocab = train_vocab(inputs, tmp_path / name / "vocab", vocab_size=110, **FILTERS, **run)
         more: dict[str, Any] = {"max_seq_length": 32, "dupe_factor": 1, "shards": 2}
         shards = make_shards(inputs, vocab.folder, tmp_path / name / "shards", **more, **FILTERS, **run)

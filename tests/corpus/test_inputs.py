@@ -31,9 +31,8 @@ def test_inputs_may_be_patterns_and_lists(tmp_path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text("One.")
     (tmp_path / "list").write_text(f"{tmp_path}/deep\n\n{tmp_path}/a.txt\n")
-    names = [
-        path.name for path in expand_inputs([f"{tmp_path}/*.txt", f"@{tmp_path}/list", f"{tmp_path}/**/*.md"])
-    ]
+    files = expand_inputs([f"{tmp_path}/*.txt", f"@{tmp_path}/list", f"{tmp_path}/**/*.md"])
+    names = [Path(file).name for file in files]
     assert names == ["a.txt", "b.txt", "c.txt", "d.md"]
     with pytest.raises(MissingInputError, match=r"none/\*: no such file or folder"):
         expand_inputs([f"{tmp_path}/none/*"])

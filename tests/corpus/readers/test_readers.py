@@ -14,6 +14,7 @@ from unittest import mock
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.corpora import STORY, documents_of, file_of, wrapped_story
 
 from wpprep.config import FORMATS, CorpusOptions
 from wpprep.corpus.readers import READERS, cutting, detect, plan_slices

@@ -75,7 +75,7 @@ def _element(text: str, opening: re.Match[str], ends: dict[str, list[tuple[int, 
         return "", -1
     start, stop = closing[next_]
     if name == "ref" and _REFERENCE.search(text, opening.end(), start):
-        return "", -1  # the end tag belongs to that one
+        return "", -1  # the end tag closes the inner <ref>
     inside = text[opening.end() : start]
     if name == "math":
         return formula(inside), stop
@@ -87,7 +87,7 @@ def _element(text: str, opening: re.Match[str], ends: dict[str, list[tuple[int, 
 def cut_out(
     text: str, brackets: re.Pattern[str], opening: str | tuple[str, ...], goes: Callable[[int], bool]
 ) -> str:
-    """Return the text without the outermost bracketed pieces for whose start ``goes`` returns True.
+    """Return the text without those of its outermost bracketed pieces for which ``goes`` returns True.
 
     An opening bracket that is never closed is masked, because the parser would scan to the end of the page for
     its end; pieces after it are still found.

@@ -1,0 +1,48 @@
+"""Lines of text files: line ends, numbers, compression and bad bytes."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from wpprep.corpus.text_lines import read_lines
+from wpprep.errors import CorpusError, MissingInputError, TextDecodeError
+
+
+def test_lines_are_numbered_from_one(tmp_path: Path) -> None:
+    """Line ends of both kinds and a byte order mark are removed; blank lines and other separators stay."""
+    path = tmp_path / "a.txt"
+    path.write_bytes("\ufeffOne \r\n\n\ufeffTwo\u2028\x85\n".encode())
+    assert list(read_lines(path)) == [(1, "One "), (2, ""), (3, "\ufeffTwo\u2028\x85")]
+    path.write_bytes(b"")
+    assert list(read_lines(path)) == []
+
+
+def test_compressed_files_have_the_same_lines(tmp_path: Path) -> None:
+    """A gzip file is decompressed; a truncated one is an error after the lines before the damage."""
+    whole = gzip.compress(b"One.\nTwo.")
+    path = tmp_path / "a.gz"
+    path.write_bytes(whole)
+    assert list(read_lines(path)) == [(1, "One."), (2, "Two.")]
+    path.write_bytes(whole[:-6])
+    with pytest.raises(CorpusError, match=r"a\.gz: damaged compressed data"):
+        list(read_lines(path))
+
+
+def test_invalid_utf8_has_its_line_and_byte(tmp_path: Path) -> None:
+    """The byte is counted in the line; lines before it are read."""
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"One.\nTw\xffo.\n")
+    lines = read_lines(path)
+    assert next(lines) == (1, "One.")
+    with pytest.raises(TextDecodeError, match=r"a\.txt:2: invalid UTF-8 at byte 2; convert the file first"):
+        next(lines)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """A path that does not exist, or is a folder, is a missing input."""
+    for path in (tmp_path / "none", tmp_path):
+        with pytest.raises(MissingInputError, match="no such file"):
+            list(read_lines(path))
