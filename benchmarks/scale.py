@@ -51,23 +51,22 @@ def plan(size: dict[str, int], folder: Path) -> str:
 def bookkeep(size: dict[str, int], folder: Path) -> str:
     """Run the tasks of the shards, which only return the receipt of a shard, and sum the receipts."""
     from wpprep.config import RunOptions
-    from wpprep.jobs.output import OutputFolder
-    from wpprep.jobs.resume import run_tasks
-    from wpprep.pipeline.shard_folder import shards_in, sum_statistics
+    from wpprep.instances.statistics import sum_statistics
+    from wpprep.jobs.job import Job
+    from wpprep.jobs.plans import files_in
     from wpprep.storage.manifest import Manifest, read_manifest
 
     n = size["shards"]
     plan = {"options": {}, "vocabulary": None, "corpus": "0"}
-    with OutputFolder.claim(folder / "out", "shards", plan, overwrite=False) as out:
+    with Job.begin(folder / "out", "shards", plan, RunOptions(workers=1)) as job:
         names = [f"shard-{k:05}-of-{n:05}.arrow" for k in range(n)]
         tasks = {name: (name, k) for k, name in enumerate(names)}
-        make, sizes = partial(_make, out.path), dict.fromkeys(names, 1)
-        receipts = run_tasks("shard", make, tasks, sizes, out, RunOptions(workers=1), _silence)
-        out.finish(
+        receipts = job.run_tasks("shard", partial(_make, job.path), tasks, dict.fromkeys(names, 1))
+        job.finish(
             Manifest(
                 kind="shards",
                 options={},
-                files=shards_in(receipts),
+                files=files_in(receipts),
                 corpus={"identity": "0"},
                 statistics=sum_statistics(receipts),
             )
@@ -86,10 +85,6 @@ def _make(folder: Path) -> Callable[[tuple[str, int]], dict[str, Any]]:
         return {"shards": [shard], "statistics": statistics | histogram, "of_bins": [statistics | histogram]}
 
     return work
-
-
-def _silence(stage: str, done: int, total: int) -> None:
-    pass
 
 
 def deal(size: dict[str, int], folder: Path) -> str:
