@@ -26,10 +26,10 @@ _COMPARED = "longer|more|less|fewer|other|matter|slower|faster|better|larger|sma
 # A pattern that prose must not have, and the words to write instead.
 PHRASES = {
     _NO_PERSON + r"\bwho\b": "which, that, or the name of the part",
-    r"(?:\A|[.:;(] ?|\b(?:is|are|or|and|says?) )whose\b": "with its ..., of which, or the name of the owner",
+    r"(?:\A|[.:;] |\b(?:is|are|or|says?) )whose\b": "with its ..., of which, or the name of the owner",
     r"\b(?:whom|whoever)\b": "anyone who, or the name of the part",
     r"\b(?:nobody|somebody)\b": "no process, another process, or the name of the part",
-    r"\b(?:is|are|was|were|be|been) told\b": "is called with, receives",
+    r"\b(?:is|are|was|were|be|been) told\b(?! apart)": "is called with, receives",
     r"\b(?:process|worker|node|reader|loader|kernel|task|it|that|which) asks\b": "requests",
     r"\bmend(?:s|ed|ing)?\b": "fix",
     r"\b(?:leave|leaves|left|leaving) (?:(?:it|them|this|that|\S*[A-Z`-]\S*) )?away\b": "omit",
