@@ -11,7 +11,7 @@ import numpy as np
 
 from wpprep.records import InstanceBatch
 from wpprep.shards.format import write_shard
-from wpprep.storage.manifest import Manifest, describe, write_manifest
+from wpprep.storage.manifest import File, Manifest, Shard, describe, write_manifest
 from wpprep.tokenizer.vocabulary import Vocabulary
 
 WORDS = 40
@@ -46,7 +46,7 @@ def make_vocabulary(folder: Path) -> Vocabulary:
         **dict(zip(names, SPECIAL, strict=True)),
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-    files = [describe(path, folder) for path in sorted(folder.iterdir())]
+    files: list[File | Shard] = [describe(path, folder) for path in sorted(folder.iterdir())]
     write_manifest(folder, Manifest(kind="vocabulary", options={}, files=files))
     return Vocabulary.from_folder(folder)
 
@@ -91,7 +91,7 @@ def make_folder(
 ) -> tuple[Path, list[InstanceBatch]]:
     """A finished shard folder and what is in it."""
     vocabulary = make_vocabulary(folder / "vocab")
-    options = {
+    options: dict[str, Any] = {
         "max_seq_length": longest,
         "dupe_factor": 1,
         "objective": "nsp",
@@ -123,6 +123,7 @@ def rewrite(folder: Path, index: int, batch: InstanceBatch) -> None:
     from wpprep.storage.manifest import read_manifest
 
     manifest = read_manifest(folder)
+    assert manifest.vocabulary is not None
     files = list(manifest.files)
     files[index] = write_shard(folder / files[index].name, batch, manifest.vocabulary, manifest.options)
     write_manifest(folder, dataclasses.replace(manifest, files=files))

@@ -23,10 +23,19 @@ QUICK: dict[str, Any] = {"size": "tiny", "batch_size": 8, "eval_rows": 6, "log_s
 
 
 class Trained(NamedTuple):
-    """A finished run: the model's folder, its result, and the lines reported."""
+    """A finished run.
+
+    Attributes:
+        folder: the model's folder.
+        result: the result of `train`.
+        before, after: its first and last evaluation.
+        lines: the lines reported.
+    """
 
     folder: Path
     result: TrainSummary
+    before: Evaluation
+    after: Evaluation
     lines: list[Progress | Evaluation]
 
 
@@ -42,7 +51,9 @@ def train_language(root: Path) -> Trained:
         dropout=0.0,
         progress=lines.append,
     )
-    return Trained(root / "model", result, lines)
+    assert result.before is not None
+    assert result.after is not None
+    return Trained(root / "model", result, result.before, result.after, lines)
 
 
 def language(folder: Path) -> Path:
@@ -62,7 +73,7 @@ def dynamic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return language(tmp_path_factory.mktemp("dynamic") / "shards")
 
 
-def interrupted(shards: Path, out: Path, number: int, at: int, **options: Any) -> list[Any]:
+def interrupted(shards: Path | list[Path], out: Path, number: int, at: int, **options: Any) -> list[Any]:
     """Train until a signal at the progress line of a step; return the lines until then."""
     lines: list[Any] = []
 
@@ -74,6 +85,7 @@ def interrupted(shards: Path, out: Path, number: int, at: int, **options: Any) -
     with pytest.raises((KeyboardInterrupt, SystemExit)) as stopped:
         train(shards, out, progress=watch, **options)
     if number == signal.SIGTERM:
+        assert isinstance(stopped.value, SystemExit)
         assert stopped.value.code == 143
     return lines
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,7 +72,9 @@ def read(path: Path, task: str, *, labelled: bool = True, **options: Any) -> lis
         ("qa", '{"question": "q", "context": "x y", "answers": []}', ("q", "x y"), ()),
     ],
 )
-def test_every_format_gives_its_examples(tmp_path, task, text, texts, gold):
+def test_every_format_gives_its_examples(
+    tmp_path: Path, task: str, text: str, texts: tuple[str, ...], gold: Any
+) -> None:
     """Text, label and their order are those of the file, compressed or not, whatever the file is called."""
     for name, data in (("plain", text.encode()), ("packed", gzip.compress(text.encode()))):
         (tmp_path / name).write_bytes(data)
@@ -137,7 +141,7 @@ def test_every_format_gives_its_examples(tmp_path, task, text, texts, gold):
         ),
     ],
 )
-def test_bad_input_is_named_with_its_place(tmp_path, task, text, message):
+def test_bad_input_is_named_with_its_place(tmp_path: Path, task: str, text: str, message: str) -> None:
     """What is wrong is said in one line with file and line, or file, article and question."""
     (tmp_path / "f").write_text(text)
     with pytest.raises(CorpusError, match=re.escape(message)) as caught:
@@ -146,14 +150,14 @@ def test_bad_input_is_named_with_its_place(tmp_path, task, text, message):
     assert "\n" not in str(caught.value)
 
 
-def test_bytes_that_are_no_utf_8_are_refused(tmp_path):
+def test_bytes_that_are_no_utf_8_are_refused(tmp_path: Path) -> None:
     """The line is named."""
     (tmp_path / "f").write_bytes(b"text\tlabel\nok\t1\n\xff\t1\n")
     with pytest.raises(TextDecodeError, match=r"f:3: invalid UTF-8 at byte 0"):
         read(tmp_path / "f", "classify")
 
 
-def test_fields_may_be_named(tmp_path):
+def test_fields_may_be_named(tmp_path: Path) -> None:
     """Fields that options name win over the usual names; labels may be missing where none are needed."""
     (tmp_path / "f").write_text("text\tbody\tstars\tkey\na\tb\t5\tk\n")
     (example,) = read(tmp_path / "f", "classify", text_field="body", label_field="stars", id_field="key")
@@ -164,7 +168,7 @@ def test_fields_may_be_named(tmp_path):
         read(tmp_path / "f", "classify", format="conll")
 
 
-def test_a_folder_is_read_by_its_names(tmp_path):
+def test_a_folder_is_read_by_its_names(tmp_path: Path) -> None:
     """train, dev and test are told by names between dots, hyphens or underscores."""
     with pytest.raises(MissingInputError, match="no such file or folder"):
         find_splits(tmp_path / "nothing")

@@ -28,7 +28,7 @@ NUMBERS = st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=2
 
 @pytest.mark.filterwarnings("ignore:A single label")
 @given(LABELS)
-def test_labels_are_measured_as_by_scikit_learn(pairs):
+def test_labels_are_measured_as_by_scikit_learn(pairs: list[tuple[str, str]]) -> None:
     """F1 of a label, macro F1 and Matthews' correlation equal scikit-learn's."""
     metrics = pytest.importorskip("sklearn.metrics", reason="compared with scikit-learn")
     gold, found = (list(side) for side in zip(*pairs, strict=True))
@@ -41,7 +41,7 @@ def test_labels_are_measured_as_by_scikit_learn(pairs):
 
 
 @given(NUMBERS)
-def test_numbers_are_measured_as_by_scipy(pairs):
+def test_numbers_are_measured_as_by_scipy(pairs: list[tuple[int, int]]) -> None:
     """Pearson's and Spearman's correlation equal SciPy's, ties included; where nothing varies they are 0."""
     stats = pytest.importorskip("scipy.stats", reason="compared with SciPy")
     gold, found = (list(side) for side in zip(*pairs, strict=True))
@@ -52,12 +52,12 @@ def test_numbers_are_measured_as_by_scipy(pairs):
     assert spearman(gold, found) == pytest.approx(stats.spearmanr(gold, found).statistic, abs=1e-9)
 
 
-def test_matthews_by_hand():
+def test_matthews_by_hand() -> None:
     """Three of four right, two labels: c s - t.p = 12 - (2*1 + 2*3) = 4; below sqrt((16-10)(16-8)) = 6.93."""
     assert matthews("aabb", "abbb") == pytest.approx(4 / math.sqrt(48))
 
 
-def test_answers_are_compared_as_squad_does():
+def test_answers_are_compared_as_squad_does() -> None:
     """Case, punctuation and English articles do not count; of Korean, characters are compared."""
     assert exact_match("The Sioux-Falls!", ["sioux falls", "siouxfalls"]) == 1.0
     assert exact_match("Sioux", ["Sioux Falls"]) == 0.0
@@ -69,7 +69,7 @@ def test_answers_are_compared_as_squad_does():
     assert words_of("2019년") == ["2019", "년"]
 
 
-def test_the_deviation_is_that_of_a_sample():
+def test_the_deviation_is_that_of_a_sample() -> None:
     """Of 1, 2, 6: mean 3, squares 4 + 1 + 9 over n - 1 = 2."""
-    assert mean_and_deviation([1, 2, 6]) == (3.0, pytest.approx(math.sqrt(7)))
+    assert mean_and_deviation([1, 2, 6]) == pytest.approx((3.0, math.sqrt(7)))
     assert mean_and_deviation([5]) == (5.0, 0.0)

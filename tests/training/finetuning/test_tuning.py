@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from support.bert import transformers
@@ -10,6 +12,7 @@ from support.finetuning import QUICK
 
 from wpprep.errors import CorpusError, OutputError
 from wpprep.storage.manifest import find_damage
+from wpprep.training.finetuning.fitting import Judged
 from wpprep.training.finetuning.predicting import predict
 from wpprep.training.finetuning.tuning import finetune
 from wpprep.training.model.model import no_progress_bar
@@ -24,7 +27,9 @@ FILES = {
 
 
 @pytest.mark.parametrize("task", FILES)
-def test_every_task_runs_from_file_to_predictions(model, labelled, tmp_path, task):
+def test_every_task_runs_from_file_to_predictions(
+    model: Path, labelled: Path, tmp_path: Path, task: Any
+) -> None:
     """The folder is whole, loads with transformers, and predicts on the file what it was measured to."""
     out = tmp_path / "out"
     data = labelled / FILES[task]
@@ -45,7 +50,7 @@ def test_every_task_runs_from_file_to_predictions(model, labelled, tmp_path, tas
 
 
 @pytest.mark.parametrize("task", ["regress", "pair-regress"])
-def test_numbers_are_learned(model, tmp_path, task):
+def test_numbers_are_learned(model: Path, tmp_path: Path, task: Any) -> None:
     """A number that one word tells is found: the correlation on what was learned from comes near 1."""
     lines = [
         {"text": f"it was {word}", "second": "x", "score": score} for word, score in (("good", 1), ("bad", 0))
@@ -57,7 +62,7 @@ def test_numbers_are_learned(model, tmp_path, task):
     assert done.measures["dev"]["pearson"]["mean"] > 0.9
 
 
-def test_labels_are_learned_and_transformers_agrees(model, labelled, tmp_path):
+def test_labels_are_learned_and_transformers_agrees(model: Path, labelled: Path, tmp_path: Path) -> None:
     """What was learned from is known by heart, and transformers' pipeline says the same of it."""
     data, out = labelled / "sentiment.tsv", tmp_path / "out"
     many = {**QUICK, "epochs": 25, "patience": 25, "learning_rate": 3e-3, "dropout": 0.0}
@@ -72,7 +77,7 @@ def test_labels_are_learned_and_transformers_agrees(model, labelled, tmp_path):
     assert [line["probability"] for line in mine] == pytest.approx([line["score"] for line in theirs], abs=1e-4)
 
 
-def test_entities_are_learned(model, labelled, tmp_path):
+def test_entities_are_learned(model: Path, labelled: Path, tmp_path: Path) -> None:
     """Tags come back on the words they were learned on."""
     data = labelled / "entities.conll"
     many = {**QUICK, "epochs": 60, "patience": 60, "learning_rate": 3e-3, "dropout": 0.0}
@@ -80,14 +85,16 @@ def test_entities_are_learned(model, labelled, tmp_path):
     assert done.measures["dev"]["entity_f1"]["mean"] > 0.9
 
 
-def test_the_same_seed_gives_the_same_bytes_and_a_killed_run_goes_on(model, labelled, tmp_path):
+def test_the_same_seed_gives_the_same_bytes_and_a_killed_run_goes_on(
+    model: Path, labelled: Path, tmp_path: Path
+) -> None:
     """A run stopped in its second seed goes on there, and ends as one that was never stopped."""
     data, whole, cut = labelled / "pairs.tsv", tmp_path / "whole", tmp_path / "cut"
     options = {**QUICK, "task": "pair", "seeds": 3}
     finetune(model, data, whole, **options)
-    told = []
+    told: list[int] = []
 
-    def stop(line):
+    def stop(line: Judged) -> None:
         told.append(line.seed)
         if len(told) == 2:
             raise KeyboardInterrupt
@@ -106,7 +113,7 @@ def test_the_same_seed_gives_the_same_bytes_and_a_killed_run_goes_on(model, labe
     assert len(told) == 4
 
 
-def test_random_weights_are_a_comparison(model, labelled, tmp_path):
+def test_random_weights_are_a_comparison(model: Path, labelled: Path, tmp_path: Path) -> None:
     """From scratch, nothing of the checkpoint's weights is left; otherwise the embeddings hardly move."""
     embedding = "bert.embeddings.word_embeddings.weight"
     start = transformers.BertForPreTraining.from_pretrained(model).state_dict()[embedding]
@@ -120,7 +127,7 @@ def test_random_weights_are_a_comparison(model, labelled, tmp_path):
     assert off[True] > 0.01
 
 
-def test_questions_may_have_unequal_numbers_of_choices(model, tmp_path):
+def test_questions_may_have_unequal_numbers_of_choices(model: Path, tmp_path: Path) -> None:
     """Batches hold questions of as many choices; all are learned from and answered, in their order."""
     lines = [
         {"question": f"question {i}", "choices": ["lamp", "tide", "bees"][: 2 + i % 2], "label": i % 2}
@@ -136,7 +143,7 @@ def test_questions_may_have_unequal_numbers_of_choices(model, tmp_path):
     assert all(line["label"] < 2 + i % 2 for i, line in enumerate(found))
 
 
-def test_labels_that_training_has_not_are_named(model, tmp_path):
+def test_labels_that_training_has_not_are_named(model: Path, tmp_path: Path) -> None:
     """A label of the dev file that was never learned, and a training file of one label, are refused."""
     (tmp_path / "train.tsv").write_text("text\tlabel\na\t1\nb\t2\n")
     (tmp_path / "dev.tsv").write_text("text\tlabel\na\t1\nb\t3\n")
@@ -149,7 +156,7 @@ def test_labels_that_training_has_not_are_named(model, tmp_path):
         finetune(model, tmp_path, tmp_path / "out")
 
 
-def test_labels_of_the_part_that_judges_are_known(model, tmp_path):
+def test_labels_of_the_part_that_judges_are_known(model: Path, tmp_path: Path) -> None:
     """What is parted from the training file may have a label that is nowhere else in it; no seed must fail."""
     lines = [f"the lamp {i}\t{i if i > 17 else i % 2}" for i in range(20)]
     (tmp_path / "train.tsv").write_text("\n".join(["text\tlabel", *lines]))

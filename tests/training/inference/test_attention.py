@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,13 +18,14 @@ from wpprep.training.inference import attention as room
 from wpprep.training.inference.attention import Attention, attention, page, read_attention
 
 
-def data_of(text: str) -> dict:
+def data_of(text: str) -> Any:
+    """The data that the page's script reads."""
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
     assert found
     return json.loads(found[1])
 
 
-def test_the_weights_are_those_of_transformers(model):
+def test_the_weights_are_those_of_transformers(model: Path) -> None:
     """Of a pair, every layer's and head's weights equal what transformers gives, and each row sums to 1."""
     found = read_attention(model, "The lamp is lit.", "Bees fly.")
     inputs = transformers.AutoTokenizer.from_pretrained(model)(
@@ -36,7 +39,7 @@ def test_the_weights_are_those_of_transformers(model):
     np.testing.assert_allclose(found.weights.sum(-1), 1, rtol=1e-5)
 
 
-def test_the_page_holds_the_weights(model):
+def test_the_page_holds_the_weights(model: Path) -> None:
     """A byte is the root of a weight times 255: squared it is the weight, to within a step of the root."""
     found = read_attention(model, "The lamp is lit.")
     data = data_of(page(found))
@@ -45,7 +48,7 @@ def test_the_page_holds_the_weights(model):
     assert np.abs(stored - np.sqrt(found.weights)).max() <= 0.5 / 255 + 1e-6
 
 
-def test_text_is_never_run(model):
+def test_text_is_never_run(model: Path) -> None:
     """Tags in tokens are shown, marks of the template in them are left alone, no script but ours runs."""
     tokens = ["[CLS]", "</script><script>alert(1)</script>", "@@SCRIPT@@", "&amp;", "[SEP]"]
     text = page(Attention(tokens, np.full((1, 1, 5, 5), 0.2, np.float32)))
@@ -58,21 +61,21 @@ def test_text_is_never_run(model):
     assert not re.search(r"(src|href)=\"(?!data:)|https?:|url\(", text)
 
 
-def test_both_files_are_written(model, tmp_path):
+def test_both_files_are_written(model: Path, tmp_path: Path) -> None:
     """A page and a picture, the same bytes each time; other endings and texts that are too long are refused."""
     pytest.importorskip("matplotlib", reason="pictures are an extra: pip install 'wpprep[report]'")
-    done = attention(model, "서울의 lamp", out=tmp_path / "a.html")
-    assert done.picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-    again = attention(model, "서울의 lamp", out=tmp_path / "b.html")
-    assert done.picture.read_bytes() == again.picture.read_bytes()
-    assert done.page.read_bytes() == again.page.read_bytes()
+    attention(model, "서울의 lamp", out=tmp_path / "a.html")
+    assert (tmp_path / "a.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    attention(model, "서울의 lamp", out=tmp_path / "b.html")
+    for suffix in ("png", "html"):
+        assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
     with pytest.raises(OptionError, match="ends in '.pdf', expected .html"):
         attention(model, "a", out=tmp_path / "a.pdf")
     with pytest.raises(OptionError, match="tokens, the model takes at most 64"):
         attention(model, "a " * 100, out=tmp_path / "c.html")
 
 
-def test_pages_stay_small(model, tmp_path, monkeypatch):
+def test_pages_stay_small(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a page would be too large, the longest text that fits is named: 2 x 3 x 4 x 4 is 96."""
     monkeypatch.setattr(room, "MAX_WEIGHTS", 96)
     with pytest.raises(OptionError, match="a page of 3 x 2 heads holds at most 4"):

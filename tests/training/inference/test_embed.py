@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -24,13 +25,14 @@ LINES = [
 
 @pytest.fixture
 def text(tmp_path: Path) -> Path:
+    """A file of the lines."""
     path = tmp_path / "text"
     path.write_text("\n".join(LINES) + "\n")
     return path
 
 
 @pytest.fixture(scope="module")
-def states(model: Path) -> list[np.ndarray]:
+def states(model: Path) -> list[Any]:
     """transformers' own hidden states of every line, alone: ``float32[layers + 1, tokens, hidden]``."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(model)
     bert = transformers.AutoModel.from_pretrained(model).eval()
@@ -49,7 +51,9 @@ def _chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.usefixtures("_chunks")
-def test_vectors_of_tokens_are_the_hidden_states(model, text, states, tmp_path):
+def test_vectors_of_tokens_are_the_hidden_states(
+    model: Path, text: Path, states: list[Any], tmp_path: Path
+) -> None:
     """Every token's vectors of every layer equal transformers', in both files, beside the piece they are of."""
     done = embed(model, text, tmp_path / "x.parquet", pooling="tokens", layers="all", batch_size=2)
     table = pq.read_table(tmp_path / "x.parquet")
@@ -72,33 +76,36 @@ def test_vectors_of_tokens_are_the_hidden_states(model, text, states, tmp_path):
 
 
 @pytest.mark.usefixtures("_chunks")
-def test_a_line_has_the_vector_of_cls_or_the_mean(model, text, states, tmp_path):
+def test_a_line_has_the_vector_of_cls_or_the_mean(
+    model: Path, text: Path, states: list[Any], tmp_path: Path
+) -> None:
     """[CLS]'s hidden state, or the mean over all tokens without padding, of the layers asked for."""
-    for pooling, expected in (
+    cases: list[tuple[Literal["cls", "mean"], list[Any]]] = [
         ("cls", [state[:, 0] for state in states]),
-        ("mean", [s.mean(1) for s in states]),
-    ):
-        embed(model, text, tmp_path / "x.npy", pooling=pooling, layers="-1", batch_size=3)
-        vectors = np.load(tmp_path / "x.npy")
+        ("mean", [state.mean(1) for state in states]),
+    ]
+    for pooling, expected in cases:
+        embed(model, text, tmp_path / f"{pooling}.npy", pooling=pooling, layers="-1", batch_size=3)
+        vectors = np.load(tmp_path / f"{pooling}.npy")
         assert vectors.shape == (5, 32)
         np.testing.assert_allclose(vectors, np.stack(expected)[:, 3], rtol=1e-4, atol=1e-5)
-        embed(model, text, tmp_path / "x.parquet", pooling=pooling, layers="1,-1", batch_size=3)
-        table = pq.read_table(tmp_path / "x.parquet")
+        embed(model, text, tmp_path / f"{pooling}.parquet", pooling=pooling, layers="1,-1", batch_size=3)
+        table = pq.read_table(tmp_path / f"{pooling}.parquet")
         assert table.column_names == ["line", "layer_1", "layer_3"]
         first = np.array(table["layer_1"].to_pylist(), np.float32)
         np.testing.assert_allclose(first, np.stack(expected)[:, 1], rtol=1e-4, atol=1e-5)
 
 
-def test_long_lines_are_cut_and_counted(model, text, tmp_path):
+def test_long_lines_are_cut_and_counted(model: Path, text: Path, tmp_path: Path) -> None:
     """A line that the model cannot take whole keeps its beginning; how many there were is said."""
     done = embed(model, text, tmp_path / "x.npy", pooling="tokens", max_seq_length=8)
     assert done.cut == 1
     assert np.diff(np.load(tmp_path / "x.offsets.npy")).max() == 8
     with pytest.raises(OptionError, match="max_seq_length is 65, the model takes at most 64"):
-        embed(model, text, tmp_path / "x.npy", max_seq_length=65)
+        embed(model, text, tmp_path / "y.npy", max_seq_length=65)
 
 
-def test_lines_are_compared(model, text, tmp_path):
+def test_lines_are_compared(model: Path, text: Path, tmp_path: Path) -> None:
     """A line is as similar to itself as can be, and the cosine is that of the vectors."""
     assert list(similarity(model, text, text)) == pytest.approx([1.0] * 5)
     (tmp_path / "other").write_text("\n".join(reversed(LINES)) + "\n")
@@ -115,7 +122,7 @@ def test_lines_are_compared(model, text, tmp_path):
         list(similarity(model, text, text, layers="all"))
 
 
-def test_what_cannot_be_embedded_is_refused(model, text, tmp_path):
+def test_what_cannot_be_embedded_is_refused(model: Path, text: Path, tmp_path: Path) -> None:
     """Another ending, a layer too high, no text, text that is none: one line, and no file is left."""
     with pytest.raises(OptionError, match="ends in '.txt', expected .parquet or .npy"):
         embed(model, text, tmp_path / "x.txt")

@@ -80,10 +80,13 @@ def test_twenty_kills_change_nothing(dynamic: Path, tmp_path: Path) -> None:
     assert figures(tmp_path / "whole") == figures(out)
 
 
-def test_the_best_weights_are_kept(dynamic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_best_weights_are_kept(dynamic: Path, tmp_path: Path) -> None:
     """With a rate that ruins the model, `final_weights best` exports the weights from before the ruin."""
     options = {**QUICK, "steps": 4, "eval_steps": 1, "warmup_steps": 3, "learning_rate": 0.1, "save_steps": 0}
     result = train(dynamic, tmp_path / "out", **options, final_weights="best")
+    assert result.best is not None
+    assert result.after is not None
     assert result.best.mlm_loss < result.after.mlm_loss
     again = train(dynamic, tmp_path / "again", **QUICK, steps=1, init_from=str(tmp_path / "out"))
+    assert again.before is not None
     assert again.before.mlm_loss == pytest.approx(result.best.mlm_loss, rel=1e-4)

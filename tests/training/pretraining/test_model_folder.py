@@ -1,4 +1,4 @@
-"""What comes out of the trainer: a folder that other libraries load, and that explains itself."""
+"""The model folder: other libraries load it, and its card, manifest and metrics agree with the run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.counting import MASK, PIECES
-from support.training import CPU, Trained, torch
+from support.training import CPU, Trained, dynamic, torch
 
 from wpprep.shards.loader import Loader
 from wpprep.storage.manifest import find_damage, read_manifest
@@ -17,24 +17,25 @@ from wpprep.training.model.model import to_inputs
 from wpprep.training.pretraining.progress import Progress
 
 transformers = pytest.importorskip("transformers")
-safetensors = pytest.importorskip("safetensors.torch")
+
+__all__ = ["dynamic"]
 
 
 def test_a_tiny_model_learns_a_regular_language(trained: Trained) -> None:
     """Held-out MLM loss starts at the logarithm of the vocabulary and falls below half of it."""
-    _, result, lines = trained
-    assert result.before.mlm_loss == pytest.approx(np.log(len(PIECES)), rel=0.1)
-    assert result.after.mlm_loss < result.before.mlm_loss / 2
-    assert result.before.mlm_accuracy < 0.1
-    assert result.after.mlm_accuracy > 0.3
-    assert result.after.rows == result.held_out_rows >= 32
+    _, result, before, after, lines = trained
+    assert before.mlm_loss == pytest.approx(np.log(len(PIECES)), rel=0.1)
+    assert after.mlm_loss < before.mlm_loss / 2
+    assert before.mlm_accuracy < 0.1
+    assert after.mlm_accuracy > 0.3
+    assert after.rows == result.held_out_rows >= 32
     assert [line.step for line in lines if isinstance(line, Progress)] == [50, 100, 150, 200, 250]
     assert "step 250/250" in str(next(line for line in reversed(lines) if isinstance(line, Progress)))
 
 
 def test_the_folder_loads_with_transformers(trained: Trained, dynamic: Path) -> None:
     """BertForPreTraining, BertModel and the fill-mask pipeline read it, and agree on the logits."""
-    out, _, _ = trained
+    out = trained.folder
     model, report = transformers.BertForPreTraining.from_pretrained(out, output_loading_info=True)
     assert not any(report.values()), report
     assert (out / "model.safetensors").stat().st_mode == (out / "config.json").stat().st_mode
@@ -69,7 +70,7 @@ def test_the_tokenizer_inside_the_model_is_the_vocabulary(trained: Trained, dyna
     """Inside the model's folder AutoTokenizer gives the ids of the shards' own tokenizer.json."""
     from tokenizers import Tokenizer
 
-    out, _, _ = trained
+    out = trained.folder
     assert (out / "tokenizer.json").read_bytes() == (dynamic / "vocab" / "tokenizer.json").read_bytes()
     plain = Tokenizer.from_file(str(dynamic / "vocab" / "tokenizer.json"))
     auto = transformers.AutoTokenizer.from_pretrained(out)
@@ -81,18 +82,16 @@ def test_the_tokenizer_inside_the_model_is_the_vocabulary(trained: Trained, dyna
     assert auto.mask_token_id == MASK
 
 
-def test_the_folder_explains_itself(trained: Trained) -> None:
-    """The card has the figures, the manifest the checksum of every file, the metrics a line for each report."""
-    out, result, lines = trained
+def test_card_manifest_and_metrics_agree_with_the_run(trained: Trained) -> None:
+    """The card has the results, the manifest the checksum of every file, the metrics a line for each report."""
+    out, _, before, after, lines = trained
     card = (out / "README.md").read_text()
-    assert f"{0:>9,}  {result.before.mlm_loss:7.3f}  {'#' * 40}" in card
-    assert f"{result.after.mlm_loss:,.4g}" in card
-    assert (
-        json.loads((out / "training.json").read_text())["results"]["after"]["mlm_loss"] == result.after.mlm_loss
-    )
+    assert f"{0:>9,}  {before.mlm_loss:7.3f}  {'#' * 40}" in card
+    assert f"{after.mlm_loss:,.4g}" in card
+    assert json.loads((out / "training.json").read_text())["results"]["after"]["mlm_loss"] == after.mlm_loss
     assert find_damage(out) == []
     manifest = read_manifest(out, kind="model")
-    assert manifest.statistics["after"]["mlm_loss"] == result.after.mlm_loss
+    assert manifest.statistics["after"]["mlm_loss"] == after.mlm_loss
     assert {path.name for path in out.iterdir()} == {file.name for file in manifest.files} | {"manifest.json"}
     metrics = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in metrics] == [line.step for line in lines]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.counting import FIRST_WORD, PIECES, WORDS, make_folder
@@ -27,10 +28,11 @@ def test_single_segments_have_no_next_sentence(tmp_path: Path) -> None:
 
 def test_options_are_checked(shards: Path, tmp_path: Path) -> None:
     """A wrong name or value is refused before anything is written."""
+    wrong: dict[str, Any] = {"batchsize": 3}
     with pytest.raises(OptionError, match="did you mean batch_size"):
-        train(shards, tmp_path / "out", batchsize=3)
+        train(shards, tmp_path / "out", **wrong)
     with pytest.raises(OptionError, match="size is 'huge'"):
-        train(shards, tmp_path / "out", size="huge")
+        train(shards, tmp_path / "out", **{**QUICK, "size": "huge"})
     with pytest.raises(OptionError, match="eval_rows"):
         train(shards, tmp_path / "out", **{**QUICK, "eval_rows": 130})
     assert not (tmp_path / "out").exists()
