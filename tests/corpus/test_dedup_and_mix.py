@@ -1,4 +1,4 @@
-"""Filters over the whole corpus: the same documents for any slices and workers, those of a slow twin."""
+"""Filters over the whole corpus: the documents of a slow twin, for any slices and number of workers."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def write(path: Path, documents: Sequence[Document]) -> Path:
 
 
 def draw(document: Document, purpose: int) -> int:
+    """Return the random draw of a document for one of the filters."""
     return int(rng.key(0, purpose, 0, np.uint64(place_of(document.id))))
 
 
@@ -74,7 +75,7 @@ def twin(corpora: Corpora, options: CorpusOptions) -> list[bool]:
 
 
 def surveyed(folder: Path, corpora: Corpora, options: CorpusOptions) -> tuple[list[bool], Dropped]:
-    """What `choose` says of the same documents, from files, a task each."""
+    """Return the marks and counts of `choose` for the same documents, written to one file per task."""
     parts: list[Part] = []
     for name, tasks in corpora.items():
         for documents in tasks:
@@ -112,7 +113,7 @@ def test_chosen_documents_are_those_of_the_slow_twin(
     at_once: int,
     bins: int,
 ) -> None:
-    """However many ranges and bins are used, each filter leaves what sorting and counting whole lists does."""
+    """For any number of ranges and bins, the filters keep the documents that sorting whole lists keeps."""
     options = CorpusOptions(format="jsonl", deduplicate=deduplicate, max_documents=max_documents, mix=mix)
     corpora = {"a": a, "b": b}
     expected = twin(corpora, options)
@@ -127,7 +128,7 @@ def test_chosen_documents_are_those_of_the_slow_twin(
 
 
 def test_mix_by_hand(tmp_path: Path) -> None:
-    """600 bytes of wiki and 100 of books at 3 to 1: books are the scarce ones, so 300 bytes of wiki stay."""
+    """Of 600 bytes of wiki and 100 of books at 3 to 1, all books and 300 bytes of wiki are used."""
     wiki = [Document(f"w{i}", f"{i:09}.") for i in range(60)]
     books = [Document(f"b{i}", f"{i:09}!") for i in range(10)]
     options = CorpusOptions(format="jsonl", mix="wiki=0.75,books=0.25")
@@ -144,7 +145,7 @@ def test_mix_by_hand(tmp_path: Path) -> None:
 
 
 def test_fewer_documents_are_some_of_more_and_keep_the_mix(tmp_path: Path) -> None:
-    """--max-documents 100 of a mix at 1 to 1 takes about as many of each, and 40 are among the 100."""
+    """--max-documents 100 of a mix at 1 to 1 uses about as many of each, and contains those of 40."""
     wiki = [Document(f"w{i}", f"{i:09}.") for i in range(2000)]
     books = [Document(f"b{i}", f"{i:09}!") for i in range(300)]
     used = []
@@ -159,7 +160,7 @@ def test_fewer_documents_are_some_of_more_and_keep_the_mix(tmp_path: Path) -> No
 
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two corpora of several files with texts in common, inside each and between them."""
+    """Two corpora of several files, with equal texts in each and between them."""
     folder = tmp_path_factory.mktemp("corpora")
     for name, numbers in (("wiki", range(300)), ("books", range(200, 400))):
         for file in range(3):
@@ -186,7 +187,7 @@ FILTERS: dict[str, Any] = {
 def test_stages_use_the_same_documents_for_any_workers_and_slices(
     corpora: Path, tmp_path: Path, workers: int, slice_bytes: int
 ) -> None:
-    """Vocabulary and shards have the same bytes and figures, and nothing of the survey is left behind."""
+    """Vocabulary and shards have the same bytes and statistics, and no file of the survey remains."""
     inputs = [f"wiki={corpora / 'wiki'}", f"books={corpora / 'books'}"]
     made = []
     runs: dict[str, dict[str, Any]] = {
@@ -209,7 +210,7 @@ def test_stages_use_the_same_documents_for_any_workers_and_slices(
 
 
 def test_first_in_corpus_order_stays(tmp_path: Path) -> None:
-    """Of equal texts in three files the one of the first file is encoded, whichever is read first."""
+    """Of equal texts in three files, that of the first file is encoded, in whatever order workers read them."""
     for name in "abc":
         write(
             tmp_path / "corpus" / name, [Document(f"{name}{i}", f"Text {i} it is. And more.") for i in range(9)]

@@ -30,7 +30,7 @@ def write(path: Path, documents: Sequence[Document]) -> Path:
 
 
 def test_filters_choose_documents_by_themselves(tmp_path: Path) -> None:
-    """Length, sentences and the sample are looked at document by document; larger samples hold smaller ones."""
+    """Length, sentences and sample depend on the document alone; larger samples contain smaller ones."""
     documents = [Document(str(i), "One. " * (i % 5 + 1)) for i in range(2000)]
     assert list(passing(documents, CorpusOptions(), "prose")) == documents
     long = list(passing(documents, CorpusOptions(min_chars=20), "prose"))
@@ -47,7 +47,7 @@ def test_filters_choose_documents_by_themselves(tmp_path: Path) -> None:
 
 
 def test_a_corpus_that_changes_after_the_survey_is_refused(tmp_path: Path) -> None:
-    """A slice with more or fewer documents than were surveyed stops the run with its file."""
+    """A slice with more or fewer documents than in the survey is an error with its file."""
     file = write(tmp_path / "a.jsonl", [Document(str(i), "Text.") for i in range(5)])
     (tmp_path / "kept").write_bytes(bytes([9, 1, 0, 0, 1, 1, 9]))
     options = CorpusOptions()
@@ -59,7 +59,7 @@ def test_a_corpus_that_changes_after_the_survey_is_refused(tmp_path: Path) -> No
     assert read_bytes(tmp_path / "kept", 1, 3) == b"\1\0"
 
 
-def test_what_filters_drop_is_told(tmp_path: Path) -> None:
+def test_dropped_documents_are_in_manifests(tmp_path: Path) -> None:
     """Manifests of vocabularies and token stores count short, unsampled and bad documents alike."""
     rows = [json.dumps({"id": str(i), "text": "Word " * (i % 10) + "end."}) for i in range(200)]
     rows[9] = "{"

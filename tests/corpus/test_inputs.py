@@ -1,4 +1,4 @@
-"""Inputs: which files folders, patterns and lists name, and which are refused."""
+"""Input files: folders, patterns, lists and links, and errors for what cannot be read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wpprep.errors import MissingInputError
 
 
 def test_folder_saved_by_datasets_is_its_data_files(tmp_path: Path) -> None:
-    """Of a folder that `datasets` saved only the listed data is read, without a word about the rest."""
+    """Of a folder saved by `datasets`, only the listed data files are read, without a warning."""
     for name in ("data-00000-of-00002.arrow", "data-00001-of-00002.arrow", "cache-1a2b.arrow"):
         write_arrow_stream(tmp_path / name, [{"text": f"From {name}."}])
     (tmp_path / "dataset_info.json").write_text('{"builder_name": "x"}')
@@ -25,7 +25,7 @@ def test_folder_saved_by_datasets_is_its_data_files(tmp_path: Path) -> None:
 
 
 def test_inputs_may_be_patterns_and_lists(tmp_path: Path) -> None:
-    """Patterns match files and folders in path order, a list names them a line each, none comes twice."""
+    """Patterns match files and folders in path order, a list has one per line, and no file comes twice."""
     for name in ("b.txt", "a.txt", "deep/c.txt", "d.md"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -38,8 +38,8 @@ def test_inputs_may_be_patterns_and_lists(tmp_path: Path) -> None:
         expand_inputs([f"{tmp_path}/none/*"])
 
 
-def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
-    """Links to files and folders are read; loops of links and links to nothing are errors that name them."""
+def test_links_are_followed_except_loops(tmp_path: Path) -> None:
+    """Links to files and folders are followed; loops of links and broken links are errors that name them."""
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "a.txt").write_text("One.")
     (tmp_path / "corpus").mkdir()
@@ -72,7 +72,7 @@ def test_unreadable_inputs_are_named(tmp_path: Path) -> None:
 
 
 def test_pipes_and_devices_are_refused(tmp_path: Path) -> None:
-    """What is neither file nor folder is refused at once: a pipe would be waited on for ever."""
+    """A path that is neither file nor folder is an error: reading a pipe could wait forever."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(MissingInputError, match="pipe: neither a file nor a folder"):
         expand_inputs([tmp_path / "pipe"])
@@ -80,7 +80,7 @@ def test_pipes_and_devices_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
 def test_names_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
-    """A name stands in document ids and manifests, so that one of other bytes stops with what to do."""
+    """Names are part of ids and manifests, so a name that is not UTF-8 is an error with the solution."""
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")).write_text("One.")
     with pytest.raises(MissingInputError, match=r"caf\\xe9\.txt': the name is not UTF-8, .*; rename it"):
         expand_inputs([tmp_path])

@@ -1,4 +1,4 @@
-"""Sentences: joined they are the text again, none is blank, and the rules do what their names say."""
+"""Sentence splitting: joined sentences are the text, none is blank, and each rule splits as documented."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def test_sentences_joined_are_the_text(rule: str, text: str, language: str) -> N
 
 @pytest.mark.parametrize("rule", SENTENCE_RULES)
 @given(text=TEXT)
-def test_blanks_lead_the_sentence_they_stand_before(rule: str, text: str) -> None:
-    """A sentence ends without blanks, the last one excepted: what parts two sentences is the second's."""
+def test_white_space_begins_the_next_sentence(rule: str, text: str) -> None:
+    """White space between two sentences belongs to the second; only the last one may end with it."""
     sentences = sentence_splitter(rule, "en", "prose")(text)
     assert all(sentence == sentence.rstrip() for sentence in sentences[:-1])
 
@@ -59,12 +59,12 @@ def test_blanks_lead_the_sentence_they_stand_before(rule: str, text: str) -> Non
     ],
 )
 def test_sentencex_follows_the_language(language: str, text: str, sentences: list[str]) -> None:
-    """Abbreviations end no sentence, line ends do; languages have their own rules or those of a kindred one."""
+    """Line ends end sentences, abbreviations do not; a language has its own rules or those of a related one."""
     assert sentence_splitter("sentencex", language, "prose")(text) == sentences
 
 
-def test_a_line_that_sentencex_spoils_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If sentencex should ever lose text, the line is one sentence rather than less text."""
+def test_a_line_that_sentencex_alters_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that sentencex alters is kept whole, as one sentence."""
     monkeypatch.setattr(wpprep.corpus.sentences, "segment", lambda language, line: ["One."])
     assert split_sentences("en", "One. Two.") == ["One. Two."]
 
@@ -83,13 +83,13 @@ def test_auto_follows_the_format() -> None:
 
 @pytest.mark.parametrize("language", ["english", "", "e", "en_US", "日本"])
 def test_nonsense_languages_are_refused(language: str) -> None:
-    """What is no language code is an error, since sentencex would take it for English."""
+    """A string that is not a language code is an error, since sentencex would apply English rules."""
     with pytest.raises(OptionError, match=f"language is '{language}', expected a code such as en"):
         sentence_splitter("sentencex", language, "prose")
 
 
 def test_unknown_rules_are_refused() -> None:
-    """A rule that is not among the options' choices is an error that lists them."""
+    """An unknown rule is an error that lists the known ones."""
     with pytest.raises(
         OptionError, match="sentences is 'nltk', expected one of auto, sentencex, lines, paragraphs"
     ):
@@ -97,7 +97,7 @@ def test_unknown_rules_are_refused() -> None:
 
 
 def test_torture_texts_are_cut_without_loss(data: Path) -> None:
-    """Naughty strings, every code point and Unicode's own test files go through unharmed."""
+    """Naughty strings, every code point and the test files of Unicode are split without losing a character."""
     split = sentence_splitter("sentencex", "en", "prose")
     for path in sorted((data / "torture").iterdir()):
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()

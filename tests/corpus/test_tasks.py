@@ -32,7 +32,7 @@ def write(path: Path, documents: Sequence[Document]) -> Path:
 
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two corpora of several files with texts in common, inside each and between them."""
+    """Two corpora of several files, with equal texts in each and between them."""
     folder = tmp_path_factory.mktemp("corpora")
     for name, numbers in (("wiki", range(300)), ("books", range(200, 400))):
         for file in range(3):
@@ -47,8 +47,8 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_survey_goes_on_where_it_stopped(corpora: Path, tmp_path: Path) -> None:
-    """Tables of finished tasks are not made again, and the result is that of one run."""
+def test_a_survey_is_resumed(corpora: Path, tmp_path: Path) -> None:
+    """A resumed survey skips finished tasks, and the result is that of an uninterrupted run."""
     vocab = train_vocab(corpora / "wiki", tmp_path / "vocab", vocab_size=110, workers=1).folder
     options: dict[str, Any] = {"deduplicate": True, "workers": 1, "slice_bytes": 2_000}
     encode(corpora, vocab, tmp_path / "whole", **options)
@@ -70,8 +70,8 @@ def test_a_survey_goes_on_where_it_stopped(corpora: Path, tmp_path: Path) -> Non
     assert checksums(tmp_path / "out") == checksums(tmp_path / "whole")
 
 
-def test_mix_is_asked_for_and_given_alike(corpora: Path, tmp_path: Path) -> None:
-    """Names that do not match, inputs without one, shares of nothing and empty corpora are named."""
+def test_mix_and_inputs_must_match(corpora: Path, tmp_path: Path) -> None:
+    """Names that do not match, inputs without a name, invalid shares and empty corpora are errors."""
     wiki, books = f"wiki={corpora / 'wiki'}", f"books={corpora / 'books'}"
     (tmp_path / "empty.txt").write_text("\n")
     for inputs, error, message in [

@@ -2,7 +2,7 @@
 
     tasks = tasks_of(["wiki/", "books/"], text, run.slice_bytes)     # lists of slices, in corpus order
     with Job.begin(out, kind, plan_of(options, None, tasks), run) as job:
-        chosen = survey(tasks, text, job)               # the same tasks, with `Slice.kept`
+        chosen = survey(tasks, text, job)                            # the same tasks, with `Slice.kept`
         ...                                                          # tasks call `filters.used_documents`
         end_survey(job.folder)                                       # before the manifest
 
@@ -56,8 +56,8 @@ def tasks_of(corpus: Paths, text: CorpusOptions, slice_bytes: int) -> list[list[
     With ``mix``, no task has slices of two named corpora.
 
     Raises:
-        MissingInputError: an input does not exist, or holds no file of a known format.
-        OptionError: with ``mix``, an input is not given as one of the named corpora.
+        MissingInputError: an input does not exist, or contains no file of a known format.
+        OptionError: with ``mix``, an input is not one of the named corpora, or one of them has no input.
         CorpusError: a file is damaged.
     """
     tasks: list[list[Slice]] = []
@@ -159,11 +159,13 @@ def end_survey(folder: OutputFolder) -> None:
     folder.remove_others("survey-*", [])
 
 
-def _named(inputs: Sequence[str | os.PathLike[str]], text: CorpusOptions) -> dict[str, list[Any]]:
+def _named(
+    inputs: Sequence[str | os.PathLike[str]], text: CorpusOptions
+) -> dict[str, list[str | os.PathLike[str]]]:
     """Return the inputs of each named corpus, in the order of the mix; without a mix, all under ``""``."""
     if not text.mix:
         return {"": list(inputs)}
-    named: dict[str, list[Any]] = {name: [] for name in text.mix_shares}
+    named: dict[str, list[str | os.PathLike[str]]] = {name: [] for name in text.mix_shares}
     for entry in inputs:
         name, found, path = os.fspath(entry).partition("=")
         if not found or name not in named:

@@ -21,9 +21,9 @@ from wpprep.errors import CorpusError, TextDecodeError
 
 @pytest.mark.parametrize("write", WRITERS[1:])
 def test_rows_of_bookcorpus_are_put_together(tmp_path: Path, write: Writer) -> None:
-    """A table of text alone, a sentence a row: 1,000 rows are a document, or as many as the option says.
+    """In a table with only text, one sentence per row, 1,000 rows are a document, or the number of the option.
 
-    Row groups and record batches have 7 rows here; with 3 rows a document each gives 3, of 3, 3 and 1 rows.
+    Row groups and record batches have 7 rows here: with 3 rows per document, 3 documents of 3, 3 and 1 rows.
     """
     rows: list[dict[str, Any]] = [{"text": f"sentence {i} of a book , said x ."} for i in range(20)]
     path = write(tmp_path / "books", [*rows, {"text": None}])
@@ -43,7 +43,7 @@ def test_rows_of_bookcorpus_are_put_together(tmp_path: Path, write: Writer) -> N
 
 
 def test_invalid_utf8_in_a_table_is_named(tmp_path: Path) -> None:
-    """Bytes that are not UTF-8 in a string column stop the reading with the row, or are replaced."""
+    """Bytes that are not UTF-8 in a string column are an error with the row, or are replaced."""
     column = pa.array([b"One.", b"T\xffo."]).cast(pa.binary()).view(pa.string())
     pq.write_table(pa.table({"text": column}), tmp_path / "a.parquet")
     with pytest.raises(TextDecodeError, match=r"a\.parquet: row 1: invalid UTF-8 at byte 1 \(found 0xFF\)"):

@@ -74,8 +74,8 @@ def test_tidy_lines_keeps_other_separators() -> None:
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_documents_of_no_end_are_refused(tmp_path: Path, write: Writer) -> None:
-    """A line, row or file longer than any document stops the reading before it fills the memory."""
+def test_documents_that_are_too_long_are_refused(tmp_path: Path, write: Writer) -> None:
+    """A line, row or file longer than the maximum is an error before it fills the memory."""
     path = write(tmp_path / "corpus", [{"text": "One."}, {"text": "x" * 5000}])
     with (
         mock.patch.object(cutting, "LONGEST", 4000),
@@ -89,10 +89,10 @@ def test_documents_of_no_end_are_refused(tmp_path: Path, write: Writer) -> None:
 
 @pytest.mark.parametrize("compress", COMPRESSORS)
 @pytest.mark.parametrize("block", [64, 512, 1 << 20])
-def test_documents_of_no_end_are_skipped_when_asked(
+def test_documents_that_are_too_long_are_skipped(
     tmp_path: Path, compress: Callable[[bytes], bytes], block: int
 ) -> None:
-    """A line too long to hold is passed by, in blocks, and the next one is read."""
+    """A line longer than the maximum is skipped block by block, and the next one is read."""
     path = tmp_path / "a.jsonl"
     rows = [{"text": "One."}, {"text": "x" * 5000}, {"text": "Three."}, {"text": "y" * 4001}]
     path.write_bytes(compress("\n".join(map(json.dumps, rows)).encode()))
@@ -104,7 +104,7 @@ def test_documents_of_no_end_are_skipped_when_asked(
 
 
 def test_file_that_shrinks_during_the_run_is_noticed(tmp_path: Path) -> None:
-    """A file that is shorter than when it was cut into slices stops the reading."""
+    """A file that is shorter than when it was cut into slices is an error."""
     path = write_jsonl(tmp_path / "corpus")
     slices = plan_slices([path], CorpusOptions(), 10**9)
     path.write_bytes(path.read_bytes()[:100])

@@ -1,4 +1,4 @@
-"""Readers: what is damaged, too long or gone is named, and left out when asked."""
+"""Damaged and missing files of every format: errors that name them, and --skip-bad."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from wpprep.pipeline.train_vocab import train_vocab
 def test_bad_rows_are_named(
     tmp_path: Path, write: Writer, rows: list[dict[str, Any]], options: dict[str, Any], message: str
 ) -> None:
-    """A missing field, a null, a number or a NUL stops the reading with file and line or row."""
+    """A missing field, a null, a number or a NUL is an error with file and line or row."""
     path = write(tmp_path / "corpus", rows)
     with pytest.raises(CorpusError, match=f"^{re.escape(str(path))}: (.*: (field )?|column )?{message}"):
         read(path, **options)
@@ -44,9 +44,9 @@ def test_bad_rows_are_named(
 
 @pytest.mark.parametrize("compress", COMPRESSORS[1:])
 def test_cut_and_damaged_compressed_files_are_named(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
-    """A compressed file that is cut short or damaged is an error that names it, in every compression.
+    """A truncated or damaged compressed file is an error that names it, for every compression.
 
-    (Arrow writes zstd without its optional checksum, so that damage inside need not show.)
+    (Arrow writes zstd without the optional checksum, so damage inside may not be detected.)
     """
     whole = compress("".join(f"Line {i * i} is here.\n" for i in range(9999)).encode())
     path = tmp_path / "corpus"
@@ -59,7 +59,7 @@ def test_cut_and_damaged_compressed_files_are_named(tmp_path: Path, compress: Ca
 
 @pytest.mark.parametrize("write", WRITERS[1:])
 def test_cut_tables_are_named(tmp_path: Path, write: Writer) -> None:
-    """A Parquet or Arrow file that ends anywhere before its end is an error that names it."""
+    """A truncated Parquet or Arrow file is an error that names it."""
     path = write(tmp_path / "corpus")
     whole = path.read_bytes()
     for length in (9, 100, len(whole) // 2, len(whole) - 1):
@@ -70,7 +70,7 @@ def test_cut_tables_are_named(tmp_path: Path, write: Writer) -> None:
 
 @pytest.mark.parametrize("write", WRITERS[1:])
 def test_tables_inside_compressed_files_are_refused(tmp_path: Path, write: Writer) -> None:
-    """A table compressed as a whole cannot be cut; the error says how to go on."""
+    """A table compressed as a whole cannot be cut; the error has the solution."""
     path = write(tmp_path / "corpus")
     path.write_bytes(gzip.compress(path.read_bytes()))
     with pytest.raises(CorpusError, match="compressed as a whole with gzip; decompress it first"):
@@ -79,7 +79,7 @@ def test_tables_inside_compressed_files_are_refused(tmp_path: Path, write: Write
 
 @pytest.mark.parametrize("write", WRITERS[1:])
 def test_table_that_vanishes_is_named(tmp_path: Path, write: Writer) -> None:
-    """A table that is gone when its turn comes is a missing input."""
+    """A table that is deleted during the run is a missing input."""
     path = write(tmp_path / "corpus")
     slices = plan_slices([path], CorpusOptions(), 10**9)
     path.unlink()
@@ -88,8 +88,8 @@ def test_table_that_vanishes_is_named(tmp_path: Path, write: Writer) -> None:
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
-def test_what_follows_damage_is_left_out_when_asked(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
-    """Of a file whose compressed data is cut, what comes before is read; the rest is listed as one piece."""
+def test_text_after_damage_is_left_out(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
+    """Of a truncated compressed file, the documents before the damage are read, and the rest is one error."""
     whole = compress("".join(f"Line {i * i} is here.\n\n" for i in range(20_000)).encode())
     (tmp_path / "a.txt").write_bytes(whole[:-9])
     (tmp_path / "b.txt").write_bytes(b"\x1f\x8bno gzip at all")
@@ -104,7 +104,7 @@ def test_what_follows_damage_is_left_out_when_asked(tmp_path: Path, compress: Ca
 
 
 @pytest.mark.parametrize("write", WRITERS[1:])
-def test_damaged_tables_are_skipped_when_asked(tmp_path: Path, write: Writer) -> None:
+def test_damaged_tables_are_skipped(tmp_path: Path, write: Writer) -> None:
     """A table without its end is listed, and the other files are read."""
     path = write(tmp_path / "a")
     path.write_bytes(path.read_bytes()[:-20])
@@ -115,7 +115,7 @@ def test_damaged_tables_are_skipped_when_asked(tmp_path: Path, write: Writer) ->
         assert left_out.count == 1
 
 
-def test_what_is_left_out_is_in_the_manifest(tmp_path: Path) -> None:
+def test_errors_are_listed_in_the_manifest(tmp_path: Path) -> None:
     """The token store's manifest counts and lists bad lines, the same for any slices and number of workers."""
     corpus = tmp_path / "corpus"
     corpus.mkdir()

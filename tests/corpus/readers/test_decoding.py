@@ -1,4 +1,4 @@
-"""Readers: byte order marks, other encodings, and characters that are no text."""
+"""Decoding: byte order marks, other encodings, and characters that text cannot contain."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from wpprep.records import Document
 def test_byte_order_marks_are_followed(
     tmp_path: Path, compress: Callable[[bytes], bytes], encoding: str
 ) -> None:
-    """Files with a byte order mark read as the same text in plain UTF-8 does, compressed or not."""
+    """Files with a byte order mark give the documents of the same text in UTF-8, compressed or not."""
     text = "Ein Bär.\nNoch einer.\n\n第三句。\n𠀀 vier.\n"
     path = tmp_path / "corpus"
     path.write_bytes(text.encode())
@@ -39,7 +39,7 @@ def test_byte_order_marks_are_followed(
 def test_transcoding_is_exact_for_every_block_size(
     tmp_path_factory: pytest.TempPathFactory, encoding: str, text: str, block: int, size: int
 ) -> None:
-    """The UTF-8 of a file in another encoding is that of its text, however it is read."""
+    """A file in another encoding is converted to the UTF-8 of its text, for any block and read size."""
     path = tmp_path_factory.getbasetemp() / "transcoded"
     path.write_bytes(text.encode(encoding))
     with mock.patch.object(decoding, "_BLOCK", block), path.open("rb") as file:
@@ -48,7 +48,7 @@ def test_transcoding_is_exact_for_every_block_size(
 
 
 def test_other_encodings_are_read_when_named(tmp_path: Path) -> None:
-    """--encoding reads what has no byte order mark, and the same names for UTF-8 change nothing."""
+    """--encoding applies to files without a byte order mark; names of UTF-8 have no effect."""
     path = tmp_path / "corpus"
     path.write_bytes("Привет, мир.\nЖёлтый.\n".encode("cp1251"))
     assert [d.text for d in read(path, encoding="cp1251")] == ["Привет, мир.\nЖёлтый."]
@@ -61,7 +61,7 @@ def test_other_encodings_are_read_when_named(tmp_path: Path) -> None:
 
 
 def test_invalid_bytes_in_other_encodings_are_placed(tmp_path: Path) -> None:
-    """Half a character of UTF-16 stops the reading with its byte, or is replaced and counted."""
+    """Half a character of UTF-16 is an error with its byte, or is replaced and counted."""
     path = tmp_path / "corpus"
     path.write_bytes(
         codecs.BOM_UTF16_LE + "One.\nTw".encode("utf-16-le") + b"\x00\xd8" + "o.\n".encode("utf-16-le")

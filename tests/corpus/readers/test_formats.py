@@ -1,4 +1,4 @@
-"""Every format and encoding gives the same documents, whatever the slice size; bad files stop in one line."""
+"""All formats: the same documents in every format and for every slice size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SAMPLES = Path(__file__).parents[3] / "sample_corpus" / "formats"
 
 
 def test_samples_give_equal_text_in_every_format() -> None:
-    """The six sample documents read the same from every layout, but for titles and line ends."""
+    """The six sample documents have the same text in every format, except for titles and line ends."""
     reference = [json.loads(line) for line in (SAMPLES / "jsonl" / "documents.jsonl").read_text().splitlines()]
     expected = [" ".join(row["text"].split()) for row in reference]
     titles = [row["title"] for row in reference]
@@ -29,14 +29,14 @@ def test_samples_give_equal_text_in_every_format() -> None:
             assert found == expected, folder.name
 
 
-def test_sample_formats_are_told_by_content() -> None:
-    """Every sample folder is told to be the format it is named after; gzip holds lines."""
+def test_sample_formats_are_detected() -> None:
+    """The format of every sample folder is detected as its name; the folder gzip has lines."""
     found = {path.parent.name: detect(path) for path in sorted(SAMPLES.glob("*/*"))}
     assert found == {folder: "lines" if folder == "gzip" else folder for folder in found}
 
 
-def test_text_is_told_without_other_parsers(tmp_path: Path) -> None:
-    """To see that a file is no Parquet, Arrow or dump, what reads these is not loaded: it takes its time."""
+def test_text_is_detected_without_other_parsers(tmp_path: Path) -> None:
+    """Detecting text does not import the slow parsers of Parquet, Arrow and dumps."""
     (tmp_path / "a.txt").write_text("One sentence. Another one.")
     script = """if True:
         import sys
@@ -49,7 +49,7 @@ def test_text_is_told_without_other_parsers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("write", WRITERS)
 def test_tables_and_records_keep_ids_and_text(tmp_path: Path, write: Writer) -> None:
-    """Text comes a paragraph a line, with the record's own id, whatever the slice size."""
+    """Documents have one paragraph per line and the id of their record, for every slice size."""
     path = write(tmp_path / "corpus")
     whole = read(path)
     assert [document.id for document in whole] == [row["id"] for row in ROWS]
@@ -60,7 +60,7 @@ def test_tables_and_records_keep_ids_and_text(tmp_path: Path, write: Writer) -> 
 
 @pytest.mark.parametrize("write", WRITERS)
 def test_documents_without_id_are_named_by_their_place(tmp_path: Path, write: Writer) -> None:
-    """A corpus with a text field alone names documents by file and byte or row."""
+    """Documents of a corpus with only a text field have file and byte, or file and row, as their id."""
     path = write(tmp_path / "books", [{"text": f"Sentence {i}. It is of a book."} for i in range(30)])
     whole = read(path)
     places = [int(document.id.removeprefix("books:")) for document in whole]
@@ -71,7 +71,7 @@ def test_documents_without_id_are_named_by_their_place(tmp_path: Path, write: Wr
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_other_fields_hold_the_text_when_asked(tmp_path: Path, write: Writer) -> None:
-    """--text-field and --id-field choose the fields; numbers will do as ids."""
+def test_fields_are_chosen_by_options(tmp_path: Path, write: Writer) -> None:
+    """--text-field and --id-field choose the fields; ids may be numbers."""
     path = write(tmp_path / "corpus", [{"key": 7, "body": "One.", "text": "No."}])
     assert read(path, text_field="body", id_field="key") == [Document("7", "One.")]

@@ -35,7 +35,7 @@ from wpprep.records import Document
 def test_bad_json_lines_are_named(
     tmp_path: Path, compress: Callable[[bytes], bytes], line: str, message: str
 ) -> None:
-    """A line that is no JSON object stops the reading with its number, compressed or not."""
+    """A line that is not a JSON object is an error with its number, compressed or not."""
     path = tmp_path / "corpus.jsonl"
     path.write_bytes(compress(('{"id": 1, "text": "One."}\n{"text": "Two"}' + "\n" + line + "\n").encode()))
     for target_bytes in (1, 1000):
@@ -44,7 +44,7 @@ def test_bad_json_lines_are_named(
 
 
 @pytest.mark.parametrize("target_bytes", [1, 30, 10**9])
-def test_bad_lines_are_skipped_when_asked(tmp_path: Path, target_bytes: int) -> None:
+def test_bad_lines_are_skipped(tmp_path: Path, target_bytes: int) -> None:
     """With --skip-bad every bad line is left out, counted and listed by file name and line."""
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"text": "One."}\nnot\n{"text": 2}\n{"text": "Thr\xffe."}\n{"text": "Four."}\n[]\n')
@@ -56,7 +56,7 @@ def test_bad_lines_are_skipped_when_asked(tmp_path: Path, target_bytes: int) -> 
 
 
 def test_lines_of_bookcorpus_are_put_together(tmp_path: Path) -> None:
-    """JSON lines of text alone, a sentence a line, follow the rule of tables, whatever the slices and the file.
+    """JSON lines with only text, one sentence each, are grouped as in tables, for any slices and compression.
 
     Of 2,003 lines one is blank and one has null: documents begin at lines 1, 1,001 and 2,001.
     """
@@ -81,8 +81,8 @@ def test_lines_of_bookcorpus_are_put_together(tmp_path: Path) -> None:
     assert [d.id for d in read(with_ids, rows_per_document=8)] == ["0", "8", "16"]
 
 
-def test_a_bad_line_spoils_its_document(tmp_path: Path) -> None:
-    """It is named by its own place, and the documents before and after it are read."""
+def test_a_bad_line_makes_its_document_unreadable(tmp_path: Path) -> None:
+    """The error has the bad line itself, and the documents before and after it are read."""
     lines = [f'{{"text": "sentence {i} ."}}' for i in range(9)]
     lines[4] = '{"text": 4}'
     (tmp_path / "books").write_text("\n".join(lines))

@@ -20,7 +20,7 @@ def test_id_is_the_byte_where_the_document_starts(tmp_path: Path) -> None:
 
 
 def test_lines_end_at_newlines_only(tmp_path: Path) -> None:
-    """U+2028, U+0085 and vertical tabs are text, not line ends, as no other tool would know them."""
+    """U+2028, U+0085 and vertical tabs are text, not line ends, as in other tools."""
     path = file_of(tmp_path, "a\u2028b\x85c\vd\n")
     assert documents_of(path, "lines")[0].text == "a\u2028b\x85c\vd"
 

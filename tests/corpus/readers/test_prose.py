@@ -21,19 +21,19 @@ from wpprep.corpus.readers.prose import find_wraps, unwrap
 
 
 def test_hard_wrapped_paragraphs_are_joined(tmp_path: Path) -> None:
-    """A file wrapped at 72 characters with blank lines between paragraphs gives the paragraphs back."""
+    """The paragraphs of a file wrapped at 72 characters with blank lines between them are restored."""
     path = file_of(tmp_path, wrapped_story("\n\n").replace("\n", "\r\n"))
     assert documents_of(path, "auto")[0].text.split("\n") == STORY * 5
 
 
 def test_hard_wrapped_paragraphs_without_blank_lines_end_at_short_lines(tmp_path: Path) -> None:
-    """Where no blank line parts wrapped paragraphs, a short line that closes a sentence does."""
+    """Without blank lines, a short line that ends a sentence ends a wrapped paragraph."""
     path = file_of(tmp_path, wrapped_story("\n"))
     assert documents_of(path, "prose")[0].text.split("\n") == STORY * 5
 
 
 def test_a_paragraph_a_line_stays_so(tmp_path: Path) -> None:
-    """Lines that are whole paragraphs are not joined, whether or not blank lines part them."""
+    """Lines that are whole paragraphs are not joined, with or without blank lines between them."""
     for separator in ("\n", "\n\n"):
         path = file_of(tmp_path, separator.join(STORY * 5))
         assert documents_of(path, "prose")[0].text.split("\n") == STORY * 5
@@ -91,7 +91,7 @@ def test_gutenberg_books_lose_header_and_licence(tmp_path: Path, compress: Calla
 
 @pytest.mark.parametrize("name", ["books-en", "books-de", "books-ru"])
 def test_real_books_are_prose_and_lose_nothing(data: Path, name: str) -> None:
-    """Real novels, wrapped or not, are told as prose, and all their text comes out."""
+    """Real novels, wrapped or not, are detected as prose, and all their text is read."""
     for path in sorted((data / name).iterdir()):
         raw = gzip.decompress(path.read_bytes()).decode("utf-8-sig")
         assert detect(path) == "prose"

@@ -1,4 +1,4 @@
-"""Readers: the same documents for every slice size, blocks and compression; clear errors; right formats."""
+"""Readers: the same documents for every slice size, block size and compression; detection of formats."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_reads_as_its_slow_twin(
 def test_wikiextractor_reads_back_what_was_written(
     folder: Path, articles: list[list[str]], line_end: str
 ) -> None:
-    """Articles come back with their ids, paragraphs stripped, those without text left out."""
+    """Articles are read with their ids and stripped paragraphs; those without text are left out."""
     stripped = [[paragraph.strip() for paragraph in article if paragraph.strip()] for article in articles]
     path = file_of(folder, rendered(articles, line_end))
     found = [(document.id, document.text.split("\n")) for document in documents_of(path, "wikiextractor")]
@@ -124,7 +124,7 @@ def test_slices_and_blocks_change_nothing(
 
 @pytest.mark.parametrize("format", ["lines", "prose", "wikiextractor"])
 def test_slices_are_near_their_target_and_cover_the_file(tmp_path: Path, format: str) -> None:
-    """Slices follow one another without a gap and are no longer than the target and one document."""
+    """Slices have no gaps between them, and are at most as long as the target and one document."""
     article = '<doc id="1" url="" title="">\nOne.\n\n\n\nTwo.\n</doc>\n\n\n\n'
     path = file_of(tmp_path, article * 100)
     slices = plan_slices([path], CorpusOptions(format=format), 1000)
@@ -145,7 +145,7 @@ def test_compressed_files_read_as_plain_ones(tmp_path: Path, compress: Callable[
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
 @pytest.mark.parametrize("format", ["lines", "prose", "wikiextractor"])
 def test_invalid_utf8_is_placed(tmp_path: Path, format: str, compress: Callable[[bytes], bytes]) -> None:
-    """A wrong byte stops the reading with its offset in the decompressed file and the way out."""
+    """An invalid byte is an error with its offset in the decompressed file and the option that replaces it."""
     article = '<doc id="1" url="" title="">\nÄ\n</doc>\n\n\n\n'.encode()
     content = article * 3 + article.replace("Ä".encode(), b"\xff")
     path = file_of(tmp_path, compress(content))
@@ -155,7 +155,7 @@ def test_invalid_utf8_is_placed(tmp_path: Path, format: str, compress: Callable[
 
 
 def test_replacements_are_counted(tmp_path: Path) -> None:
-    """What becomes U+FFFD is counted as Python replaces it; U+FFFD already in the text is not."""
+    """Replacements are counted as Python makes them; U+FFFD that was in the text is not counted."""
     path = file_of(tmp_path, b"fine \xef\xbf\xbd\n\nbad \xff\xff \xe2\x82 \xef\xbf\xbd\n\n")
     first, second = documents_of(path, "lines", errors="replace")
     assert (first.text, first.replaced) == ("fine \ufffd", 0)
@@ -164,14 +164,14 @@ def test_replacements_are_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("compressed", [gzip.compress(b"One.\n" * 999), lzma.compress(b"One.\n" * 999)])
 def test_truncated_compressed_file_is_refused(tmp_path: Path, compressed: bytes) -> None:
-    """A compressed file that is cut short is an error that names it, not a shorter corpus."""
+    """A truncated compressed file is an error that names it, not a shorter corpus."""
     path = file_of(tmp_path, compressed[:-9])
     with pytest.raises(CorpusError, match=f"^{re.escape(str(path))}: damaged compressed data"):
         documents_of(path, "lines")
 
 
 def test_readers_are_the_formats_of_the_options() -> None:
-    """Every format that can be asked for has a reader, and the other way round."""
+    """Every format of the options has a reader, and every reader a format."""
     assert {"auto", *READERS} == set(FORMATS)
 
 
@@ -198,18 +198,18 @@ def test_readers_are_the_formats_of_the_options() -> None:
     ],
 )
 @pytest.mark.parametrize("compress", [bytes, bz2.compress])
-def test_format_is_told_by_content(
+def test_format_is_detected_from_content(
     tmp_path: Path, content: str | bytes, format: str | None, compress: Callable[[bytes], bytes]
 ) -> None:
-    """The first lines of a file, decompressed, tell its format; what is not plain text has none."""
+    """The format is detected from the first lines, decompressed; a file that is not text has none."""
     content = content.encode() if isinstance(content, str) else content
     assert detect(file_of(tmp_path, compress(content))) == format
 
 
-def test_folder_is_read_in_path_order_and_says_what_it_leaves_out(
+def test_folder_is_read_in_path_order_and_unknown_files_are_listed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Slices of a folder follow the paths, each with its own format; a warning names files of none."""
+    """Slices of a folder are in path order, each with its own format; a warning lists files without one."""
     file_of(tmp_path, "One.\n\nTwo.\n", "b.txt")
     file_of(tmp_path, "One.\nTwo.\n", "a.txt")
     file_of(tmp_path, b"\0\1\2", "c.bin")
@@ -219,8 +219,8 @@ def test_folder_is_read_in_path_order_and_says_what_it_leaves_out(
     assert caplog.messages == [f"left out 1 of 3 files of unknown format: {tmp_path / 'c.bin'}"]
 
 
-def test_file_of_no_known_format_is_an_error_where_it_is_named(tmp_path: Path) -> None:
-    """A file that the user names must have a format, and a folder at least one file that has."""
+def test_named_file_of_unknown_format_is_an_error(tmp_path: Path) -> None:
+    """A file that is named directly must have a known format; a folder must have one such file."""
     path = file_of(tmp_path, b"\0\1\2", "c.bin")
     with pytest.raises(CorpusError, match=r"c\.bin: unknown format \(found .*expected arrow, jsonl, lines"):
         plan_slices([path], CorpusOptions(), 1000)

@@ -32,14 +32,14 @@ from wpprep.records import Document
 def test_damaged_wikiextractor_output_is_refused(
     tmp_path: Path, content: str, message: str, target_bytes: int
 ) -> None:
-    """Text between elements, elements without an end or an id stop the reading, with file and byte."""
+    """Text between elements, and elements without end or id, are errors with file and byte."""
     path = file_of(tmp_path, content)
     with pytest.raises(CorpusError, match=f"^{re.escape(str(path))}: {message}"):
         documents_of(path, "wikiextractor", target_bytes)
 
 
 def test_wikiextractor_keeps_titles_and_entities(tmp_path: Path) -> None:
-    """A title alone is a document; entities are undone in the id and left alone in the text."""
+    """A title alone is a document; entities are decoded in the id, but not in the text."""
     path = file_of(tmp_path, '<doc url="u" id="a&amp;b" title="&lt;">\nTom &amp; Jerry\n\n</doc>\n')
     assert documents_of(path, "wikiextractor") == [Document("a&b", "Tom &amp; Jerry", title="<")]
 

@@ -52,8 +52,8 @@ def test_other_records_are_not_recognised() -> None:
     assert not wikiextractor_json.recognises(json.dumps(ROW | {"url": "https://example.org/12"}).encode())
 
 
-def test_real_wikiextractor_json_is_told_and_read(data: Path) -> None:
-    """Real --json output is told by content, and all its text comes out in order."""
+def test_real_wikiextractor_json_is_detected_and_read(data: Path) -> None:
+    """Real --json output is detected from its content, and all its text is read in order."""
     for path in sorted((data / "wikiextractor-json").iterdir()):
         assert detect(path) == "wikiextractor-json"
         rows = [json.loads(line) for line in path.read_text().splitlines()]

@@ -48,7 +48,7 @@ _CLOSES_SENTENCE = ".!?:…\"'”’»"  # noqa: RUF001 (curly quotes are meant)
 
 
 def boundaries(data: bytes) -> Iterator[re.Match[bytes]]:
-    """Yield the ends of documents. (The pattern without form feeds starts with a fixed byte: 6 x faster.)"""
+    """Find the ends of documents. (Without form feeds, the pattern starts with a fixed byte: faster.)"""
     return (_BLANK_LINES_OR_FORM_FEED if b"\f" in data else _BLANK_LINES).finditer(data)
 
 

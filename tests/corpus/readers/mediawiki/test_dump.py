@@ -61,7 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_sample_dump_is_cut_between_streams() -> None:
-    """The multistream sample has a slice a stream, and the same documents for any slice size."""
+    """The multistream sample has one slice per stream, and the same documents for any slice size."""
     assert detect(SAMPLE) == "wiki-dump"
     whole = read(SAMPLE)
     assert [document.id for document in whole] == ["12", "25", "39", "290", "303", "316"]
@@ -110,7 +110,7 @@ def test_slices_and_streams_change_nothing(
             assert read(path, target_bytes) == whole
 
 
-def test_only_articles_are_read_unless_asked(tmp_path: Path) -> None:
+def test_only_articles_are_read_by_default(tmp_path: Path) -> None:
     """Redirects, other namespaces and scripts are left out; --namespaces chooses others."""
     script = page(4).replace("<text", "<model>Scribunto</model><text")
     redirect = page(2, "#WEITERLEITUNG [[Page 1]]", more='    <redirect title="Page 1" />\n')
@@ -124,7 +124,7 @@ def test_only_articles_are_read_unless_asked(tmp_path: Path) -> None:
 
 
 def test_the_last_revision_counts_and_the_page_has_the_id(tmp_path: Path) -> None:
-    """Of a page with its history the last text is read; ids of revisions and authors are not the page's."""
+    """The last revision of a page is read; ids of revisions and authors are not used as its id."""
     old = "<revision><id>1</id><text>Old.</text></revision>"
     path = tmp_path / "dump"
     path.write_text(dump(page(7, "New.", more=old)))
@@ -132,7 +132,7 @@ def test_the_last_revision_counts_and_the_page_has_the_id(tmp_path: Path) -> Non
 
 
 def test_links_to_files_are_known_by_the_names_of_the_wiki(tmp_path: Path) -> None:
-    """The header's own name for files hides links to them, captions with links and all."""
+    """Links to files are removed with their captions, by the name that the header gives the file namespace."""
     path = tmp_path / "dump"
     path.write_text(
         dump(page(1, "Davor [[Datei:A.jpg|mini|Ein [[Bild]] von {{formatnum:12000}}]]danach: 5 km."))
@@ -143,7 +143,7 @@ def test_links_to_files_are_known_by_the_names_of_the_wiki(tmp_path: Path) -> No
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("compress", [bytes, bz2.compress, gzip.compress])
 def test_dumps_in_other_encodings(tmp_path: Path, encoding: str, compress: Callable[[bytes], bytes]) -> None:
-    """A byte order mark is followed in dumps too."""
+    """The byte order mark of a dump determines its encoding."""
     path = tmp_path / "dump"
     path.write_bytes(compress(dump(page(1, "Äpfel.")).encode(encoding)))
     assert detect(path) == "wiki-dump"
@@ -174,7 +174,7 @@ LAUGHS = '<?xml version="1.0"?>\n<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;
 def test_broken_dumps_are_refused(
     tmp_path: Path, content: str, message: str, compress: Callable[[bytes], bytes]
 ) -> None:
-    """Document types, entities, broken or cut XML stop the reading with file and byte; nothing is expanded."""
+    """Document types, entities, and broken or truncated XML are errors; no entity is expanded."""
     path = tmp_path / "dump"
     path.write_bytes(compress(content.encode()))
     with pytest.raises(CorpusError, match=f"^{re.escape(str(path))}: {message}"):
@@ -192,8 +192,8 @@ def test_cut_multistream_dump_is_refused(tmp_path: Path, length: int) -> None:
 
 
 @pytest.mark.parametrize("target_bytes", [1, 20_000, 10**9])
-def test_damaged_streams_and_pages_are_skipped_when_asked(tmp_path: Path, target_bytes: int) -> None:
-    """With --skip-bad reading goes on behind a damaged stream or page, at the same place for any slices."""
+def test_damaged_streams_and_pages_are_skipped(tmp_path: Path, target_bytes: int) -> None:
+    """With --skip-bad reading continues after a damaged stream or page, at the same place for any slices."""
     groups = [page(1) + page(2), page(3) + page(4), page(5) + page(6).replace("</id>", "<id>", 1), page(7)]
     whole = [bz2.compress(text.encode()) for text in (dump()[:90], *groups)]
     whole[2] = whole[2][:100] + b"damage" + whole[2][106:]
@@ -239,7 +239,7 @@ def test_missing_parser_stops_before_any_work() -> None:
     [("enwiki-excerpt.xml.bz2", 105, 2_700_000), ("itwiki-excerpt.xml.gz", 517, 3_600_000)],
 )
 def test_real_dumps_are_prose(data: Path, name: str, articles: int, least: int) -> None:
-    """Real English and Italian pages come out as prose: in number and size, with next to no markup left."""
+    """Real English and Italian pages give all documents, enough prose, and hardly any markup."""
     documents = read(data / "dumps" / name)
     text = "\n".join(document.text for document in documents)
     assert len(documents) == articles

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 (signs that look like others are meant)
-"""Dumps: the same pages whatever the slices; prose keeps numbers and units and leaves no markup behind."""
+"""Wikitext to prose: numbers and units are kept, and all markup is removed."""
 
 from __future__ import annotations
 
@@ -79,14 +79,14 @@ def test_numbers_are_grouped_as_the_language_does() -> None:
 @settings(max_examples=150)
 @given(st.lists(st.sampled_from([*MARKUP.split(), "\n", " "]), max_size=40).map("".join))
 def test_any_markup_ends_as_text(source: str) -> None:
-    """However brackets and tags are mixed, prose comes out: no error, no private characters, no blank lines."""
+    """Any mixture of brackets and tags gives prose: no error, no private-use characters, no blank lines."""
     text = to_prose(source)
     assert not re.search("[\ue000-\ue004]", text)
     assert text == "" or all(line.strip() == line != "" for line in text.split("\n"))
 
 
 def test_unbalanced_brackets_end() -> None:
-    """Hundreds of brackets and tags that are never closed come out at once, not after exponential time."""
+    """Hundreds of brackets and tags that are never closed do not take exponential time."""
     for piece in ("{{", "[[", "{|\n", "<ref>", "<!--", "{{convert|", "''"):
         assert len(to_prose(piece * 400)) < 4_000
 
@@ -119,10 +119,10 @@ NEVER_CLOSED = [
 @pytest.mark.parametrize(
     "piece", [piece.replace("|", " ") if piece[0] == "<" else piece for piece in NEVER_CLOSED]
 )
-def test_markup_that_is_never_closed_costs_no_more_than_other_text(piece: str) -> None:
-    """Four times as much of it gives the parser four times the work, counted in characters it looks at.
+def test_unclosed_markup_takes_linear_time(piece: str) -> None:
+    """Four times as much of it takes the parser about four times as many character reads.
 
-    Counted in mwparserfromhell's tokenizer in Python, which goes the way of the one in C.
+    The reads are counted in mwparserfromhell's tokenizer in Python, which has the algorithm of the one in C.
     """
     from mwparserfromhell.parser import tokenizer
 
@@ -157,6 +157,6 @@ def test_markup_that_is_never_closed_costs_no_more_than_other_text(piece: str) -
         ("A<ref>x <ref>y</ref>.", "Ax."),
     ],
 )
-def test_markup_that_is_never_closed_stays_text(source: str, prose: str) -> None:
-    """What begins nothing hides nothing behind it; tags alone go."""
+def test_unclosed_markup_stays_text(source: str, prose: str) -> None:
+    """Unclosed markup does not hide the text after it; only tags are removed."""
     assert to_prose(source) == prose
