@@ -92,7 +92,7 @@ def test_pieces_of_large_alphabets_lie_apart() -> None:
     They fill less than a sixth of the table; of so many at random places no 64 stand side by side.
     """
     n = 20_000
-    slots, _ = piece_table(np.arange(n, dtype=np.int32), np.arange(n + 1), np.ones(n, np.bool_))
+    slots = piece_table(np.arange(n, dtype=np.int32), np.arange(n + 1), np.ones(n, np.bool_)).slots
     edges = np.flatnonzero(np.diff((slots > 0).astype(np.int8), prepend=0, append=0))
     assert int((slots > 0).sum()) == n
     assert int((edges[1::2] - edges[::2]).max()) < 64

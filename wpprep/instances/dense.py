@@ -59,10 +59,7 @@ def pad_rows(batch: InstanceBatch, start: int, stop: int, width: int, pad: int) 
         batch.mlm_positions,
         batch.mlm_labels,
         batch.mlm_offsets,
-        dense.input_ids,
-        dense.token_type_ids,
-        dense.attention_mask,
-        dense.labels,
+        dense,
     )
     return dense
 
@@ -93,12 +90,10 @@ def _fill(
     positions: npt.NDArray[np.uint16],
     original: Tokens,
     mlm_offsets: Ints,
-    input_ids: Int32,
-    token_type_ids: Int8,
-    attention_mask: Int8,
-    labels: Int32,
+    dense: DenseRows,
 ) -> None:
-    """Copy the rows from ``start`` on to the last four arrays, ``[rows, width]``, which contain padding."""
+    """Copy the rows from ``start`` on to ``dense``, which contains padding; arrays as in `InstanceBatch`."""
+    input_ids, token_type_ids, attention_mask, labels, _ = dense
     for i in range(len(input_ids)):
         row = start + i
         first, length = offsets[row], offsets[row + 1] - offsets[row]

@@ -29,6 +29,7 @@ This module does not pad rows or make keys.
 from __future__ import annotations
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +48,20 @@ POLICIES = {"token": _TOKEN, "word": _WORD, "span": _SPAN}
 
 _SPAN_END = 0.2  # p of the geometric distribution
 _LONGEST_SPAN = 10  # words
+
+
+class Predictions(NamedTuple):
+    """The predictions of rows; the kernel fills the arrays from the front.
+
+    Attributes:
+        positions: ``uint16``, sorted positions within the row, all rows concatenated.
+        labels: dtype of the ids, the original ids at these positions.
+        offsets: ``int64[rows + 1]`` into both.
+    """
+
+    positions: npt.NDArray[np.uint16]
+    labels: Tokens
+    offsets: Ints
 
 
 def mask_batch(
@@ -86,9 +101,11 @@ def mask_batch(
     word_starts = _word_starts(batch, roles) if policy != "token" else np.empty(0, np.bool_)
     lengths = np.diff(batch.offsets)
     quotas = np.clip(np.rint(lengths * masked_lm_prob).astype(np.int64), 1, max_predictions_per_seq)
-    positions = np.empty(quotas.sum() + 1, np.uint16)  # one more: the kernel writes before it counts
-    labels = np.empty(quotas.sum(), batch.input_ids.dtype)
-    mlm_offsets = np.zeros(len(batch) + 1, np.int64)
+    made = Predictions(
+        positions=np.empty(quotas.sum() + 1, np.uint16),  # one more: the kernel writes before it counts
+        labels=np.empty(quotas.sum(), batch.input_ids.dtype),
+        offsets=np.zeros(len(batch) + 1, np.int64),
+    )
     _mask_rows(
         POLICIES[policy],
         batch.input_ids,
@@ -101,15 +118,13 @@ def mask_batch(
         roles.mask,
         roles.replacements,
         keys,
-        positions,
-        labels,
-        mlm_offsets,
+        made,
     )
     return dataclasses.replace(
         batch,
-        mlm_positions=positions[: mlm_offsets[-1]],
-        mlm_labels=labels[: mlm_offsets[-1]],
-        mlm_offsets=mlm_offsets,
+        mlm_positions=made.positions[: made.offsets[-1]],
+        mlm_labels=made.labels[: made.offsets[-1]],
+        mlm_offsets=made.offsets,
         word_starts=None,
     )
 
@@ -139,15 +154,25 @@ def _mask_rows(
     mask: int,
     replacements: Ints,
     keys: npt.NDArray[np.uint64],
-    positions: npt.NDArray[np.uint16],
-    labels: Tokens,
-    mlm_offsets: Ints,
+    made: Predictions,
 ) -> None:
-    """Choose and corrupt in ``input_ids``, row by row; fill ``positions``, ``labels`` and ``mlm_offsets``.
+    """Choose the predictions of each row, fill ``made`` with them, and replace tokens in ``input_ids``.
 
-    ``offsets`` and ``mlm_offsets`` are ``int64[rows + 1]``; ``b_start``, ``quotas`` and ``keys`` have one
-    entry a row; ``word_starts`` lies beside ``input_ids``, or is empty under the policy token.
+    Args:
+        policy: a value of `POLICIES`.
+        input_ids: ``uint16`` or ``uint32``, all rows, concatenated.
+        offsets: ``int64[rows + 1]`` into ``input_ids``.
+        b_start: ``int64[rows]``, as in `InstanceBatch`.
+        word_starts: ``bool`` for each of ``input_ids``; empty under the policy token.
+        quotas: ``int64[rows]``, maximum number of predictions of each row.
+        mask_share: fraction of the predicted tokens that become ``mask``.
+        random_share: fraction of the predicted tokens that become one of ``replacements``.
+        mask: id of ``[MASK]``.
+        replacements: ``int64``, ids to draw random tokens from.
+        keys: ``uint64[rows]``, the key of each row's stream.
+        made: filled; its offsets must be 0.
     """
+    positions, labels, mlm_offsets = made
     longest = 0
     for row in range(len(keys)):
         longest = max(longest, offsets[row + 1] - offsets[row])

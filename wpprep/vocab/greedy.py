@@ -9,7 +9,7 @@ This module only counts; text is encoded by `tokenizer`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,24 @@ from wpprep.vocab.merging.segmentation import CountedWords, Int32s
 
 _HEADS = 1 << 16  # size of the table of the first two characters of pieces
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # base of the polynomial hash of a piece's characters
+
+
+class PieceTable(NamedTuple):
+    """An open-addressing hash table of active pieces by spelling.
+
+    Attributes:
+        letters: ``int32``, the characters of all pieces, concatenated.
+        starts: ``int64[pieces + 1]``, offsets of the pieces in ``letters``.
+        slots: ``int32[size]``, piece + 1 in each slot, 0 where it is free; at most a quarter is used.
+        hashes: ``uint64[pieces]``, the hashes of all pieces.
+        longest: maximum length of an active piece, in characters.
+    """
+
+    letters: Int32s
+    starts: Ints
+    slots: Int32s
+    hashes: npt.NDArray[np.uint64]
+    longest: int
 
 
 def count_usage(words: CountedWords, merges: Int32s, is_active: npt.NDArray[np.bool_]) -> tuple[Ints, int]:
@@ -40,7 +58,8 @@ def count_usage(words: CountedWords, merges: Int32s, is_active: npt.NDArray[np.b
     Returns:
         ``int64[pieces]``, and the number of words (with repetitions) encoded as [UNK].
     """
-    return _encode_some(words, np.arange(len(words.ends)), *_spell(merges, words.alphabet_size), is_active)
+    table = piece_table(*_spell(merges, words.alphabet_size), is_active)
+    return _count_some(words, np.arange(len(words.ends)), table)
 
 
 def count_again(
@@ -67,23 +86,31 @@ def count_again(
     before = np.zeros_like(is_active)
     before[: len(was_active)] = was_active
     is_new = is_active & ~before
-    slots, hashes = piece_table(letters, starts, is_new)
-    holds_new = np.zeros(len(words.ends), np.bool_)
-    longest = int(np.diff(starts)[is_new].max(initial=0))
-    heads = np.zeros(_HEADS, np.bool_)
-    _mark(words.characters, words.ends, letters, starts, is_new, slots, hashes, longest, heads, holds_new)
-    which = np.flatnonzero(holds_new)
-    found = [_encode_some(words, which, letters, starts, active)[0] for active in (before, is_active)]
-    return np.append(usage, np.zeros(len(is_active) - len(usage), np.int64)) - found[0] + found[1]
+    has_new, heads = np.zeros(len(words.ends), np.bool_), np.zeros(_HEADS, np.bool_)
+    _mark(words.characters, words.ends, piece_table(letters, starts, is_new), is_new, heads, has_new)
+    which = np.flatnonzero(has_new)
+    old, new = (
+        _count_some(words, which, piece_table(letters, starts, active))[0] for active in (before, is_active)
+    )
+    return np.append(usage, np.zeros(len(is_active) - len(usage), np.int64)) - old + new
 
 
-def _encode_some(
-    words: CountedWords, which: Ints, letters: Int32s, starts: Ints, is_active: npt.NDArray[np.bool_]
-) -> tuple[Ints, int]:
-    """Count the usage by the words numbered ``which``, and how many of these are [UNK]."""
-    slots, hashes = piece_table(letters, starts, is_active)
-    longest = int(np.diff(starts)[is_active].max(initial=0))
-    return _count(words.characters, words.ends, words.counts, which, letters, starts, slots, hashes, longest)
+def _count_some(words: CountedWords, which: Ints, table: PieceTable) -> tuple[Ints, int]:
+    """Count the usage by the words numbered ``which``, and how many of these (with repetitions) are [UNK]."""
+    usage, found = np.zeros(len(table.hashes), np.int64), np.empty(MAX_WORD_CHARACTERS, np.int64)
+    return usage, _count(words.characters, words.ends, words.counts, which, table, found, usage)
+
+
+def piece_table(letters: Int32s, starts: Ints, is_active: npt.NDArray[np.bool_]) -> PieceTable:
+    """Build a hash table of the active pieces by spelling.
+
+    Args:
+        letters: ``int32``, the characters of all pieces, concatenated.
+        starts: ``int64[pieces + 1]``, offsets of the pieces in ``letters``.
+        is_active: ``bool[pieces]``, the pieces to enter.
+    """
+    slots, hashes = _fill_slots(letters, starts, is_active)
+    return PieceTable(letters, starts, slots, hashes, int(np.diff(starts)[is_active].max(initial=0)))
 
 
 @njit(cache=True)
@@ -115,20 +142,10 @@ def _slot_of(hash_: np.uint64, slots: Int32s) -> np.uint64:
 
 
 @njit(cache=True)
-def piece_table(
+def _fill_slots(
     letters: Int32s, starts: Ints, is_active: npt.NDArray[np.bool_]
 ) -> tuple[Int32s, npt.NDArray[np.uint64]]:
-    """Build an open-addressing hash table of the active pieces by spelling.
-
-    Args:
-        letters: ``int32``, the characters of all pieces, concatenated.
-        starts: ``int64[pieces + 1]``, offsets of the pieces in ``letters``.
-        is_active: ``bool[pieces]``, the pieces to enter.
-
-    Returns:
-        ``int32[size]``, piece + 1 in each slot, 0 where it is free, at most a quarter full; and
-        ``uint64[pieces]``, the hashes of all pieces.
-    """
+    """Return ``slots`` and ``hashes`` of a `PieceTable`."""
     size = 2
     while size < 4 * len(is_active):
         size *= 2
@@ -145,11 +162,9 @@ def piece_table(
 
 
 @inlined
-def _find(
-    hash_: np.uint64, characters: Int32s, first: int, length: int,
-    letters: Int32s, starts: Ints, slots: Int32s, hashes: npt.NDArray[np.uint64],
-) -> int:  # fmt: skip
-    """The piece spelled ``characters[first : first + length]``, or -1."""
+def _find(hash_: np.uint64, characters: Int32s, first: int, length: int, table: PieceTable) -> int:
+    """Return the piece spelled ``characters[first : first + length]``, or -1."""
+    letters, starts, slots, hashes, _ = table
     slot, found = _slot_of(hash_, slots), -1
     while slots[slot] > 0 and found < 0:
         piece = int(slots[slot]) - 1
@@ -163,13 +178,14 @@ def _find(
     return found
 
 
-@njit(cache=True)
+@kernel
 def _count(
-    characters: Int32s, ends: Ints, counts: Ints, which: Ints,
-    letters: Int32s, starts: Ints, slots: Int32s, hashes: npt.NDArray[np.uint64], longest: int,
-) -> tuple[Ints, int]:  # fmt: skip
-    usage = np.zeros(len(hashes), np.int64)
-    found_here = np.empty(MAX_WORD_CHARACTERS, np.int64)
+    characters: Int32s, ends: Ints, counts: Ints, which: Ints, table: PieceTable, found_here: Ints, usage: Ints
+) -> int:
+    """Add the usage by the words numbered ``which`` to ``usage``; return how many of these are [UNK].
+
+    ``found_here`` is scratch space for the pieces of a word, ``int64[MAX_WORD_CHARACTERS]``.
+    """
     unknown = 0
     for w in which:
         first = ends[w - 1] + 1 if w > 0 else 1
@@ -177,11 +193,11 @@ def _count(
         is_known = ends[w] - first <= MAX_WORD_CHARACTERS
         while is_known and start < ends[w]:
             hash_, best, best_end = np.uint64(0), -1, start
-            for end in range(start + 1, min(ends[w], start + longest) + 1):
+            for end in range(start + 1, min(ends[w], start + table.longest) + 1):
                 if characters[end - 1] < 0:
                     break
                 hash_ = hash_ * _BASE + np.uint64(characters[end - 1] + 1)
-                piece = _find(hash_, characters, start, end - start, letters, starts, slots, hashes)
+                piece = _find(hash_, characters, start, end - start, table)
                 if piece >= 0:
                     best, best_end = piece, end
             is_known = best >= 0
@@ -194,7 +210,7 @@ def _count(
                 usage[found_here[i]] += counts[w]
         else:
             unknown += counts[w]
-    return usage, unknown
+    return int(unknown)
 
 
 @inlined
@@ -205,14 +221,26 @@ def _head(first: Any, second: Any) -> Any:
 
 @kernel
 def _mark(
-    characters: Int32s, ends: Ints,
-    letters: Int32s, starts: Ints, is_sought: npt.NDArray[np.bool_],
-    slots: Int32s, hashes: npt.NDArray[np.uint64], longest: int,
-    heads: npt.NDArray[np.bool_], is_marked: npt.NDArray[np.bool_],
-) -> None:  # fmt: skip
-    """Mark the words that hold one of the sought pieces, all of two characters or more."""
-    for piece in range(len(is_sought)):
-        if is_sought[piece]:
+    characters: Int32s,
+    ends: Ints,
+    table: PieceTable,
+    is_active: npt.NDArray[np.bool_],
+    heads: npt.NDArray[np.bool_],
+    is_marked: npt.NDArray[np.bool_],
+) -> None:
+    """Mark the words that contain one of the active pieces, all of two characters or more.
+
+    Args:
+        characters: the words, as in `CountedWords`.
+        ends: their ends, as in `CountedWords`.
+        table: the active pieces.
+        is_active: ``bool[pieces]``.
+        heads: ``bool[_HEADS]``, scratch space, False.
+        is_marked: ``bool[words]``, set for these words.
+    """
+    letters, starts = table.letters, table.starts
+    for piece in range(len(is_active)):
+        if is_active[piece]:
             heads[_head(letters[starts[piece]], letters[starts[piece] + 1])] = True
     first = 1
     for w in range(len(ends)):
@@ -220,11 +248,11 @@ def _mark(
             if is_marked[w] or not heads[_head(characters[start], characters[start + 1])]:
                 continue
             hash_ = np.uint64(0)
-            for end in range(start + 1, min(ends[w], start + longest) + 1):
+            for end in range(start + 1, min(ends[w], start + table.longest) + 1):
                 if characters[end - 1] < 0:
                     break
                 hash_ = hash_ * _BASE + np.uint64(characters[end - 1] + 1)
-                if _find(hash_, characters, start, end - start, letters, starts, slots, hashes) >= 0:
+                if _find(hash_, characters, start, end - start, table) >= 0:
                     is_marked[w] = True
                     break
         first = ends[w] + 1
