@@ -21,7 +21,7 @@ def read(path: Path, task: str, *, labelled: bool = True, **options: Any) -> lis
 
 
 def test_only_a_prefix_of_all_words_is_a_language(tmp_path: Path) -> None:
-    """A word that happens to begin like a language keeps its text, and so do all words where options say so."""
+    """A prefix that only some words have is part of their text, as is any prefix with ``word_prefix=""``."""
     (tmp_path / "f").write_text("re: O\nre:start O\nx O\n")
     assert read(tmp_path / "f", "tag")[0].texts == ("re:", "re:start", "x")
     (tmp_path / "f").write_text("en:a O\nen: O\n")

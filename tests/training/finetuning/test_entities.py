@@ -18,7 +18,7 @@ TAGS = st.lists(
 
 @given(TAGS)
 def test_entities_are_those_of_conlleval(tags: list[str]) -> None:
-    """One pass finds what the two rules of conlleval find between every two tags."""
+    """One pass finds the entities that conlleval's two rules, applied between each two tags, find."""
     assert [tuple(entity) for entity in entities_of(tags)] == entities(tags)
 
 
@@ -32,7 +32,7 @@ def test_iob1_and_iob2_are_read_alike() -> None:
 
 
 def test_entity_scores_by_hand() -> None:
-    """Two true, three said, one right in kind and both ends: precision 1/3, recall 1/2, F1 2*1/(2+3)."""
+    """Two true, three predicted, one correct in kind and both ends: precision 1/3, recall 1/2, F1 2*1/(2+3)."""
     gold = [["B-PER", "I-PER", "O"], ["B-LOC", "O"]]
     found = [["B-PER", "I-PER", "B-LOC"], ["B-PER", "O"]]
     assert entity_scores(gold, found) == pytest.approx((0.4, 1 / 3, 1 / 2))

@@ -15,7 +15,7 @@ from wpprep.training.finetuning.examples import Example, choose, hold_out
 
 @given(groups=st.lists(st.integers(0, 30), min_size=2, max_size=60), seed=st.integers(0, 5))
 def test_holding_out_never_parts_a_group(groups: list[int], seed: int) -> None:
-    """Groups are whole, both sides have some, and what is where does not depend on the order of the file."""
+    """Groups are whole, both sides have some, and the split does not depend on the order of the file."""
     examples = [Example((str(group),), "x", f"f:{i}", None, str(group)) for i, group in enumerate(groups)]
     if len(set(groups)) == 1:
         with pytest.raises(CorpusError, match="one text"):
@@ -30,7 +30,7 @@ def test_holding_out_never_parts_a_group(groups: list[int], seed: int) -> None:
 
 
 def test_chosen_examples_keep_their_order() -> None:
-    """So many are chosen, by the seed, and stand in the order of the file."""
+    """The seed determines which examples are chosen, and the order of the file is kept."""
     examples = [Example((str(i),), "x", f"f:{i:02}", None, str(i)) for i in range(50)]
     chosen = choose(examples, 20, 1)
     assert len(chosen) == 20

@@ -18,8 +18,8 @@ from wpprep.training.finetuning.tasks import TASKS
 from wpprep.training.finetuning.tuning import finetune
 
 
-def test_a_loss_that_is_no_number_stops_the_run(model: Path, labelled: Path, tmp_path: Path) -> None:
-    """The seed and the step are named, and the learning rate; nothing finished is left."""
+def test_a_loss_that_is_not_finite_stops_the_run(model: Path, labelled: Path, tmp_path: Path) -> None:
+    """The message has the seed, the step and the learning rate; the folder is not finished."""
     wild = {**QUICK, "learning_rate": 1e30, "epochs": 3, "eval_steps": 3}
     with pytest.raises(
         TrainingError, match=r"seed 12345: the loss is not finite before step 3; lower the learning"

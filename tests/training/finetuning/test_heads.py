@@ -18,7 +18,7 @@ from wpprep.training.finetuning.tuning import finetune
 
 
 def test_checkpoints_from_elsewhere(vocab: Path, labelled: Path, tmp_path: Path) -> None:
-    """A BertModel without heads is taken, its vocabulary in vocab.txt and its weights in a .bin file."""
+    """A BertModel without heads is accepted, its vocabulary in vocab.txt and its weights in a .bin file."""
     folder = write_bert(vocab, tmp_path / "theirs")
     bert = transformers.BertModel.from_pretrained(folder)
     for name in ("model.safetensors", "tokenizer.json", "tokenizer_config.json"):
@@ -30,7 +30,7 @@ def test_checkpoints_from_elsewhere(vocab: Path, labelled: Path, tmp_path: Path)
 
 
 def test_models_that_cannot_be_tuned_are_refused(model: Path, labelled: Path, tmp_path: Path) -> None:
-    """No model or no weights, another kind of model, rows that are too long, no result: one line each."""
+    """A missing model, bad weights, another kind of model and rows that are too long are errors."""
     data, out = labelled / "sentiment.tsv", tmp_path / "out"
     with pytest.raises(MissingInputError, match="no config.json"):
         finetune(tmp_path, data, out)

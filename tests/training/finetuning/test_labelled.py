@@ -75,7 +75,7 @@ def read(path: Path, task: str, *, labelled: bool = True, **options: Any) -> lis
 def test_every_format_gives_its_examples(
     tmp_path: Path, task: str, text: str, texts: tuple[str, ...], gold: Any
 ) -> None:
-    """Text, label and their order are those of the file, compressed or not, whatever the file is called."""
+    """Text, label and their order are those of the file, compressed or not, with any name."""
     for name, data in (("plain", text.encode()), ("packed", gzip.compress(text.encode()))):
         (tmp_path / name).write_bytes(data)
         (example,) = read(tmp_path / name, task)
@@ -142,7 +142,7 @@ def test_every_format_gives_its_examples(
     ],
 )
 def test_bad_input_is_named_with_its_place(tmp_path: Path, task: str, text: str, message: str) -> None:
-    """What is wrong is said in one line with file and line, or file, article and question."""
+    """The message is one line with file and line, or file, article and question."""
     (tmp_path / "f").write_text(text)
     with pytest.raises(CorpusError, match=re.escape(message)) as caught:
         read(tmp_path / "f", task)
@@ -151,14 +151,14 @@ def test_bad_input_is_named_with_its_place(tmp_path: Path, task: str, text: str,
 
 
 def test_bytes_that_are_no_utf_8_are_refused(tmp_path: Path) -> None:
-    """The line is named."""
+    """The message has the number of the line."""
     (tmp_path / "f").write_bytes(b"text\tlabel\nok\t1\n\xff\t1\n")
     with pytest.raises(TextDecodeError, match=r"f:3: invalid UTF-8 at byte 0"):
         read(tmp_path / "f", "classify")
 
 
 def test_fields_may_be_named(tmp_path: Path) -> None:
-    """Fields that options name win over the usual names; labels may be missing where none are needed."""
+    """Fields named by options override the usual names; labels may be missing unless they are required."""
     (tmp_path / "f").write_text("text\tbody\tstars\tkey\na\tb\t5\tk\n")
     (example,) = read(tmp_path / "f", "classify", text_field="body", label_field="stars", id_field="key")
     assert (example.texts, example.gold, example.id) == (("b",), "5", "k")
@@ -169,7 +169,7 @@ def test_fields_may_be_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_read_by_its_names(tmp_path: Path) -> None:
-    """train, dev and test are told by names between dots, hyphens or underscores."""
+    """A file's split is train, dev or test between dots, hyphens or underscores of its name."""
     with pytest.raises(MissingInputError, match="no such file or folder"):
         find_splits(tmp_path / "nothing")
     (tmp_path / "xnli.dev.ko.tsv.gz").touch()

@@ -42,7 +42,7 @@ def test_labels_are_measured_as_by_scikit_learn(pairs: list[tuple[str, str]]) ->
 
 @given(NUMBERS)
 def test_numbers_are_measured_as_by_scipy(pairs: list[tuple[int, int]]) -> None:
-    """Pearson's and Spearman's correlation equal SciPy's, ties included; where nothing varies they are 0."""
+    """Pearson's and Spearman's correlation equal SciPy's, ties included; for constant numbers they are 0."""
     stats = pytest.importorskip("scipy.stats", reason="compared with SciPy")
     gold, found = (list(side) for side in zip(*pairs, strict=True))
     if len(set(gold)) == 1 or len(set(found)) == 1:
@@ -53,12 +53,12 @@ def test_numbers_are_measured_as_by_scipy(pairs: list[tuple[int, int]]) -> None:
 
 
 def test_matthews_by_hand() -> None:
-    """Three of four right, two labels: c s - t.p = 12 - (2*1 + 2*3) = 4; below sqrt((16-10)(16-8)) = 6.93."""
+    """Three of four correct, two labels: c s - t.p = 12 - (2*1 + 2*3) = 4; below sqrt((16-10)(16-8)) = 6.93."""
     assert matthews("aabb", "abbb") == pytest.approx(4 / math.sqrt(48))
 
 
 def test_answers_are_compared_as_squad_does() -> None:
-    """Case, punctuation and English articles do not count; of Korean, characters are compared."""
+    """Case, punctuation and English articles are ignored; Korean is compared by character."""
     assert exact_match("The Sioux-Falls!", ["sioux falls", "siouxfalls"]) == 1.0
     assert exact_match("Sioux", ["Sioux Falls"]) == 0.0
     assert span_f1("a city in Dakota", ["Dakota", "the city"]) == pytest.approx(2 * 1 / (3 + 1))

@@ -14,7 +14,7 @@ from wpprep.training.finetuning.model_rows import Part, Row, collate, fit, join,
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 3)), min_size=1, max_size=60), st.integers(1, 7))
 def test_batches_hold_every_row_once(shapes: list[tuple[int, int]], batch_size: int) -> None:
-    """Each row is in one batch of its epoch, padded to a multiple of 8, with rows of as many parts."""
+    """Each row is in one batch, padded to a multiple of 8, with rows of the same number of parts."""
     rows = [Row((Part([7] * length, length),) * parts, 0) for length, parts in shapes]
     batches = plan_batches(rows, batch_size, 2, seed=3, epoch=1)
     assert sorted(i for batch in batches for i in batch) == list(range(len(rows)))
@@ -30,7 +30,7 @@ def test_batches_hold_every_row_once(shapes: list[tuple[int, int]], batch_size: 
 
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(2, 60))
 def test_pairs_fit(first: int, second: int, room: int) -> None:
-    """Two texts fill the room and no more; a side is cut only if both do not fit, and only to half at most."""
+    """Two texts fit the room; a side is truncated only if both do not fit, and to no less than half."""
     a, b = fit(first, second, room)
     assert (a, b) == (first, second) if first + second <= room else a + b in (room, room - 1)
     assert a == first or a >= room // 2

@@ -13,7 +13,7 @@ from wpprep.training.finetuning.model_setup import Setup
 
 
 def test_special_tokens_in_text_are_text(model: Path, labelled: Path, tmp_path: Path) -> None:
-    """A text that spells [SEP] or [MASK] becomes no special token."""
+    """The text "[SEP]" or "[MASK]" is not encoded as a special token."""
     roles = Vocabulary.from_folder(model).roles
     setup = Setup(task="classify", vocabulary=Vocabulary.from_folder(model))
     assert not {roles.sep, roles.mask, roles.cls} & set(setup.encode("[SEP] a [MASK] [CLS]").ids)

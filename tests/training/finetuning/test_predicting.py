@@ -25,7 +25,7 @@ from wpprep.training.finetuning.tuning import finetune
 def test_labels_that_a_model_has_not_count_as_missed(
     model: Path, labelled: Path, tmp_path: Path, task: Any, known: str, text: str
 ) -> None:
-    """New text with a label that was never learned is predicted all the same, and measured."""
+    """New text with a label that the model does not have is predicted, and counts as wrong."""
     finetune(model, labelled / known, tmp_path / "out", task=task, **{**QUICK, "epochs": 1})
     (tmp_path / "new").write_text(text)
     done = predict(tmp_path / "out", tmp_path / "new", tmp_path / "found.jsonl")

@@ -31,7 +31,7 @@ def test_windows_of_contexts_cover_them(tokens: int, room: int, stride: int) -> 
 
 
 def test_answers_come_back_from_any_window(model: Path) -> None:
-    """Decoding the targets of every window gives the answer as it stands in the context, and its place."""
+    """Decoding the targets of every window gives the text of the answer and its position in the context."""
     context = "The keeper wound the clock. " * 6 + "Then Ida Lund came in."
     answer = Answer("Ida Lund", context.index("Ida"))
     setup = Setup(task="qa", vocabulary=Vocabulary.from_folder(model), max_seq_length=24, stride=6)
@@ -55,7 +55,7 @@ def test_answers_come_back_from_any_window(model: Path) -> None:
 
 @given(st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=1, max_size=20), st.integers(1, 25))
 def test_the_best_span_is_the_best_of_all(scores: list[tuple[int, int]], longest: int) -> None:
-    """As if every start and end had been tried."""
+    """The score is the maximum over every start and end, which are tried one by one here."""
     starts, ends = (np.array(side, np.float32) for side in zip(*scores, strict=True))
     n = len(scores)
     every = [starts[i] + ends[j] for i in range(n) for j in range(i, min(n, i + longest))]

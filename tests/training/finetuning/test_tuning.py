@@ -1,4 +1,4 @@
-"""Fine-tuning: rows and their way back to the text, learning, the folder that comes out, predictions."""
+"""Fine-tuning: learning, resuming, the folder of the best model, and its predictions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FILES = {
 def test_every_task_runs_from_file_to_predictions(
     model: Path, labelled: Path, tmp_path: Path, task: Any
 ) -> None:
-    """The folder is whole, loads with transformers, and predicts on the file what it was measured to."""
+    """The folder is complete, transformers loads it, and its predictions have the measures of results.json."""
     out = tmp_path / "out"
     data = labelled / FILES[task]
     done = finetune(model, data, out, task=task, test=data, seeds=2, **QUICK)
@@ -51,7 +51,7 @@ def test_every_task_runs_from_file_to_predictions(
 
 @pytest.mark.parametrize("task", ["regress", "pair-regress"])
 def test_numbers_are_learned(model: Path, tmp_path: Path, task: Any) -> None:
-    """A number that one word tells is found: the correlation on what was learned from comes near 1."""
+    """A number that one word determines is learned: the correlation on the training file is near 1."""
     lines = [
         {"text": f"it was {word}", "second": "x", "score": score} for word, score in (("good", 1), ("bad", 0))
     ]
@@ -63,7 +63,7 @@ def test_numbers_are_learned(model: Path, tmp_path: Path, task: Any) -> None:
 
 
 def test_labels_are_learned_and_transformers_agrees(model: Path, labelled: Path, tmp_path: Path) -> None:
-    """What was learned from is known by heart, and transformers' pipeline says the same of it."""
+    """The training file is learned by heart, and transformers' pipeline predicts the same labels."""
     data, out = labelled / "sentiment.tsv", tmp_path / "out"
     many = {**QUICK, "epochs": 25, "patience": 25, "learning_rate": 3e-3, "dropout": 0.0}
     done = finetune(model, data, out, dev=data, **many)
@@ -78,7 +78,7 @@ def test_labels_are_learned_and_transformers_agrees(model: Path, labelled: Path,
 
 
 def test_entities_are_learned(model: Path, labelled: Path, tmp_path: Path) -> None:
-    """Tags come back on the words they were learned on."""
+    """The entities of the training file are predicted."""
     data = labelled / "entities.conll"
     many = {**QUICK, "epochs": 60, "patience": 60, "learning_rate": 3e-3, "dropout": 0.0}
     done = finetune(model, data, tmp_path / "out", dev=data, task="tag", **many)
@@ -88,7 +88,7 @@ def test_entities_are_learned(model: Path, labelled: Path, tmp_path: Path) -> No
 def test_the_same_seed_gives_the_same_bytes_and_a_killed_run_goes_on(
     model: Path, labelled: Path, tmp_path: Path
 ) -> None:
-    """A run stopped in its second seed goes on there, and ends as one that was never stopped."""
+    """A run stopped in its second seed continues there, and its bytes are those of an uninterrupted run."""
     data, whole, cut = labelled / "pairs.tsv", tmp_path / "whole", tmp_path / "cut"
     options = {**QUICK, "task": "pair", "seeds": 3}
     finetune(model, data, whole, **options)
@@ -114,7 +114,7 @@ def test_the_same_seed_gives_the_same_bytes_and_a_killed_run_goes_on(
 
 
 def test_random_weights_are_a_comparison(model: Path, labelled: Path, tmp_path: Path) -> None:
-    """From scratch, nothing of the checkpoint's weights is left; otherwise the embeddings hardly move."""
+    """From scratch, the weights of the checkpoint are not used; otherwise the embeddings hardly change."""
     embedding = "bert.embeddings.word_embeddings.weight"
     start = transformers.BertForPreTraining.from_pretrained(model).state_dict()[embedding]
     off = {}
@@ -128,7 +128,7 @@ def test_random_weights_are_a_comparison(model: Path, labelled: Path, tmp_path: 
 
 
 def test_questions_may_have_unequal_numbers_of_choices(model: Path, tmp_path: Path) -> None:
-    """Batches hold questions of as many choices; all are learned from and answered, in their order."""
+    """A batch has questions with the same number of choices; all are trained on and answered, in order."""
     lines = [
         {"question": f"question {i}", "choices": ["lamp", "tide", "bees"][: 2 + i % 2], "label": i % 2}
         for i in range(30)
@@ -144,7 +144,7 @@ def test_questions_may_have_unequal_numbers_of_choices(model: Path, tmp_path: Pa
 
 
 def test_labels_that_training_has_not_are_named(model: Path, tmp_path: Path) -> None:
-    """A label of the dev file that was never learned, and a training file of one label, are refused."""
+    """A label that only the dev file has, and a training file with one label, are errors."""
     (tmp_path / "train.tsv").write_text("text\tlabel\na\t1\nb\t2\n")
     (tmp_path / "dev.tsv").write_text("text\tlabel\na\t1\nb\t3\n")
     with pytest.raises(
@@ -156,8 +156,8 @@ def test_labels_that_training_has_not_are_named(model: Path, tmp_path: Path) -> 
         finetune(model, tmp_path, tmp_path / "out")
 
 
-def test_labels_of_the_part_that_judges_are_known(model: Path, tmp_path: Path) -> None:
-    """What is parted from the training file may have a label that is nowhere else in it; no seed must fail."""
+def test_labels_of_held_out_examples_are_known(model: Path, tmp_path: Path) -> None:
+    """Held-out examples may have labels that no other training example has; no seed fails."""
     lines = [f"the lamp {i}\t{i if i > 17 else i % 2}" for i in range(20)]
     (tmp_path / "train.tsv").write_text("\n".join(["text\tlabel", *lines]))
     for seed in range(4):

@@ -1,4 +1,4 @@
-"""Attention to look at: transformers' weights, in a page that holds nothing dangerous and a picture."""
+"""Attention: the weights of transformers, in a page that runs no foreign script, and in a picture."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def data_of(text: str) -> Any:
 
 
 def test_the_weights_are_those_of_transformers(model: Path) -> None:
-    """Of a pair, every layer's and head's weights equal what transformers gives, and each row sums to 1."""
+    """The weights of every layer and head over a pair equal those of transformers, and each row sums to 1."""
     found = read_attention(model, "The lamp is lit.", "Bees fly.")
     inputs = transformers.AutoTokenizer.from_pretrained(model)(
         "The lamp is lit.", "Bees fly.", return_tensors="pt"
@@ -49,7 +49,7 @@ def test_the_page_holds_the_weights(model: Path) -> None:
 
 
 def test_text_is_never_run(model: Path) -> None:
-    """Tags in tokens are shown, marks of the template in them are left alone, no script but ours runs."""
+    """Tags in tokens are escaped, the template's placeholders in them are kept, only one script may run."""
     tokens = ["[CLS]", "</script><script>alert(1)</script>", "@@SCRIPT@@", "&amp;", "[SEP]"]
     text = page(Attention(tokens, np.full((1, 1, 5, 5), 0.2, np.float32)))
     assert data_of(text)["tokens"] == tokens
@@ -62,7 +62,7 @@ def test_text_is_never_run(model: Path) -> None:
 
 
 def test_both_files_are_written(model: Path, tmp_path: Path) -> None:
-    """A page and a picture, the same bytes each time; other endings and texts that are too long are refused."""
+    """A page and a picture, the same bytes each time; other suffixes and texts that are too long are errors."""
     pytest.importorskip("matplotlib", reason="pictures are an extra: pip install 'wpprep[report]'")
     attention(model, "서울의 lamp", out=tmp_path / "a.html")
     assert (tmp_path / "a.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
@@ -76,7 +76,7 @@ def test_both_files_are_written(model: Path, tmp_path: Path) -> None:
 
 
 def test_pages_stay_small(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a page would be too large, the longest text that fits is named: 2 x 3 x 4 x 4 is 96."""
+    """If a page would be too large, the message has the maximum number of tokens: 2 x 3 x 4 x 4 is 96."""
     monkeypatch.setattr(room, "MAX_WEIGHTS", 96)
     with pytest.raises(OptionError, match="a page of 3 x 2 heads holds at most 4"):
         attention(model, "The lamp is lit.", out=tmp_path / "a.html")

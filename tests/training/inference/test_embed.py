@@ -1,4 +1,4 @@
-"""Vectors of text: those of transformers, in files that others read, whatever is forwarded together."""
+"""Vectors of text: those of transformers, in both file formats, for any size of batches and chunks."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def test_vectors_of_tokens_are_the_hidden_states(
     model: Path, text: Path, states: list[Any], tmp_path: Path
 ) -> None:
-    """Every token's vectors of every layer equal transformers', in both files, beside the piece they are of."""
+    """The vectors of every token and layer equal transformers' in both files, each with its piece."""
     done = embed(model, text, tmp_path / "x.parquet", pooling="tokens", layers="all", batch_size=2)
     table = pq.read_table(tmp_path / "x.parquet")
     assert done.layers == [0, 1, 2, 3]
@@ -79,7 +79,7 @@ def test_vectors_of_tokens_are_the_hidden_states(
 def test_a_line_has_the_vector_of_cls_or_the_mean(
     model: Path, text: Path, states: list[Any], tmp_path: Path
 ) -> None:
-    """[CLS]'s hidden state, or the mean over all tokens without padding, of the layers asked for."""
+    """[CLS]'s hidden state, or the mean over all tokens without padding, of the layers selected."""
     cases: list[tuple[Literal["cls", "mean"], list[Any]]] = [
         ("cls", [state[:, 0] for state in states]),
         ("mean", [state.mean(1) for state in states]),
@@ -97,7 +97,7 @@ def test_a_line_has_the_vector_of_cls_or_the_mean(
 
 
 def test_long_lines_are_cut_and_counted(model: Path, text: Path, tmp_path: Path) -> None:
-    """A line that the model cannot take whole keeps its beginning; how many there were is said."""
+    """A line that is too long keeps its beginning, and the number of such lines is returned."""
     done = embed(model, text, tmp_path / "x.npy", pooling="tokens", max_seq_length=8)
     assert done.cut == 1
     assert np.diff(np.load(tmp_path / "x.offsets.npy")).max() == 8
@@ -106,7 +106,7 @@ def test_long_lines_are_cut_and_counted(model: Path, text: Path, tmp_path: Path)
 
 
 def test_lines_are_compared(model: Path, text: Path, tmp_path: Path) -> None:
-    """A line is as similar to itself as can be, and the cosine is that of the vectors."""
+    """The similarity of a line to itself is 1, and that of others the cosine of their vectors."""
     assert list(similarity(model, text, text)) == pytest.approx([1.0] * 5)
     (tmp_path / "other").write_text("\n".join(reversed(LINES)) + "\n")
     embed(model, text, tmp_path / "x.npy")
@@ -123,7 +123,7 @@ def test_lines_are_compared(model: Path, text: Path, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_embedded_is_refused(model: Path, text: Path, tmp_path: Path) -> None:
-    """Another ending, a layer too high, no text, text that is none: one line, and no file is left."""
+    """Another suffix, a layer too high, an empty text and invalid UTF-8 are errors, and leave no file."""
     with pytest.raises(OptionError, match="ends in '.txt', expected .parquet or .npy"):
         embed(model, text, tmp_path / "x.txt")
     with pytest.raises(OptionError, match="layers has 4, expected 0 to 3"):

@@ -14,7 +14,7 @@ from wpprep.training.inference.fill import fill_mask
 
 
 def test_blanks_are_checked(trained: Trained) -> None:
-    """A text without a blank, a text too long and a folder without a model each get a clear error."""
+    """A text without a mask token, a text too long and a folder without a model are errors."""
     with pytest.raises(OptionError, match="no mask token"):
         fill_mask(trained.folder, "w1 w2")
     with pytest.raises(OptionError, match="at most 16"):
@@ -25,7 +25,7 @@ def test_blanks_are_checked(trained: Trained) -> None:
 
 
 def test_a_fine_tuned_model_fills_no_blanks(model: Path, labelled: Path, tmp_path: Path) -> None:
-    """Its head for masked words is gone; a random one in its place would answer nonsense."""
+    """Its MLM head was replaced; a random head would give meaningless predictions."""
     finetune(model, labelled / "sentiment.tsv", tmp_path / "out", **QUICK)
     with pytest.raises(MissingInputError, match="the model has no MLM head"):
         fill_mask(tmp_path / "out", "the [MASK]")

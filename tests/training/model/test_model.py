@@ -51,7 +51,7 @@ def test_the_gathered_head_has_the_loss_of_the_full_head(shards: Path, length: i
 def test_attention_gets_a_mask_only_where_something_is_padded(
     shards: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows of one length reach PyTorch's attention without a mask, so that its fastest kernels can be taken."""
+    """Rows of one length reach PyTorch's attention without a mask, so that its fastest kernels can be used."""
     masks: list[Any] = []
     attend = torch.nn.functional.scaled_dot_product_attention
 
@@ -89,7 +89,7 @@ def test_padding_does_not_change_what_is_learned(shards: Path) -> None:
 
 
 def weights_of(size: Size, vocab_size: int, longest: int) -> int:
-    """How many weights a BertForPreTraining has, by the layout of the paper; a norm has 2 a hidden state."""
+    """Return the number of weights of a BertForPreTraining by the paper's layout; a norm has 2 per unit."""
     h = size.hidden
     embeddings = (vocab_size + longest + 2) * h + 2 * h
     layer = 4 * (h * h + h) + 2 * h + (4 * h * h + 4 * h) + (4 * h * h + h) + 2 * h
@@ -100,7 +100,7 @@ def weights_of(size: Size, vocab_size: int, longest: int) -> int:
 @pytest.mark.parametrize("hidden", [128, 256, 512, 768])
 @pytest.mark.parametrize("layers", [2, 4, 6, 8, 10, 12])
 def test_the_24_miniatures_build(shards: Path, layers: int, hidden: int) -> None:
-    """Each model of the grid of Turc et al. (2019) has a head for every 64 and as many weights as by hand."""
+    """Each model of the grid of Turc et al. 2019 has a head per 64 units and the number of weights by hand."""
     options = TrainOptions(layers=layers, hidden=hidden, activation="gelu_tanh")
     size = size_of(options)
     assert size == Size(layers, hidden, hidden // 64)
@@ -115,7 +115,7 @@ def test_the_24_miniatures_build(shards: Path, layers: int, hidden: int) -> None
     ("name", "millions"), [("tiny", 4.4), ("mini", 11.3), ("small", 29.1), ("medium", 41.7), ("base", 110.1)]
 )
 def test_named_sizes_are_those_of_the_paper(shards: Path, name: str, millions: float) -> None:
-    """With BERT's 30,522 entries and 512 positions they have the weights that google-research/bert lists."""
+    """With BERT's 30,522 entries and 512 positions they have the sizes that google-research/bert lists."""
     roles = ShardFolder(shards).roles._replace(vocab_size=30_522)
     with torch.device("meta"):
         model = build_model(SIZES[name], roles, 512, 0.1)
@@ -126,6 +126,6 @@ def test_named_sizes_are_those_of_the_paper(shards: Path, name: str, millions: f
 
 
 def test_heads_divide_the_hidden_size() -> None:
-    """A number of heads that does not is refused."""
+    """A number of heads that does not divide the hidden size is an error."""
     with pytest.raises(OptionError, match="multiple of the 3 heads"):
         size_of(TrainOptions(hidden=128, heads=3))

@@ -39,14 +39,14 @@ def test_parts_of_a_step_add_up(shards: Path, alone: Path, tmp_path: Path) -> No
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def start_ranks(shards: Path, out: Path, world: int, options: dict[str, Any]) -> list[tuple[int, str]]:
-    """Train with several processes, as torchrun would start them; exit code and output of each."""
+    """Train with several processes, as torchrun starts them; return exit code and output of each."""
     port = free_port()
     code = (
         "import torch; torch.set_num_threads(1)\n"
@@ -68,7 +68,7 @@ def start_ranks(shards: Path, out: Path, world: int, options: dict[str, Any]) ->
 
 
 def test_two_processes_train_as_one(shards: Path, alone: Path, tmp_path: Path) -> None:
-    """Two CPU processes go on where one was stopped, and have the losses it would have had."""
+    """Two CPU processes resume the run of one, and have the losses of an uninterrupted run."""
     out = tmp_path / "out"
     interrupted(shards, out, signal.SIGTERM, 2, **SAME)
     ended = start_ranks(shards, out, 2, {**SAME, "log_steps": 1})
@@ -120,7 +120,7 @@ def test_launchers_train_as_one_process(launcher: str, shards: Path, alone: Path
 
 @pytest.mark.slow
 def test_two_processes_stopped_go_on_as_one(shards: Path, tmp_path: Path) -> None:
-    """SIGTERM to torchrun makes both save; one process goes on to the losses of a run that was never two."""
+    """After SIGTERM to torchrun, one process resumes the run of two, and has the losses of a run of one."""
     options = {**SAME, "steps": 60, "eval_steps": 30}
     train(shards, tmp_path / "alone", **options)
     out = tmp_path / "out"

@@ -31,7 +31,7 @@ def values_of(step: int, best: int | None) -> StateValues:
 
 
 def test_an_output_folder_in_use_is_refused(shards: Path, tmp_path: Path) -> None:
-    """Other things, another run and a finished model are never buried unasked; other things not even then."""
+    """Another run and a finished model are replaced with ``overwrite`` only, other files never."""
     out = tmp_path / "out"
     out.mkdir()
     (out / "thesis.txt").write_text("years of work")
@@ -49,7 +49,7 @@ def test_an_output_folder_in_use_is_refused(shards: Path, tmp_path: Path) -> Non
 
 
 def test_best_weights_of_steps_that_were_lost_are_not_taken(tmp_path: Path) -> None:
-    """Best at step 1, a checkpoint, best at step 2, a kill: those of step 1 are the best again."""
+    """After a checkpoint at step 1, better weights at step 2 and a kill, those of step 1 are the best again."""
 
     def weights(value: float) -> dict[str, Any]:
         return {"weight": torch.full((2,), value)}
@@ -83,7 +83,7 @@ def test_the_last_checkpoints_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
-    """Weights that cannot be read are an error with the folder to remove; a folder without any is None."""
+    """Unreadable weights are an error with the folder to remove; without a checkpoint the result is None."""
     assert load_state(tmp_path) is None
     save_state(tmp_path, 3, State({}, values_of(3, None)), keep=1)
     (tmp_path / "checkpoints" / "step-00000003" / "state.safetensors").write_bytes(b"nonsense")

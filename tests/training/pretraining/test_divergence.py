@@ -28,7 +28,7 @@ __all__ = ["shards"]
 def test_a_bad_loss_stops_with_its_rows(
     shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, factor: str, said: str
 ) -> None:
-    """The step is named and where its rows lie, by shard; the last good checkpoint stays."""
+    """The message has the step and its rows by shard; the last good checkpoint is kept."""
     asked: list[Any] = []
 
     def poisoned(model: Any, inputs: Any, *, pairs: bool) -> Any:
@@ -75,10 +75,10 @@ def test_a_poisoned_learning_rate_ends_the_command(shards: Path, tmp_path: Path)
     assert all(tensor.isfinite().all() for name, tensor in state.tensors.items() if name.startswith("model."))
 
 
-def test_a_gradient_that_is_no_number_stops(
+def test_a_gradient_that_is_not_finite_stops(
     shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the loss is finite and its gradient is not, the step that would ruin the weights is named."""
+    """If the loss is finite and its gradient is not, the message has the step."""
     apply = Updates.apply
 
     def ruined(self: Updates, step: int) -> Any:

@@ -1,4 +1,4 @@
-"""Stopping and resuming the trainer: signals, kills, losses that are no number, folders in use."""
+"""The training loop: signals, kills and resuming, and the weights that are kept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["dynamic", "shards"]
 
 @pytest.mark.parametrize("masking", ["static", "dynamic"])
 def test_a_run_stopped_twice_ends_with_the_same_bits(tmp_path: Path, masking: str, request: Any) -> None:
-    """SIGTERM, then SIGINT, then to the end: weights and every figure equal those of a run never stopped."""
+    """After SIGTERM and SIGINT, the weights and metrics equal those of an uninterrupted run."""
     folder = make_folder(tmp_path / "shards", rows=(60, 80), masking=masking)[0]
     options = {**QUICK, "steps": 14, "log_steps": 3, "save_steps": 5, "eval_steps": 7}
     whole = train(folder, tmp_path / "whole", **options)
@@ -37,7 +37,7 @@ def test_a_run_stopped_twice_ends_with_the_same_bits(tmp_path: Path, masking: st
 
 
 def test_a_killed_run_loses_only_the_steps_since_its_checkpoint(shards: Path, tmp_path: Path) -> None:
-    """After a crash between checkpoints the same call ends with the same figures, half-made folders gone."""
+    """After a crash between checkpoints the same call gives the same metrics and removes partial folders."""
     options = {**QUICK, "steps": 9, "save_steps": 4, "log_steps": 1}
     train(shards, tmp_path / "whole", **options)
 
@@ -60,7 +60,7 @@ def test_a_killed_run_loses_only_the_steps_since_its_checkpoint(shards: Path, tm
 
 @pytest.mark.slow
 def test_twenty_kills_change_nothing(dynamic: Path, tmp_path: Path) -> None:
-    """A run killed twenty times by SIGKILL ends with the bits and figures of one never killed."""
+    """A run killed twenty times by SIGKILL ends with the bits and metrics of an uninterrupted run."""
     options = {**QUICK, "steps": 60, "save_steps": 2, "log_steps": 1, "eval_steps": 20}
     train(dynamic, tmp_path / "whole", **options)
     out = tmp_path / "parts"

@@ -1,4 +1,4 @@
-"""A run's figures on disk: JSON lines, TensorBoard's events, curves."""
+"""Metrics files of a run: JSON lines, TensorBoard's events, curves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ assert torch  # the room under test is part of an extra
 
 
 def test_reports_are_rewound_together(tmp_path: Path) -> None:
-    """After a kill, lines and events behind the checkpoint go, half-written ones too, and are written again."""
+    """Lines and events after the checkpoint are dropped, incomplete ones too, and can be written again."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     for out in (whole, parts):
         out.mkdir()
@@ -39,7 +39,7 @@ def test_reports_are_rewound_together(tmp_path: Path) -> None:
 
 
 def test_curves_are_drawn_of_what_was_measured(tmp_path: Path) -> None:
-    """From three reports on there is a PNG for each kind of figure that the run had."""
+    """With three or more reports there is a PNG for each metric of the run."""
     for step in (1, 2):
         append_metrics(tmp_path, report(step))
     assert draw_curves(tmp_path) == []
@@ -50,7 +50,7 @@ def test_curves_are_drawn_of_what_was_measured(tmp_path: Path) -> None:
 
 
 def test_missing_matplotlib_is_said(tmp_path: Path, monkeypatch: Any, caplog: Any) -> None:
-    """Without the extra a run ends all the same, and one line says how to get curves."""
+    """Without the extra a run finishes, and one warning says how to install it."""
     for step in (1, 2, 3):
         append_metrics(tmp_path, report(step))
     monkeypatch.setitem(sys.modules, "matplotlib", None)

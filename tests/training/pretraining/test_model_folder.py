@@ -55,7 +55,7 @@ def test_the_folder_loads_with_transformers(trained: Trained, dynamic: Path) -> 
 
 @pytest.mark.slow
 def test_sentence_transformers_loads_the_folder(trained: Trained) -> None:
-    """SentenceTransformer takes it as it is; its vectors are means of hidden states."""
+    """SentenceTransformer loads the folder; its vectors are means of hidden states."""
     sentence_transformers = pytest.importorskip("sentence_transformers")
     out, texts = trained.folder, ["w1 w2 w3 w4", "w7 w8"]
     vectors = sentence_transformers.SentenceTransformer(str(out), device="cpu").encode(texts)

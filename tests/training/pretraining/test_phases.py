@@ -40,7 +40,7 @@ def test_two_phases_read_their_shards_in_turn(shards: Path, tmp_path: Path) -> N
 
 
 def test_shards_are_mixed_by_weights(shards: Path, tmp_path: Path) -> None:
-    """Several folders train together; weights that are no numbers are refused."""
+    """Several folders train together; weights that are not numbers are an error."""
     short = make_folder(tmp_path / "short", rows=(64,), longest=16)[0]
     result = train([shards, short], tmp_path / "out", **QUICK, steps=3, weights="3,1", bins=2, layers=1)
     assert result.size == "1/128/2"
@@ -52,7 +52,7 @@ def test_shards_are_mixed_by_weights(shards: Path, tmp_path: Path) -> None:
 
 
 def test_shards_held_out_apart_judge_the_model(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
-    """Where make-shards kept documents apart, all rows are trained on and those documents judge."""
+    """If make-shards held documents out, all other rows are trained on and those documents evaluated."""
     from wpprep.pipeline.make_shards import make_shards
 
     options: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 1, "holdout": 0.2, "workers": 1}

@@ -18,7 +18,7 @@ __all__ = ["dynamic", "shards"]
 
 
 def test_single_segments_have_no_next_sentence(tmp_path: Path) -> None:
-    """With the objective `single` nothing is said about pairs, and their head does not move."""
+    """With the objective `single` there are no metrics of the next sentence."""
     folder = make_folder(tmp_path / "shards", rows=(60,), objective="single")[0]
     result = train(folder, tmp_path / "out", **QUICK, steps=3)
     assert result.after is not None
@@ -39,7 +39,7 @@ def test_options_are_checked(shards: Path, tmp_path: Path) -> None:
 
 
 def test_verify_finds_damage_before_training(tmp_path: Path) -> None:
-    """With `verify` a flipped bit that no check of lengths or ids can see is named; nothing is written."""
+    """With `verify` a flipped bit that no check of lengths or ids detects is an error; nothing is written."""
     folder = make_folder(tmp_path / "shards")[0]
     shard = folder / "shard-00002-of-00003.arrow"
     data = bytearray(shard.read_bytes())
@@ -53,7 +53,7 @@ def test_verify_finds_damage_before_training(tmp_path: Path) -> None:
 
 
 def test_missing_extras_say_what_to_install() -> None:
-    """Without torch, importing the trainer says how to get it, in one line."""
+    """Without torch, importing the trainer is an error with the command to install it."""
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "try:\n    import wpprep.training\n"
@@ -64,5 +64,5 @@ def test_missing_extras_say_what_to_install() -> None:
 
 
 def test_words_of_the_language_fit_the_vocabulary() -> None:
-    """The helper's language uses ids the vocabulary has (a guard for the tests above)."""
+    """The words of the test language are in its vocabulary, which the other tests need."""
     assert PIECES.index("w0") + WORDS <= len(PIECES)

@@ -1,4 +1,4 @@
-"""Batches as tensors: for loops of one's own, and for transformers' Trainer."""
+"""Batches as tensors, for hand-written loops and for transformers' Trainer."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["dynamic", "shards"]
 
 
 @pytest.mark.parametrize("masking", ["static", "dynamic"])
-def test_batches_for_loops_of_your_own(tmp_path: Path, masking: str) -> None:
-    """A pass is the loader's epoch as BertForPreTraining takes it; the state is behind what was taken."""
+def test_batches_for_hand_written_loops(tmp_path: Path, masking: str) -> None:
+    """A pass is the loader's epoch as arguments of BertForPreTraining; the state counts consumed batches."""
     folder = make_folder(tmp_path / "shards", rows=(41,), masking=masking)[0]
     expected = [model_inputs(batch) for batch in Loader(folder, batch_size=8)]
     feed = TorchBatches(Loader(folder, batch_size=8))
@@ -36,14 +36,14 @@ def test_batches_for_loops_of_your_own(tmp_path: Path, masking: str) -> None:
 
 
 def test_workers_are_refused(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a DataLoader's worker process, which would yield every batch once more, the feed refuses to start."""
+    """In a DataLoader's worker process, which would repeat every batch, iterating is an error."""
     monkeypatch.setattr(feed_room, "get_worker_info", lambda: "a worker")
     with pytest.raises(OptionError, match="num_workers"):
         next(iter(TorchBatches(Loader(shards, batch_size=8))))
 
 
 def test_what_goes_wrong_in_the_background_is_raised_in_front(tmp_path: Path) -> None:
-    """A damaged row ends the loop with the error that names it, not with a loop that waits forever."""
+    """A damaged row ends the loop with an error that names it, and the loop does not hang."""
     folder, written = make_folder(tmp_path / "shards", rows=(41,))
     written[0].input_ids[written[0].offsets[5]] = 999
     rewrite(folder, 0, written[0])
@@ -53,7 +53,7 @@ def test_what_goes_wrong_in_the_background_is_raised_in_front(tmp_path: Path) ->
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_example_for_transformers_trainer_runs(dynamic: Path, tmp_path: Path) -> None:
-    """What the README shows: Trainer makes the order, the shards make batches, with new masks each epoch."""
+    """The README's example runs: Trainer chooses the order, and each epoch has new masks."""
     from transformers import BertConfig, BertForPreTraining, Trainer, TrainingArguments
 
     data = InstanceDataset(dynamic)

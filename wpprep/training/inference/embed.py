@@ -158,10 +158,12 @@ def embed(
         model: any BERT's folder, of wpprep or of transformers, fine-tuned or not.
         text: a file with one text per line, plain or compressed; an empty line is a text without words.
         out: a file that ends in ``.parquet`` or ``.npy``.
+        overwrite: whether to replace an existing file.
         **options: see `wpprep.config.EmbedOptions`.
 
     Raises:
         MissingInputError: the model or the text does not exist.
+        OutputError: ``out`` exists, or is an input.
         CorpusError: the text has no lines.
         TextDecodeError: a line is not UTF-8; the message has file and line.
         OptionError: an option is unknown, out of range or does not fit the model; ``out`` has a wrong suffix.

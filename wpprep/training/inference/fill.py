@@ -26,23 +26,25 @@ class Guess(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class FillMaskSummary(Summary):
-    """The pieces predicted for each blank of a text; also a sequence of them.
+    """The result of `fill_mask`; also a sequence of ``blanks``.
 
     Attributes:
-        blanks: for each blank, the likeliest pieces, likeliest first.
+        blanks: for each mask token, the most probable pieces, the most probable first.
     """
 
     blanks: list[list[Guess]]
 
     def __getitem__(self, index: int) -> list[Guess]:
+        """Return the pieces of a mask token, counted from 0."""
         return self.blanks[index]
 
     def __len__(self) -> int:
+        """Return the number of mask tokens."""
         return len(self.blanks)
 
     @property
     def headline(self) -> str:
-        """The likeliest piece of each blank."""
+        """The most probable piece of each mask token."""
         return ", ".join(guesses[0].piece for guesses in self.blanks)
 
 

@@ -54,7 +54,7 @@ _CAVEAT = "\n(as random second segments their sentences may have been seen)"
 
 
 class Results(TypedDict):
-    """The results of a run as training.json holds them; see `wpprep.training.pretraining.pretrain.TrainSummary`.
+    """Results of a run as training.json holds them; see `wpprep.training.pretraining.pretrain.TrainSummary`.
 
     Attributes:
         before, after, best: the fields of an `Evaluation`.
