@@ -21,7 +21,6 @@ FUNCTIONS: dict[str, tuple[type[OptionSet], ...]] = {
     "Verify": (config.EngineOptions,),
     "Plan": (config.VocabOptions, config.ShardOptions, config.CorpusOptions),
     "CompareVocabs": (config.CorpusOptions,),
-    "Report": (config.CorpusOptions,),
     "Show": (config.ShowOptions,),
     "Train": (config.TrainOptions,),
     "Finetune": (config.FinetuneOptions, config.LabelledOptions),
@@ -64,10 +63,9 @@ def rendered() -> str:
         command = "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
         lines = [f"    {field}: {text}" for field, text in fields.items()]
         of = " and ".join(f"`{kind.__name__}`" for kind in kinds)
+        docstring = f'    """Options of `wpprep.{command}`: fields of {of}."""'
         parts.append(
-            f'\nclass {name}Keywords(TypedDict, total=False):\n    """Options of `wpprep.{command}`: fields of {of}."""\n\n'
-            + "\n".join(lines)
-            + "\n\n"
+            "\n".join(["", f"class {name}Keywords(TypedDict, total=False):", docstring, "", *lines, "", ""])
         )
     return "".join(parts)
 

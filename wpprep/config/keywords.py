@@ -374,37 +374,6 @@ class CompareVocabsKeywords(TypedDict, total=False):
     skip_bad: bool
 
 
-class ReportKeywords(TypedDict, total=False):
-    """Options of `wpprep.report`: fields of `CorpusOptions`."""
-
-    format: Literal[
-        "auto",
-        "lines",
-        "prose",
-        "wikiextractor",
-        "wikiextractor-json",
-        "jsonl",
-        "parquet",
-        "arrow",
-        "wiki-dump",
-    ]
-    encoding: str
-    text_field: str
-    id_field: str | None
-    rows_per_document: int | None
-    namespaces: str
-    language: str
-    sentences: Literal["auto", "sentencex", "lines", "paragraphs"]
-    errors: Literal["strict", "replace"]
-    min_chars: int
-    min_sentences: int
-    sample: float
-    deduplicate: bool
-    mix: str | None
-    max_documents: int | None
-    skip_bad: bool
-
-
 class ShowKeywords(TypedDict, total=False):
     """Options of `wpprep.show`: fields of `ShowOptions`."""
 

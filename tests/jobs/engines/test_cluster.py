@@ -162,9 +162,10 @@ def test_a_folder_that_only_the_worker_sees_is_one_line(tmp_path, monkeypatch):
     """A file that a task has written elsewhere under the same name is missed before its receipt is written."""
     monkeypatch.setattr(output, "_LATE", ())
     plan = {"options": {}, "vocabulary": None, "corpus": "c"}
-    with OutputFolder.claim(tmp_path / "out", "tokens", plan, overwrite=False) as folder:
+    with OutputFolder.claim(tmp_path / "out", {"kind": "tokens", **plan}, overwrite=False) as folder:
         with pytest.raises(OutputError, match=r"part-00000\.arrow: was written, and is not here"):
-            folder.note("part-00000.arrow", ("part-00000.arrow", []), {"shard": {"name": "part-00000.arrow"}})
+            entry: Any = {"name": "part-00000.arrow"}
+            folder.receipts.write("part-00000.arrow", ("part-00000.arrow", []), {"shard": entry})
         assert [path.name for path in (tmp_path / "out" / ".unfinished").glob("part-*")] == []
 
 
