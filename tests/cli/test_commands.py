@@ -61,7 +61,7 @@ def test_usage_errors_are_exit_code_2():
         (["make-shards", "text.txt", "--vocab", "none", "--out", "out"], "none: no such vocabulary"),
         (["show", "nowhere"], "nowhere: no such file or folder"),
         (["show", "text.txt"], "text.txt: not a"),
-        (["verify", "."], "unfinished, or none of wpprep's"),
+        (["verify", "."], "unfinished, or not made by wpprep"),
         (["train", "nowhere", "--out", "out"], "nowhere: no such folder"),
         (["fill-mask", "nowhere", "[MASK]"], "nowhere"),
         (["train-vocab", "text.txt", "--out", "out", "--config", "none.toml"], "none.toml: cannot be read"),

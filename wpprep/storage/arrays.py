@@ -1,7 +1,7 @@
-"""From NumPy's arrays to Arrow's and back, over the same memory.
+"""Conversion between NumPy and Arrow arrays without copying.
 
-This is what ``pyarrow.array`` and ``to_numpy`` do. But these look for pandas first, and load it where it is
-installed: 0.4 seconds in every process, for nothing.
+``pyarrow.array`` and ``to_numpy`` do the same, but import pandas first where it is installed, which costs
+0.4 seconds in every process.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from wpprep.records import offsets_of
 
 
 def plain(values: npt.NDArray[Any]) -> Any:
-    """Numbers as an Arrow array of their dtype.
+    """Return numbers as an Arrow array of their dtype, ``[n]``, over the same memory.
 
     >>> plain(np.array([3, 1], np.uint16)).type
     DataType(uint16)
@@ -26,7 +26,7 @@ def plain(values: npt.NDArray[Any]) -> Any:
 
 
 def strings(values: list[str]) -> Any:
-    """Strings, less than 2 GB of them, as an Arrow array.
+    """Return strings, less than 2 GB in UTF-8, as an Arrow array.
 
     >>> strings(["tide", "sea"]).to_pylist()
     ['tide', 'sea']
@@ -38,10 +38,10 @@ def strings(values: list[str]) -> Any:
 
 
 def numbers(array: Any) -> npt.NDArray[Any]:
-    """The values of an Arrow array of integers, as a read-only view.
+    """Return the values of an Arrow array of integers, as a read-only view ``[n]`` of its memory.
 
     Raises:
-        ValueError: some are missing.
+        ValueError: the array has null values.
     """
     if array.null_count:
         raise ValueError(f"{array.null_count} values are missing")

@@ -1,13 +1,13 @@
-"""The cache: local copies of remote files, for those who map them into memory.
+"""The cache: local copies of remote files, for readers that map files into memory.
 
     $WPPREP_CACHE or $XDG_CACHE_HOME/wpprep or ~/.cache/wpprep
       files/<key>/wiki.arrow       a file; the key changes when the remote file does
       folders/<key>/...            a finished folder by the sha256 of its manifest, which names all its files
       out/s3/bucket/shards/...     an output on its way to a bucket (`wpprep.jobs.upload`)
 
-A copy takes its name when it is whole, and a file of a finished folder only with the checksum that its
-manifest gives. Nothing is ever removed from ``files`` and ``folders``; whoever needs the space may remove them
-while nothing runs.
+A copy gets its final name when it is complete; a file of a finished folder must also have the sha256 that its
+manifest gives. Nothing is removed from ``files`` and ``folders``; users who need the space may delete both
+while no command runs.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if os.name == "posix":
     import fcntl
 
 MANIFEST = "manifest.json"
-_AT_ONCE = 8  # files that are fetched at the same time
+_AT_ONCE = 8  # concurrent downloads
 
 
 def cache_folder() -> Path:
-    """The folder of the cache, which the environment decides."""
+    """Return the folder of the cache: WPPREP_CACHE, or ``wpprep`` in the user's cache folder."""
     chosen = os.environ.get("WPPREP_CACHE")
     if chosen:
         return Path(chosen)
@@ -40,11 +40,12 @@ def cache_folder() -> Path:
 
 
 def fetch_file(url: str) -> Path:
-    """The local copy of a remote file.
+    """Return the path of the local copy of a remote file; download it unless this version is in the cache.
 
     Raises:
-        MissingInputError: it is not there.
-        RemoteError: it cannot be had.
+        MissingInputError: there is no such file.
+        RemoteError: it cannot be read.
+        OutputError: the copy cannot be written.
     """
     about = info_of(url)
     version = [
@@ -60,14 +61,17 @@ def fetch_file(url: str) -> Path:
 
 
 def fetch_folder(place: str | os.PathLike[str], names: Sequence[str] = ()) -> Path:
-    """The local folder of a finished one: itself, or, of a URL, its copy, every file checked.
+    """Return the local path of a finished folder: its own, or, for a URL, that of a verified copy in the cache.
 
     Args:
-        names: files that make a folder (or stand beside a file) that has no manifest, if they are there.
+        place: a path, which is returned as it is, or the URL of a folder or of a file with ``names``.
+        names: files to download where there is no manifest: those in the folder, or beside the file; absent
+            ones are skipped.
 
     Raises:
-        MissingInputError: there is nothing, or something unfinished.
-        ShardError: a file is not what the manifest says.
+        MissingInputError: there is no such remote folder, or it is unfinished.
+        ShardError: a file differs from its entry in the manifest.
+        RemoteError: a file cannot be read.
     """
     if not is_url(place):
         return Path(place)
@@ -93,7 +97,7 @@ def _fetch_finished(url: str, manifest: bytes) -> Path:
 
 
 def _fetch_listed(url: str, manifest: bytes, folder: Path) -> None:
-    """Fetch what a manifest lists, what the manifests inside list, and put the manifest there last."""
+    """Download the files that a manifest lists, and those of manifests inside; write the manifest last."""
     try:
         files = {file["name"]: file for file in json.loads(manifest)["files"]}
     except (ValueError, KeyError, TypeError) as error:
@@ -108,10 +112,16 @@ def _fetch_listed(url: str, manifest: bytes, folder: Path) -> None:
 
 
 def fetch_entry(url: str, folder: Path, entry: dict[str, Any]) -> None:
-    """Have a file of a finished folder or task in a local folder, by its entry: name, size and checksum.
+    """Download one manifest entry, unless a file of its size is present, and verify its sha256.
+
+    Args:
+        url: the remote folder.
+        folder: the local folder that receives the file.
+        entry: ``name``, ``bytes`` and ``sha256`` of the file.
 
     Raises:
-        ShardError: it is not what the entry says, or the entry is none.
+        ShardError: the file differs from the entry, or the entry is damaged.
+        MissingInputError: there is no such remote file.
     """
     try:
         name, size, _ = entry["name"], int(entry["bytes"]), entry["sha256"]
@@ -123,22 +133,24 @@ def fetch_entry(url: str, folder: Path, entry: dict[str, Any]) -> None:
 
 
 def path_inside(url: str, folder: Path, name: str) -> Path:
-    """The local path of a file that a bucket names; who can write there must not choose where we write here.
+    """Return the local path of a file in a remote folder.
+
+    Names come from the bucket, so names that lead outside of the local folder are refused.
 
     Raises:
-        ShardError: it would lie outside of the folder.
+        ShardError: the path would be outside of ``folder``.
     """
     if not name or name.startswith("/") or "\\" in name or ":" in name or ".." in name.split("/"):
-        raise ShardError(f"{url}: a file is called {name!r}; expected one inside this folder")
+        raise ShardError(f"{url}: a file has the name {name!r}; expected one inside this folder")
     return folder / name
 
 
 def _fetch_some(url: str, names: Sequence[str]) -> Path:
-    """Those of some small files that are in a remote folder, fetched anew."""
+    """Download some small files of a remote folder, absent ones excepted, and return the local folder."""
     folder = cache_folder() / "files" / _key(url)
     found = {name: read_remote(f"{url}/{name}") for name in names if find_info(f"{url}/{name}")}
     if not found:
-        raise MissingInputError(f"{url}: no such folder, or nothing of use in it; expected {', '.join(names)}")
+        raise MissingInputError(f"{url}: no such folder, or it has none of the files {', '.join(names)}")
     with _alone(folder):
         for name in names:
             if name in found:
@@ -184,7 +196,7 @@ def _put(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Let one process at a time fill a folder, so that no two fetch the same."""
+    """Hold the lock of a cache folder, so that no two processes download the same files."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = open(folder.with_name(f"{folder.name}.lock"), "wb")

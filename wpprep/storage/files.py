@@ -1,10 +1,12 @@
-"""Files: open compressed ones, write so that nothing half-made has a final name.
+"""Files: decompress while reading, write atomically, remove folders as a whole.
 
     with atomic_write("out/vocab.txt") as file:   # a temporary name in the same folder
         file.write(b"...")                        # fsync and rename at the end of the block
 
-What is read may be a path or a URL (`wpprep.storage.remote`); the rest of the code need not know which. What this
-module does not do: find files (inputs), look inside the text (readers), or know what a folder means (manifest).
+Files to read may be paths or URLs (`wpprep.storage.remote`); files to write are local.
+
+What this module does not do: find inputs (`wpprep.corpus.inputs`), parse text (`wpprep.corpus.readers`), or
+interpret folders (`wpprep.storage.manifest`).
 """
 
 from __future__ import annotations
@@ -34,10 +36,12 @@ from wpprep.storage.remote import is_url, remote_size
 
 MANIFEST = "manifest.json"
 METRICS = "metrics.jsonl"  # the log in the folder of a training run
-UNFINISHED = ".unfinished"  # the folder, inside one that a run is at work in, of its plan and receipts
-HOLDOUT = "holdout"  # the folder, inside a shard folder, of the documents held out
+UNFINISHED = (
+    ".unfinished"  # subfolder of an output folder while a run is at work in it: plan, lock and receipts
+)
+HOLDOUT = "holdout"  # subfolder of a shard folder: the documents held out
 _TEMPORARY = ".partial"
-_TRIES = 3  # at removing a folder in which files are still open
+_TRIES = 3  # attempts to remove a folder in which files are still open
 _MAGIC = {
     "gzip": re.compile(rb"\x1f\x8b"),
     "bz2": re.compile(rb"BZh[1-9]"),
@@ -49,10 +53,10 @@ _log = logging.getLogger(__name__)
 
 
 def compression(path: str | os.PathLike[str]) -> str | None:
-    """How a file is compressed, told by its first bytes: ``gzip``, ``bz2``, ``xz``, ``zstd``, or None.
+    """Return the compression that a file's first bytes show: ``gzip``, ``bz2``, ``xz``, ``zstd``, or None.
 
     Raises:
-        MissingInputError: the file is not there or may not be read.
+        MissingInputError: the file does not exist or cannot be read.
     """
     with open_raw(path) as file:
         head = file.read(6)
@@ -60,18 +64,22 @@ def compression(path: str | os.PathLike[str]) -> str | None:
 
 
 def is_compressed(path: str | os.PathLike[str]) -> bool:
-    """Whether `open_bytes` would decompress the file."""
+    """Return whether `open_bytes` decompresses the file."""
     return compression(path) is not None
 
 
 def open_bytes(path: str | os.PathLike[str], until: int = -1) -> IO[bytes]:
-    """The bytes of a file, decompressed if its first bytes say gzip, bzip2, xz or zstd.
+    """Open a file for reading, decompressed if its first bytes are those of gzip, bzip2, xz or zstd.
 
-    Of a plain remote file nothing behind ``until`` is fetched before it is asked for. Of zstd, the only way is
-    on: what is open can be read but not sought in.
+    zstd streams cannot seek.
+
+    Args:
+        path: a path or a URL.
+        until: for an uncompressed remote file, the position up to which it will be read, so that it may be read
+            ahead; -1: unknown.
 
     Raises:
-        MissingInputError: the file is not there or may not be read.
+        MissingInputError: the file does not exist or cannot be read.
     """
     found = compression(path)
     file = open_raw(path, -1 if found else until)
@@ -90,10 +98,10 @@ def open_bytes(path: str | os.PathLike[str], until: int = -1) -> IO[bytes]:
 
 
 def open_raw(path: str | os.PathLike[str], until: int = -1) -> IO[bytes]:
-    """The bytes of a file as they are; of a remote one, nothing behind ``until`` before it is asked for.
+    """Open a file for reading without decompressing it; ``until`` as in `open_bytes`.
 
     Raises:
-        MissingInputError: the file is not there or may not be read.
+        MissingInputError: the file does not exist or cannot be read.
     """
     if is_url(path):
         url = os.fspath(path)
@@ -105,10 +113,11 @@ def open_raw(path: str | os.PathLike[str], until: int = -1) -> IO[bytes]:
 
 
 def size_of(path: str | os.PathLike[str]) -> int:
-    """The size of a file in bytes, as it lies there.
+    """Return the size of a file in bytes, without decompressing it.
 
     Raises:
-        MissingInputError: the file is not there.
+        MissingInputError: the file does not exist.
+        RemoteError: the server does not give the size.
     """
     if is_url(path):
         return remote_size(os.fspath(path))
@@ -119,10 +128,11 @@ def size_of(path: str | os.PathLike[str]) -> int:
 
 
 def read_bytes(path: str | os.PathLike[str], start: int = 0, stop: int = -1) -> bytes:
-    """Bytes ``start`` to ``stop`` of a file (-1: to its end), decompressed.
+    """Return bytes ``start`` to ``stop`` (-1: to the end) of a file, counted after decompression.
 
     Raises:
         CorpusError: the compressed data is damaged or cut short.
+        MissingInputError: the file does not exist or cannot be read.
     """
     with open_bytes(path) as file:
         if start:
@@ -131,7 +141,7 @@ def read_bytes(path: str | os.PathLike[str], start: int = 0, stop: int = -1) -> 
 
 
 def read_block(file: IO[bytes], path: str | os.PathLike[str], size: int) -> bytes:
-    """The next ``size`` bytes (-1: all) of a file from `open_bytes`; fewer at its end.
+    """Return the next ``size`` bytes (-1: all) of a file from `open_bytes`; fewer at its end.
 
     Raises:
         CorpusError: the compressed data is damaged or cut short.
@@ -139,17 +149,17 @@ def read_block(file: IO[bytes], path: str | os.PathLike[str], size: int) -> byte
     try:
         return file.read() if size < 0 else file.read(size)
     except MissingInputError:
-        raise  # a remote file that has gone meanwhile
+        raise  # a remote file removed while it was read
     except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise CorpusError(f"{path}: damaged compressed data: {error}") from error
 
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A binary file that takes its final name only when the block ends well.
+    """Open a binary file that gets its final name only if the block ends without an exception.
 
     Raises:
-        OutputError: the file cannot be written; nothing keeps the final name.
+        OutputError: the file cannot be written; an earlier file of the name is unchanged.
     """
     final = Path(path)
     partial = final.with_name(f".{final.name}{_TEMPORARY}-{os.getpid()}-{uuid4().hex[:8]}")
@@ -160,7 +170,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         os.replace(partial, final)
         sync_folder(final.parent)
-    except WpprepError:  # an input that is missing is an OSError too, and not of this file
+    except WpprepError:  # MissingInputError is an OSError too, but concerns another file
         raise
     except OSError as error:
         raise OutputError(f"{final}: cannot be written: {error.strerror or error}") from error
@@ -170,7 +180,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable (a no-op where folders cannot be opened, as on Windows)."""
+    """Make renames in a folder durable; does nothing on Windows, where folders cannot be opened."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -187,26 +197,26 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
-    """The sha256 of a file's bytes, in hexadecimal."""
+    """Return the sha256 of a file's bytes, in hexadecimal; the file is not decompressed."""
     with open_raw(path) if is_url(path) else open(path, "rb") as file:
         return hashlib.file_digest(cast(Any, file), "sha256").hexdigest()
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what killed runs left under temporary names, in a folder and all folders inside.
+    """Remove temporary files and folders of killed runs, in a folder and all its subfolders.
 
     Raises:
-        OutputError: something cannot be removed.
+        OutputError: one of them cannot be removed.
     """
     for path in list(folder.rglob(f".*{_TEMPORARY}-*")):
         remove_aside(path)
 
 
 def remove_remains(folder: Path) -> None:
-    """Remove what killed `remove_folder` calls left beside a folder.
+    """Remove renamed folders that killed `remove_folder` calls left beside a folder.
 
-    What has such a name is being removed anyway, so it does no harm if its process, perhaps on another machine,
-    is still at it.
+    A folder of such a name is only ever removed, so it does no harm if another process, perhaps on another
+    machine, is still removing it.
     """
     for path in folder.parent.glob(f"{glob.escape(f'.{folder.name}{_TEMPORARY}')}-*"):
         if path.is_dir():
@@ -214,10 +224,10 @@ def remove_remains(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents.
+    """Create a folder and its parents, unless they exist.
 
     Raises:
-        OutputError: it cannot be made, or a file has its name.
+        OutputError: it cannot be created, or a file has its name.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -226,13 +236,13 @@ def make_folder(folder: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder and all it holds, if it is there.
+    """Remove a folder and its contents, if it exists.
 
-    It loses its name first: a run killed here leaves no half of it that could be taken for the whole. A folder that
-    cannot be renamed (a link, a mounted volume, a folder whose parent cannot be written) is emptied instead.
+    It is renamed first, so that a killed run does not leave a part of it under its name. A folder that cannot
+    be renamed (a link, a mounted volume, a folder whose parent cannot be written) is emptied instead.
 
     Raises:
-        OutputError: something cannot be removed.
+        OutputError: a file or folder cannot be removed.
     """
     if not folder.exists():
         return
@@ -247,15 +257,15 @@ def remove_folder(folder: Path) -> None:
 
 
 def set_aside(folder: Path) -> Path:
-    """Give a folder a temporary name, under which it is removed with all that killed runs left."""
+    """Rename a folder to a temporary name that `remove_partial` and `remove_remains` find; return that path."""
     partial = folder.with_name(f".{folder.name}{_TEMPORARY}-{os.getpid()}-{uuid4().hex[:8]}")
     os.replace(folder, partial)
     return partial
 
 
 def _empty(folder: Path) -> None:
-    """Remove all that a folder holds: the manifest first, the mark of unfinished work last."""
-    make_folder(folder / UNFINISHED)  # a run killed here leaves a folder that is still one of ours
+    """Remove the contents of a folder: the manifest first, ``.unfinished`` last."""
+    make_folder(folder / UNFINISHED)  # after a kill here, the folder is still recognised as an output of wpprep
     try:
         (folder / MANIFEST).unlink(missing_ok=True)
     except OSError as error:
@@ -265,13 +275,13 @@ def _empty(folder: Path) -> None:
 
 
 def remove_aside(path: Path) -> None:
-    """Remove a file, a link or a whole folder, although another process may be removing it at the same time.
+    """Remove a file, a link or a folder with its contents; another process may be removing it at the same time.
 
-    On NFS and FUSE a file that is still open somewhere keeps a name in its folder until it is closed; such a folder
-    is left, with a warning, to the next run.
+    On NFS and FUSE a file that is still open keeps a name in its folder until it is closed; such a folder is
+    left, with a warning, to the next run.
 
     Raises:
-        OutputError: something cannot be removed.
+        OutputError: a file or folder cannot be removed.
     """
     tries = 0
     while path.is_symlink() or path.exists():
@@ -281,7 +291,7 @@ def remove_aside(path: Path) -> None:
             else:
                 shutil.rmtree(path)
         except FileNotFoundError:
-            pass  # removed by the other process meanwhile
+            pass  # removed by another process
         except OSError as error:
             if error.errno not in {errno.ENOTEMPTY, errno.EBUSY}:
                 raise OutputError(f"{path}: cannot be removed: {error.strerror or error}") from error
@@ -289,4 +299,4 @@ def remove_aside(path: Path) -> None:
             if tries == _TRIES:
                 _log.warning("%s: a file in it is still open; the next run removes it", path)
                 return
-            gc.collect()  # closes files that are mapped into memory and used no more
+            gc.collect()  # closes memory-mapped files that are no longer referenced

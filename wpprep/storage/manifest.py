@@ -1,9 +1,9 @@
-"""Manifests: what a finished folder holds, said so that it can be checked.
+"""Manifests: the contents of a finished folder, in a form that can be verified.
 
-`manifest.json` is written last; a folder is finished exactly when it has one. It names the options that
-decided the bytes, the vocabulary, every file with its size and sha256, and statistics. Equal data gives an
-equal manifest: keys are sorted and there are no time stamps. The last guard is ``checksum``, the sha256 of
-the manifest's own text without that line: a flipped bit in the manifest is found like one in any other file.
+`manifest.json` is written last; a folder is finished if and only if it has one. It records the options that the
+bytes depend on, the vocabulary, every file with its size and sha256, and statistics. Equal data gives an equal
+manifest: keys are sorted and there are no time stamps. ``checksum`` is the sha256 of the manifest's own text
+without that line, so that a flipped bit in the manifest is detected as well.
 
     {
       "checksum": "...", "corpus": {...}, "files": [{"bytes": 104, "name": "vocab.txt", "sha256": "..."}],
@@ -11,7 +11,7 @@ the manifest's own text without that line: a flipped bit in the manifest is foun
       "wpprep_version": "..."
     }
 
-What this module does not do: know what the options or statistics of a kind of folder mean.
+What this module does not do: interpret the options or statistics of a kind of folder.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ KINDS = ("vocabulary", "counts", "tokens", "shards", "model", "finetuned", "expo
 
 @dataclass(frozen=True)
 class File:
-    """A file of a finished folder; ``name`` is its path in the folder, with forward slashes."""
+    """A file of a finished folder; ``name`` is its path inside the folder, with forward slashes."""
 
     name: str
     bytes: int
@@ -49,7 +49,7 @@ class File:
 
 @dataclass(frozen=True)
 class Shard:
-    """A file of rows: a shard of instances, or a part of a token store (whose rows are documents)."""
+    """A file of rows: a shard of instances, or a part of a token store, with one row per document."""
 
     name: str
     rows: int
@@ -60,16 +60,17 @@ class Shard:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a finished folder holds.
+    """The contents of a finished folder.
 
     Attributes:
         kind: one of `KINDS`.
-        options: the data options the folder was made with.
-        files: every file but the manifest itself; of a folder inside that has a manifest of its own, that
-            manifest is enough.
-        vocabulary: sha256 of the vocabulary's ``tokenizer.json``; None where the folder is independent of one.
-        corpus: what identifies the corpus.
-        statistics: what is worth knowing of the contents.
+        options: the data options that the folder was made with.
+        files: every file but the manifest itself; of a subfolder with its own manifest, that is enough.
+        vocabulary: sha256 of the vocabulary's ``tokenizer.json``; None where the folder does not depend on one.
+        corpus: facts that identify the corpus.
+        statistics: counts and other facts of the contents; their keys depend on the kind.
+        format_version: version of the manifest's layout.
+        wpprep_version: version of the program that wrote it.
     """
 
     kind: str
@@ -83,7 +84,7 @@ class Manifest:
 
 
 def describe(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> File:
-    """The entry of a written file in its folder's manifest."""
+    """Return the manifest entry of a written file; ``folder`` is the folder of the manifest."""
     return File(Path(path).relative_to(folder).as_posix(), os.path.getsize(path), sha256_of(path))
 
 
@@ -93,18 +94,22 @@ def describe_rows(path: str | os.PathLike[str], rows: int, tokens: int = 0, name
 
 
 def write_manifest(folder: str | os.PathLike[str], manifest: Manifest) -> None:
-    """Declare a folder finished; everything else in it must have been written before.
+    """Write the manifest, which declares the folder finished; all its other files must have been written.
 
     Raises:
         OutputError: the file cannot be written.
     """
     assert manifest.kind in KINDS
-    values = json.loads(json.dumps(dataclasses.asdict(manifest)))  # as a reader will see them: keys are strings
+    values = json.loads(json.dumps(dataclasses.asdict(manifest)))  # as they are read back: keys are strings
     write_text(Path(folder) / MANIFEST, _render(values))
 
 
 def read_manifest(folder: str | os.PathLike[str], kind: str | None = None) -> Manifest:
-    """The manifest of a finished folder, of the expected kind if one is given.
+    """Return the manifest of a finished folder.
+
+    Args:
+        folder: a path or a URL.
+        kind: the expected kind, one of `KINDS`; None: any.
 
     Raises:
         MissingInputError: there is no such folder, or it is unfinished.
@@ -137,17 +142,22 @@ def read_manifest(folder: str | os.PathLike[str], kind: str | None = None) -> Ma
     return Manifest(files=files, **values)
 
 
-# Has a check done for every file, by whoever there is; the answers in the order of the files.
+# Runs a check on every file, on threads or workers, and returns the results in the order of the files.
 Spread = Callable[[Callable[[File | Shard], str | None], list[File | Shard]], list[str | None]]
 
 
 def find_damage(
     folder: str | os.PathLike[str], workers: int | None = None, spread: Spread | None = None
 ) -> list[str]:
-    """Everything that is wrong with a finished folder, one line each; folders inside are verified too.
+    """Return the problems of a finished folder, one line each; an empty list if there are none.
 
-    Found are files that are missing, damaged (by size or sha256) or foreign, and damaged or missing manifests.
-    ``workers`` threads read the files (default: one a usable CPU), unless ``spread`` has others do it.
+    Problems are files that are missing, damaged (by size or sha256) or foreign, and damaged or missing
+    manifests. Subfolders with manifests are verified too.
+
+    Args:
+        folder: a path or a URL.
+        workers: number of threads that read files; default: the number of usable CPUs.
+        spread: runs the check of every file instead of these threads.
     """
     root = Place(folder).location
     try:
@@ -156,7 +166,7 @@ def find_damage(
         return [str(error)]
     if isinstance(root, str):
         return _verify_remote(root, manifest)
-    # What lies in a finished folder inside (a bin's shards) is checked there; that folder's manifest, here.
+    # Files of a finished subfolder (a bin's shards) are checked with that subfolder; its manifest, here.
     files = [
         file
         for file in manifest.files
@@ -179,7 +189,7 @@ def _in_threads(workers: int | None) -> Spread:
 
 
 def _verify_remote(url: str, manifest: Manifest) -> list[str]:
-    """As `find_damage`, of a folder in a bucket, whose files are read there and not kept."""
+    """Return the problems of a folder in a bucket, as `find_damage`; files are read without a local copy."""
     forget()
     there = {name.removeprefix(f"{url}/"): size for name, size in list_remote(f"{url}/").items()}
     problems = []
@@ -202,7 +212,7 @@ def _verify_remote(url: str, manifest: Manifest) -> list[str]:
 
 
 def _render(values: dict[str, Any]) -> str:
-    """The text of a manifest, its checksum included; ``values`` without one."""
+    """Return the text of a manifest: ``values`` and their checksum."""
     plain = json.dumps(values, indent=2, sort_keys=True)
     checksum = hashlib.sha256(plain.encode()).hexdigest()
     return json.dumps({**values, "checksum": checksum}, indent=2, sort_keys=True) + "\n"
@@ -214,7 +224,7 @@ def _why_missing(folder: Path, kind: str | None) -> str:
         return f"no such folder; expected {wanted}"
     if not folder.is_dir():
         return f"not a folder; expected {wanted}"
-    return f"unfinished, or none of wpprep's: it has no {MANIFEST}; run the command that makes it again"
+    return f"unfinished, or not made by wpprep: it has no {MANIFEST}; run the command that makes it again"
 
 
 def _check(root: Path, file: File | Shard) -> str | None:
@@ -235,7 +245,7 @@ def _check(root: Path, file: File | Shard) -> str | None:
 def _strangers(
     root: Path, folder: Path, known: set[str], verify_inside: Callable[[Path], list[str]]
 ) -> list[str]:
-    """What lies in a folder and no manifest names; folders with a manifest of their own are verified."""
+    """Return a problem for each file that no manifest lists, and the problems of subfolders with manifests."""
     problems = []
     for path in sorted(folder.iterdir()):
         if path.is_dir() and not path.is_symlink():

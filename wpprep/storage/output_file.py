@@ -1,11 +1,13 @@
-"""Output files that a user names: never an input, a device's place or a foreign file.
+"""Output files that a user names: they never replace an input, a device or a foreign file.
 
     with output_file("counts.tsv", inputs=["wiki/"], is_ours=looks_like_counts) as file:
         file.write(...)
 
-A regular file takes its name when it is whole (`files.atomic_write`), at the end of every symbolic link. To ``-``
-(standard output), a device, a named pipe or a socket the bytes are written directly: nothing is replaced. A URL
-gets the whole file at the end. Output folders have a guard of their own (`wpprep.jobs.output`).
+A regular file gets its name when it is complete (`files.atomic_write`); symbolic links are followed. Standard
+output (``-``), a device, a named pipe or a socket is written directly: nothing is replaced. A URL gets the whole
+file at the end.
+
+What this module does not do: protect output folders (`wpprep.jobs.output`).
 """
 
 from __future__ import annotations
@@ -111,7 +113,7 @@ def is_special(path: str | os.PathLike[str]) -> bool:
 
 @contextlib.contextmanager
 def _directly(place: Place) -> Iterator[IO[bytes]]:
-    """Open a device or a pipe, without making or replacing anything."""
+    """Open a device or a pipe for writing, without creating or replacing a file."""
     if stat.S_ISBLK(os.stat(place).st_mode):
         raise OutputError(f"{place}: is a disk, expected a file")
     try:
@@ -124,7 +126,7 @@ def _directly(place: Place) -> Iterator[IO[bytes]]:
 
 
 def _is_same(final: Path, given: str | os.PathLike[str]) -> bool:
-    """Return whether an output is an input file, or lies in an input folder and is there already."""
+    """Return whether an output is an input file, or an existing file in an input folder."""
     try:
         if os.path.isdir(given):
             return final.is_file() and final.is_relative_to(os.path.realpath(given))
@@ -142,5 +144,5 @@ def _is_known(final: Path, is_ours: Recognise | None) -> bool:
 
 def _foreign(out: str | os.PathLike[str]) -> OutputError:
     return OutputError(
-        f"{out}: exists and is no earlier output of this command; give another name, or --overwrite"
+        f"{out}: exists and is not an earlier output of this command; give another name, or --overwrite"
     )

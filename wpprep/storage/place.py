@@ -1,9 +1,9 @@
-"""Places: the one door from a path or a URL, as a user gives it, to a local file or folder.
+"""Places: paths and URLs as users give them, and the local files and folders for them.
 
     Place("s3://bucket/shards").folder()      # a local copy of a finished folder, every file verified
     Place("shards").folder()                  # Path("shards")
 
-Every command opens what it is given through `Place`, so that wherever a path is taken a URL is taken too.
+Every command opens its arguments through `Place`, so that a URL can be given wherever a path can.
 """
 
 from __future__ import annotations
@@ -27,23 +27,29 @@ class Place(os.PathLike[str]):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Accept a path, a URL or another place."""
         given = os.fspath(path)
         self.is_remote = is_url(given)
         self._text = given.rstrip("/") if self.is_remote else str(Path(given))
 
     def __fspath__(self) -> str:
+        """Return the path or the URL, for `os.fspath`."""
         return self._text
 
     def __str__(self) -> str:
+        """Return the path or the URL."""
         return self._text
 
     def __repr__(self) -> str:
+        """Return the call that makes the place."""
         return f"Place({self._text!r})"
 
     def __eq__(self, other: object) -> bool:
+        """Return whether both are places with the same path or URL."""
         return isinstance(other, Place) and self._text == other._text
 
     def __hash__(self) -> int:
+        """Return the hash of the path or URL."""
         return hash(self._text)
 
     def __truediv__(self, name: str) -> Place:
@@ -68,7 +74,8 @@ class Place(os.PathLike[str]):
         """Return the local path of a finished folder: its own, or that of a verified copy in the cache.
 
         Args:
-            names: files that make a folder that has no manifest, or lie beside a file; absent ones are passed over.
+            names: files to fetch where there is no manifest: those in the folder, or beside the file; absent
+                ones are skipped.
 
         Raises:
             MissingInputError: there is no such remote folder, or it is unfinished.

@@ -1,17 +1,17 @@
-"""Remote files: what a URL names, s3://, gs://, hdfs://, https:// or memory://, through fsspec.
+"""Remote files at URLs (s3://, gs://, hdfs://, https://, memory://), through fsspec.
 
     list_remote("s3://bucket/wiki/")             every file below a folder, with its size
-    put_remote("part.arrow", "s3://bucket/...")  one request that gives the whole file its name, or none at all
+    put_remote("part.arrow", "s3://bucket/...")  upload; the name appears with the whole file or not at all
 
-Every request is tried again when it fails for a reason that may pass (a server's error, a lost connection, an
-answer cut short): five more times, after waits that double, each with a line in the log. What cannot
-pass, a missing package, credentials, bucket or object, stops at once with one line.
+Requests are retried after errors that may pass (a server error, a lost connection, an answer cut short): up to
+five times, after waits that double, each logged as a warning. Other errors (a missing package, credentials,
+bucket or object) raise at once.
 
-Credentials, endpoints and the like are what fsspec finds: the environment (AWS_PROFILE, AWS_ENDPOINT_URL,
-GOOGLE_APPLICATION_CREDENTIALS ...) and its own configuration files.
+fsspec finds credentials and endpoints in the environment (AWS_PROFILE, AWS_ENDPOINT_URL,
+GOOGLE_APPLICATION_CREDENTIALS ...) and in its configuration files.
 
-What this module does not do: read files piece by piece (`wpprep.storage.ranges`), keep copies (`wpprep.storage.cache`), or know
-what a folder means.
+What this module does not do: read files by ranges (`wpprep.storage.ranges`), keep copies
+(`wpprep.storage.cache`), or interpret folders.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from wpprep.errors import (
 Result = TypeVar("Result")
 
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts
-HEAD = 1 << 16  # what of a file is asked for first, and kept for the next who opens it
-_HEADS = 64
+HEAD = 1 << 16  # bytes of the first request to a file, which are kept for the next time it is opened
+_HEADS = 64  # files of which the first bytes are kept
 
 _log = logging.getLogger(__name__)
 
@@ -52,8 +52,10 @@ _EXTRAS = {
     "https": "pip install aiohttp",
 }
 _SETUPS = {"hdfs": "it takes Java and Hadoop's libhdfs; without them give webhdfs://namenode:9870/..."}
-_OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "az", "memory")  # a PUT shows whole or not at all
+_OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "az", "memory")  # a PUT is atomic
+# Errors of this program, which are never retried.
 _DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, NameError, TypeError)
+# How the names of exceptions begin that mean missing credentials.
 _NO_CREDENTIALS = (
     "NoCredentials",
     "PartialCredentials",
@@ -61,15 +63,11 @@ _NO_CREDENTIALS = (
     "DefaultCredentials",
     "TokenRetrieval",
 )
-_DEFINITE = (
-    "ETag",
-    "md5Hash",
-    "generation",
-)  # in what a store says of an object; another object has another one
+_DEFINITE = ("ETag", "md5Hash", "generation")  # attributes that differ between versions of an object
 
 
 class _Seen(NamedTuple):
-    """What was said of a file when it was first asked for; None is not told."""
+    """Size and version of a file when it was first listed or opened; None: not given by the store."""
 
     size: int | None
     version: str | None
@@ -80,11 +78,11 @@ class _Seen(NamedTuple):
         return cls(about.get("size"), version and str(version).strip('"'))
 
 
-_seen: dict[str, _Seen] = {}  # by the last listing or the first look, so that nobody asks again file by file
+_seen: dict[str, _Seen] = {}  # by URL, from the last listing or the first request, to save a request per file
 
 
 def is_url(place: str | os.PathLike[str]) -> bool:
-    """Whether a place is a URL rather than a path.
+    """Return whether a place is a URL rather than a path.
 
     >>> is_url("s3://bucket/wiki"), is_url("wiki/s3")
     (True, False)
@@ -93,39 +91,49 @@ def is_url(place: str | os.PathLike[str]) -> bool:
 
 
 def forget() -> None:
-    """Ask anew for everything: what was known of remote files may have changed since the last run."""
+    """Clear what is remembered of remote files, which may have changed since the last run."""
     _seen.clear()
     first_bytes.cache_clear()
 
 
 def remote_size(url: str) -> int:
-    """The size of a remote file in bytes."""
+    """Return the size of a remote file in bytes.
+
+    Raises:
+        MissingInputError: there is no such file.
+        RemoteError: the server does not give the size.
+    """
     if url not in _seen or _seen[url].size is None:
         _seen[url] = _Seen.of(info_of(url))
     size = _seen[url].size
     if size is None:
-        raise RemoteError(f"{url}: the server does not tell the file's size; download it first")
+        raise RemoteError(f"{url}: the server does not give the file's size; download the file first")
     return int(size)
 
 
 def refuse_changed(url: str) -> None:
-    """Make sure that a file that has been read is still the one it was when it was first looked at.
+    """Raise if a remote file changed since it was first listed or opened.
 
     Raises:
-        RemoteError: it is another one now, so that what was read may be of both.
+        RemoteError: it changed, so that the bytes read may be of both versions.
     """
     before, now = _seen.get(url), _Seen.of(info_of(url))
     if before and any(None not in pair and pair[0] != pair[1] for pair in zip(before, now, strict=True)):
-        raise RemoteError(f"{url}: has changed while it was read; run again when nothing writes it any more")
+        raise RemoteError(f"{url}: has changed while it was read; run again when nothing writes to it")
 
 
 def info_of(url: str) -> dict[str, Any]:
-    """What the store says of a file or folder: at least its ``type`` and ``size``."""
+    """Return fsspec's information on a file or folder: at least ``type`` and ``size``.
+
+    Raises:
+        MissingInputError: there is no such file or folder.
+        RemoteError: the store cannot be read.
+    """
     return attempt(url, lambda fs, path: dict(fs.info(path)))
 
 
 def find_info(url: str) -> dict[str, Any] | None:
-    """As `info_of`, or None where there is nothing."""
+    """Return `info_of` a URL, or None if there is no such file or folder."""
     try:
         return info_of(url)
     except MissingInputError:
@@ -133,14 +141,21 @@ def find_info(url: str) -> dict[str, Any] | None:
 
 
 def list_remote(url: str) -> dict[str, int | None]:
-    """The files below a folder, from URL to size (None: not told), in path order; none if there is none."""
+    """Return the files below a folder, in path order: URL to size in bytes (None: not given by the store).
+
+    The result is empty if there is no such folder.
+
+    Raises:
+        MissingInputError: there is no such bucket.
+        RemoteError: the folder cannot be listed.
+    """
 
     def find(fs: Any, path: str) -> dict[str, _Seen]:
         fs.invalidate_cache()
         try:
             found = fs.find(path, detail=True)
         except FileNotFoundError:
-            if fs.exists(path):  # a bucket that is there, and empty
+            if fs.exists(path):  # an empty bucket
                 raise
             return {}
         url_of = _naming(fs, url, path)
@@ -155,7 +170,7 @@ def list_remote(url: str) -> dict[str, int | None]:
 
 
 def glob_remote(pattern: str) -> list[str]:
-    """What matches a pattern, as URLs in the order of their characters; hidden names match only by name."""
+    """Return the URLs that match a pattern, sorted; hidden files match only where the pattern names them."""
 
     def match(fs: Any, path: str) -> list[str]:
         fs.invalidate_cache()
@@ -170,7 +185,7 @@ def glob_remote(pattern: str) -> list[str]:
 
 
 def _naming(fs: Any, url: str, path: str) -> Callable[[str], str]:
-    """What makes URLs of a listing's paths: with the host of the URL that was asked for, if it has one."""
+    """Return a function from fsspec's paths to URLs, with the host of ``url`` if it has one."""
     head, stem = url.rstrip("/"), path.rstrip("/")
     if stem and head.endswith(stem):
         return (head[: -len(stem)] + "{}").format
@@ -179,7 +194,13 @@ def _naming(fs: Any, url: str, path: str) -> Callable[[str], str]:
 
 
 def fetch_remote(url: str, path: str | os.PathLike[str]) -> None:
-    """Copy a remote file to a local one, whole."""
+    """Download a remote file to a local path.
+
+    Raises:
+        MissingInputError: there is no such file.
+        OutputError: the local file cannot be written.
+        RemoteError: the file cannot be read.
+    """
 
     def fetch(fs: Any, source: str) -> None:
         fs.get_file(source, os.fspath(path))
@@ -196,7 +217,11 @@ def read_remote(url: str) -> bytes:
 
 
 def put_remote(path: str | os.PathLike[str], url: str) -> None:
-    """Give a remote file the bytes of a local one, all at once."""
+    """Upload a local file; readers see the whole file or none.
+
+    Raises:
+        RemoteError: the file cannot be written.
+    """
 
     def put(fs: Any, target: str) -> None:
         name = os.fspath(path)
@@ -213,8 +238,8 @@ def put_remote(path: str | os.PathLike[str], url: str) -> None:
 
 
 def _put_and_rename(fs: Any, name: str, target: str) -> None:
-    """Put a file where a PUT shows what has come so far; HDFS moves no file onto another one."""
-    fs.makedirs(fs._parent(target), exist_ok=True)  # noqa: SLF001 (fsspec's own word for it)
+    """Upload under a temporary name and rename, where a PUT is not atomic; HDFS does not replace on rename."""
+    fs.makedirs(fs._parent(target), exist_ok=True)  # noqa: SLF001 (fsspec has no public name for it)
     partial = f"{target}.partial-{uuid4().hex[:8]}"
     try:
         fs.put_file(name, partial)
@@ -227,10 +252,19 @@ def _put_and_rename(fs: Any, name: str, target: str) -> None:
 
 
 def write_remote(url: str, data: bytes, *, create: bool = False) -> bool:
-    """Write a small remote file; with ``create`` only if there is none, and returns whether it was written."""
+    """Write a small remote file; return whether it was written.
+
+    Args:
+        url: the file.
+        data: its new contents.
+        create: do not replace an existing file; atomic where the store has conditional writes.
+
+    Raises:
+        RemoteError: the file cannot be written.
+    """
 
     def write(fs: Any, path: str) -> bool:
-        if create and fs.exists(path):  # for stores without conditional writes: better than nothing
+        if create and fs.exists(path):  # for stores without conditional writes, where two may write at once
             return False
         try:
             fs.pipe_file(path, data, **({"mode": "create"} if create else {}))
@@ -245,18 +279,21 @@ def write_remote(url: str, data: bytes, *, create: bool = False) -> bool:
 
 
 def remove_remote(urls: list[str]) -> None:
-    """Remove remote files; those that are gone already are no matter."""
-    for start in range(0, len(urls), 1000):
-        some = urls[start : start + 1000]
+    """Remove remote files of one store; missing ones are ignored.
 
+    Raises:
+        RemoteError: a file cannot be removed.
+    """
+    for start in range(0, len(urls), 1000):  # S3 removes at most 1000 files per request
+        some = urls[start : start + 1000]
         attempt(some[0], functools.partial(_remove, urls=some))
 
 
 def _remove(fs: Any, _: str, urls: list[str]) -> None:
-    names = [fs._strip_protocol(url) for url in urls]  # noqa: SLF001 (fsspec's own word for it)
+    names = [fs._strip_protocol(url) for url in urls]  # noqa: SLF001 (fsspec has no public name for it)
     try:
         if protocol_of(urls[0]) in _OBJECT_STORES:
-            fs.rm(names)  # in one request
+            fs.rm(names)  # one request
             return
     except FileNotFoundError:
         pass
@@ -266,10 +303,18 @@ def _remove(fs: Any, _: str, urls: list[str]) -> None:
 
 
 def attempt(url: str, request: Callable[[Any, str], Result]) -> Result:
-    """The result of a request, given the file system and the URL's path in it; tried again while that may help.
+    """Return the result of a request, which is retried after errors that may pass.
+
+    Args:
+        url: the file or folder.
+        request: called as request(file_system, path) with fsspec's file system and the path in it.
 
     Raises:
-        WpprepError: it failed for good.
+        MissingExtraError: a package for the store is not installed.
+        MissingInputError: there is no such file, folder or bucket.
+        OptionError: the URL is of an unknown kind.
+        OutputError: a local file cannot be written.
+        RemoteError: the store refuses the request, or all attempts failed.
     """
     for wait in (*WAITS, None):
         try:
@@ -283,14 +328,14 @@ def attempt(url: str, request: Callable[[Any, str], Result]) -> Result:
             said = _in_a_line(error)
             if wait is None:
                 raise RemoteError(f"{url}: {said}; gave up after {len(WAITS) + 1} attempts") from error
-            pause = wait * random.uniform(0.8, 1.2)  # many workers should not come back at one moment
+            pause = wait * random.uniform(0.8, 1.2)  # so that workers do not retry at the same moment
             _log.warning("%s: %s; trying again in %.1f s", url, said, pause)
             time.sleep(pause)
     raise AssertionError
 
 
 def _filesystem(url: str) -> tuple[Any, str]:
-    """The file system of a URL and its path there; instances are kept by fsspec, one a process."""
+    """Return the file system of a URL and the path in it; fsspec keeps one instance per process."""
     try:
         import fsspec  # noqa: PLC0415 (slow to load, and local paths do without)
         from fsspec.core import url_to_fs  # noqa: PLC0415
@@ -300,7 +345,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
         ) from error
     protocol, options = protocol_of(url), dict[str, Any]()
     if protocol in ("s3", "s3a"):
-        # One attempt: botocore's, s3fs' and our own would otherwise multiply, and most of them without a word.
+        # One attempt; otherwise the retries of botocore, s3fs and `attempt` multiply, most of them unlogged.
         given = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
         options = {
             "use_listings_cache": False,
@@ -311,7 +356,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
     except ImportError as error:
         how = _EXTRAS.get(protocol, "see its error")
         raise MissingExtraError(f"{url}: a package for {protocol}:// is missing ({error}): {how}") from error
-    except OSError as error:  # of HDFS: Java or its library is not there, or the cluster has another address
+    except OSError as error:  # HDFS: Java or its library is missing, or the address is wrong
         said = str(error).partition("\n")[0]
         raise RemoteError(
             f"{url}: {protocol}:// cannot be set up: {said}; {_SETUPS.get(protocol, '')}"
@@ -326,7 +371,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
 
 @functools.cache
 def _watch_forks() -> None:
-    """Close connections before workers are forked, which would otherwise share and disturb them."""
+    """Close connections before each fork, since a connection cannot be shared between processes."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_close_connections)
 
@@ -340,14 +385,19 @@ def _close_connections() -> None:
 
 
 def protocol_of(url: str) -> str:
+    """Return the protocol of a URL, in lower case; the last one of a chain.
+
+    >>> protocol_of("S3://bucket/x"), protocol_of("simplecache::gs://bucket/x")
+    ('s3', 'gs')
+    """
     return url.split("://", 1)[0].rsplit("::", 1)[-1].lower()
 
 
 def _refuse_for_good(url: str, error: Exception) -> None:
-    """Raise the error that tells what cannot pass; return where trying again may help."""
+    """Raise a WpprepError for an error that a retry does not help; return for others."""
     cause: BaseException = error
     if isinstance(error, FileNotFoundError) and error.__cause__ and url.startswith("http"):
-        cause = error.__cause__  # for HTTP fsspec calls every failure a missing file
+        cause = error.__cause__  # fsspec raises FileNotFoundError for every HTTP failure
     status = _status(cause)
     said, name = _in_a_line(cause), type(cause).__name__
     if name.startswith(_NO_CREDENTIALS):
@@ -366,7 +416,7 @@ def _refuse_for_good(url: str, error: Exception) -> None:
 
 
 def _status(error: BaseException) -> int:
-    """The HTTP status an error tells of, 0 if none: aiohttp calls it ``status``, gcsfs ``code``."""
+    """Return the HTTP status of an error, 0 if it has none: ``status`` in aiohttp, ``code`` in gcsfs."""
     found = getattr(error, "status", None) or getattr(error, "code", None)
     return found if isinstance(found, int) else 0
 
@@ -381,7 +431,7 @@ def _in_a_line(error: BaseException) -> str:
 
 @functools.lru_cache(_HEADS)
 def first_bytes(url: str) -> bytes:
-    """The first bytes of a file, or all of it where the server knows no ranges."""
+    """Return the first `HEAD` bytes of a file, or the whole file from a server without ranges."""
     wanted = min(HEAD, remote_size(url))
     if not wanted:
         return b""
@@ -389,7 +439,11 @@ def first_bytes(url: str) -> bytes:
 
 
 def whole(data: bytes, wanted: int) -> bytes:
-    """The bytes that came, if they are as many as were asked for."""
+    """Return ``data``, checked to have at least ``wanted`` bytes.
+
+    Raises:
+        ConnectionError: there are fewer.
+    """
     if len(data) < wanted:
         raise ConnectionError(f"an answer was cut short: {len(data)} bytes of {wanted}")
     return data

@@ -1,4 +1,4 @@
-"""TFRecords: examples of integers and floats as TensorFlow stores them, without TensorFlow.
+"""TFRecord files: examples of integers and floats in TensorFlow's format, written without TensorFlow.
 
     record   uint64 length | uint32 masked crc32c of these 8 bytes | data | uint32 masked crc32c of the data
     data     Example { features 1: Features { feature 1, repeated: { key 1: name, value 2: Feature } } }
@@ -7,7 +7,7 @@
 Formats: tensorflow/core/lib/io/record_writer.h and tensorflow/core/example/example.proto; the mask of the
 checksum is ``rotate right 15, plus 0xa282ead8``. Integers must not be negative.
 
-What this module does not do: know what the features mean (export).
+What this module does not do: read records, compress them, or interpret the features (`wpprep.pipeline.export`).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from numba import njit
 
 Bytes = npt.NDArray[np.uint8]
 
-_INTS, _FLOATS = 0x1A, 0x12  # tags of the two kinds of Feature
-_KEY = 0x0A  # the tag of field 1 of any message here
-_VALUE = 0x12
-_OVERHEAD = 40  # bytes of a feature beside its name and values: 6 lengths of at most 5 bytes, and tags
+_INTS, _FLOATS = 0x1A, 0x12  # tags of int64_list and float_list
+_KEY = 0x0A  # tag of field 1 of each message
+_VALUE = 0x12  # tag of field 2 of a map entry
+_OVERHEAD = 40  # maximum bytes of a feature without name and values: 6 lengths of at most 5 bytes, and tags
 
 
 def _crc_table() -> npt.NDArray[np.uint32]:
@@ -38,10 +38,11 @@ _CRC_TABLE = _crc_table()
 
 
 def encode_records(columns: Mapping[str, npt.NDArray[Any]]) -> memoryview:
-    """The records of some rows, one after another.
+    """Return one record for each row, concatenated.
 
     Args:
-        columns: name to ``[rows]`` or ``[rows, width]``; floats become a float_list, integers an int64_list.
+        columns: feature name to ``[rows]`` or ``[rows, width]``; floats become a float_list (float32), and
+            integers, which must not be negative, an int64_list.
 
     >>> len(encode_records({"a": np.array([1])}))
     30
@@ -49,7 +50,7 @@ def encode_records(columns: Mapping[str, npt.NDArray[Any]]) -> memoryview:
     names = [np.frombuffer(name.encode(), np.uint8) for name in columns]
     values = [array if array.ndim == 2 else array[:, None] for array in columns.values()]
     is_float = np.array([array.dtype.kind == "f" for array in values])
-    # One rectangle for all: floats as their bits, so that the kernel needs one type.
+    # One array for all features, floats as their bits, so that the kernel has one type.
     bits = [a.astype(np.float32).view(np.uint32) if f else a for a, f in zip(values, is_float, strict=True)]
     rectangle = np.concatenate([array.astype(np.int64) for array in bits], axis=1)
     ends = np.cumsum([array.shape[1] for array in values])
@@ -61,7 +62,7 @@ def encode_records(columns: Mapping[str, npt.NDArray[Any]]) -> memoryview:
 
 
 def frame(data: bytes) -> bytes:
-    """One record: the data with its length and checksums around it.
+    """Return one record: the data with its length and checksums.
 
     >>> frame(b"ab").hex(" ", 4)
     '0200 00000000 00007827 0b346162 1cb0f0f4'
@@ -83,9 +84,9 @@ def _encode(
     name_ends: npt.NDArray[np.int64],
     buffer: Bytes,
 ) -> int:
-    """Write a record for each of ``rows`` (``int64[rows, values]``) to ``buffer``; returns the bytes written.
+    """Write a record for each of ``rows`` (``int64[rows, values]``) to ``buffer``; return the number of bytes.
 
-    Feature f has the values up to ``ends[f]`` and the name up to ``name_ends[f]``.
+    The values of feature f end at ``ends[f]``, and its name ends at ``name_ends[f]`` in ``names``.
     """
     at, features = 0, len(ends)
     packed = np.empty(features, np.int64)
@@ -130,13 +131,13 @@ def _encode(
 
 @njit(cache=True)
 def _entry_size(packed: int, name: int) -> int:
-    """Bytes of a feature's entry in the map: its name, and its values as a list in a Feature."""
+    """Return the number of bytes of a feature's map entry, without its tag and length."""
     return _message_size(name) + _message_size(_message_size(_message_size(packed)))
 
 
 @njit(cache=True)
 def _message_size(size: int) -> int:
-    """Bytes of a field that holds ``size`` bytes: tag, length, and these."""
+    """Return the number of bytes of a field with ``size`` bytes of content: tag, length and content."""
     return 1 + _varint_size(size) + size
 
 
@@ -181,7 +182,7 @@ def _put_fixed(buffer: Bytes, at: int, value: int, size: int) -> None:
 
 @njit(cache=True)
 def _masked_crc(data: Bytes) -> int:
-    """The crc32c (Castagnoli) of some bytes, masked."""
+    """Return the masked crc32c (Castagnoli polynomial) of some bytes."""
     crc = np.uint32(0xFFFFFFFF)
     for byte in data:
         crc = _CRC_TABLE[(crc ^ byte) & np.uint32(255)] ^ (crc >> np.uint32(8))
