@@ -62,7 +62,7 @@ def differences(
     encoder: Encoder, tokenizer: Tokenizer, texts: Sequence[str]
 ) -> list[tuple[str, list[int], list[int]]]:
     """Texts whose ids, or whose word starts, are not those of the library, with ours and theirs."""
-    encoded = encoder._encode_sentences(texts)
+    encoded = encoder.encode_sentences(texts)
     encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
     theirs = np.array([i for encoding in encodings for i in encoding.ids], np.int64)
     ends = np.cumsum([len(encoding.ids) for encoding in encodings], dtype=np.int64)

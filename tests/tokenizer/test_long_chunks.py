@@ -1,4 +1,4 @@
-"""Chunks without a safe cut, of any length: every kernel ends, with the words and ids of the library."""
+"""Chunks of any length without a safe cut: every kernel terminates, with the words and ids of the library."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ EVERY_CHARACTER = "".join(
 
 @pytest.fixture(autouse=True)
 def watchdog() -> Iterator[None]:
-    """A hang, in Python or in a kernel, ends the run with the stack of every thread."""
+    """Ends the run with the stack of every thread if Python or a kernel hangs."""
     faulthandler.dump_traceback_later(240, exit=True)
     yield
     faulthandler.cancel_dump_traceback_later()
@@ -53,14 +53,14 @@ def watchdog() -> Iterator[None]:
 def folder(
     request: pytest.FixtureRequest, sample_corpus: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A small vocabulary of each kind."""
+    """Folder of a small vocabulary of each algorithm."""
     out = tmp_path_factory.mktemp("long") / request.param
     options = {"vocab_size": 600, "algorithm": request.param, "workers": 1, "holdout": 0.0}
-    return train_vocab([sample_corpus / "wiki"], out, **options).folder
+    return Path(train_vocab([sample_corpus / "wiki"], out, **options).folder)
 
 
 def filler(kind: str, length: int) -> str:
-    """A chunk of about ``length`` characters in which no tokenizer may be cut."""
+    """Return a chunk of about ``length`` characters in which text may not be cut."""
     if kind == "every character":
         return (EVERY_CHARACTER * (length // len(EVERY_CHARACTER) + 1))[:length]
     alphabet = {"one letter": "a", "dna": "ACGT", "base64": string.ascii_letters, "thai": "\u0e01\u0e32\u0e48"}
@@ -68,7 +68,7 @@ def filler(kind: str, length: int) -> str:
 
 
 def theirs(folder: Path) -> Tokenizer:
-    """The library's own reading of the vocabulary."""
+    """Return the library's tokenizer of the vocabulary."""
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.encode_special_tokens = True
     return tokenizer
@@ -87,7 +87,7 @@ def theirs(folder: Path) -> Tokenizer:
 def test_ids_of_long_chunks(
     folder: Path, kind: str, length: int, place: float, unseen: str, after: str
 ) -> None:
-    """Wherever the first character not met before is in a chunk, ids and word starts equal the library's."""
+    """Ids and word starts are the library's, wherever a character not met before is in a chunk."""
     chunk = filler(kind, length)
     at = round(place * length)
     text = chunk[:at] + unseen + chunk[at:] + after
@@ -104,7 +104,7 @@ def test_ids_of_long_chunks(
 )
 @example(kind="one letter", length=70_000, place=1.0, unseen="\u0436")
 def test_words_of_long_chunks(algorithm: str, kind: str, length: int, place: float, unseen: str) -> None:
-    """Counting ends too, with the words that the tokenizer makes of the whole text."""
+    """Counting terminates as well, with the words of the whole text."""
     chunk = filler(kind, length)
     at = round(place * length)
     text = f"{chunk[:at]}{unseen}{chunk[at:]} end"
@@ -117,16 +117,16 @@ def test_words_of_long_chunks(algorithm: str, kind: str, length: int, place: flo
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["one letter", "dna", "base64", "thai", "every character"])
 def test_chunks_of_ten_megabytes(folder: Path, kind: str) -> None:
-    """A chunk of 10 MB, with characters not met before at its end, has the library's ids."""
+    """A chunk of 10 MB with characters not met before at its end has the library's ids."""
     text = filler(kind, 10_000_000) + UNSEEN
     assert differences(Encoder.from_folder(folder), theirs(folder), [text]) == []
 
 
-def test_a_probe_looks_twice_as_far_as_the_one_before() -> None:
-    """The walk goes on past the first unknown character by its distance from the start of the chunk.
+def test_a_probe_searches_twice_as_far_as_the_first_unknown_character() -> None:
+    """The search continues after the first unknown character by its distance from the start of the chunk.
 
-    "a" is known. In 2,000,000 "a" then b, with c 1,500,000 and d 2,500,000 further on: the walk from 0 finds
-    b at 2,000,000 and ends at 4,000,000, so it finds c at 3,500,000 and not d at 4,500,000.
+    "a" is known. With b after 2,000,000 "a", c 1,500,000 and d 2,500,000 after it, the search from 0 finds b at
+    2,000,000 and ends at 4,000,000, so it finds c at 3,500,000 and not d at 4,500,000.
     """
     text = np.full(5_000_000, ord("a"), np.uint8)
     text[[2_000_000, 3_500_000, 4_500_000]] = list(b"bcd")

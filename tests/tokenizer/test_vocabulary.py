@@ -1,4 +1,4 @@
-"""Vocabularies as they are found in the wild: what is read, and what is said of what is none."""
+"""Vocabularies of other tools: what is read, and the errors for files that are not vocabularies."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ BERT = ["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "##s"]
 
 
 def vocab_txt(folder: Path, entries: list[str], *, end: str = "\n") -> Path:
+    """Write a vocab.txt of these entries and return its path."""
     path = folder / "vocab.txt"
     path.write_bytes("".join(entry + end for entry in entries).encode())
     return path
 
 
 def normalizer_of(vocabulary: Vocabulary) -> normalizers.BertNormalizer:
+    """Return the vocabulary's normaliser, which must be a BertNormalizer."""
     normalizer = vocabulary.tokenizer.normalizer
     assert isinstance(normalizer, normalizers.BertNormalizer)
     return normalizer
@@ -29,7 +31,7 @@ def normalizer_of(vocabulary: Vocabulary) -> normalizers.BertNormalizer:
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_vocab_txt_is_read_line_by_line(tmp_path: Path, end: str) -> None:
-    """Entries are lines, ended by Windows or not, with or without a byte order mark; ids are line numbers."""
+    """Entries are lines with either line ending, with or without a byte order mark; ids are line numbers."""
     vocab_txt(tmp_path, ["\ufeff[PAD]", *BERT[1:], "a\u2028b", "c\x85"], end=end)
     vocabulary = Vocabulary.from_folder(tmp_path)
     assert vocabulary.pieces == [*BERT, "a\u2028b", "c\x85"]
@@ -47,7 +49,7 @@ def test_roles_leave_out_special_and_unused_entries(tmp_path: Path) -> None:
 
 
 def test_a_repeated_entry_leaves_a_hole(tmp_path: Path) -> None:
-    """The last of equal lines has the id, as in BERT; the other id is nothing's and never a replacement."""
+    """The last of equal lines has the id, as in BERT; the other id has no entry and is never a replacement."""
     vocabulary = Vocabulary.from_folder(vocab_txt(tmp_path, [*BERT, "the", "", "end"]))
     assert vocabulary.pieces == [*BERT[:6], "", "##s", "the", "", "end"]
     assert vocabulary.ids["the"] == 8
@@ -64,10 +66,10 @@ def test_a_repeated_entry_leaves_a_hole(tmp_path: Path) -> None:
         (["The"], {"do_lower_case": True}, True),
     ],
 )
-def test_case_is_told_by_the_entries_or_the_config(
+def test_case_follows_the_config_or_the_entries(
     tmp_path: Path, entries: list[str], config: dict[str, bool] | None, lowercase: bool
 ) -> None:
-    """A vocabulary with capitals is cased, unless tokenizer_config.json says otherwise."""
+    """A vocabulary with capitals is cased, unless tokenizer_config.json states otherwise."""
     vocab_txt(tmp_path, [*BERT, *entries])
     if config is not None:
         (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
@@ -75,6 +77,7 @@ def test_case_is_told_by_the_entries_or_the_config(
 
 
 def byte_level(folder: Path, extra: list[str], merges: str) -> Path:
+    """Write vocab.json and merges.txt with one merge and these extra entries, and return the folder."""
     pieces = [*sorted(pre_tokenizers.ByteLevel.alphabet()), "ll", *extra]
     (folder / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(pieces)}))
     (folder / "merges.txt").write_bytes(merges.encode())
@@ -82,14 +85,14 @@ def byte_level(folder: Path, extra: list[str], merges: str) -> Path:
 
 
 def test_a_piece_called_model_is_a_piece(tmp_path: Path) -> None:
-    """GPT-2's vocab.json has an entry "model", which makes it no tokenizer.json."""
+    """GPT-2's vocab.json has an entry "model", but is not read as a tokenizer.json."""
     vocabulary = Vocabulary.from_folder(byte_level(tmp_path, ["model"], "#version: 0.2\r\nl l\r\n"))
     assert vocabulary.ids["model"] == 257
     assert vocabulary.tokenizer.encode("llm").tokens == ["ll", "m"]
 
 
 def test_roberta_s_files_get_its_special_tokens(tmp_path: Path) -> None:
-    """<s> and </s> are put around a text, and are text inside it."""
+    """<s> and </s> are added around a text, and are text inside it."""
     vocabulary = Vocabulary.from_folder(
         byte_level(tmp_path, ["<s>", "<pad>", "</s>", "<unk>", "<mask>"], "l l\n")
     )
@@ -99,8 +102,8 @@ def test_roberta_s_files_get_its_special_tokens(tmp_path: Path) -> None:
     assert roles.starts_word is None
 
 
-def test_a_prefix_space_in_the_config_counts(tmp_path: Path) -> None:
-    """GPT-2's files do not say whether a text gets a space; tokenizer_config.json does."""
+def test_a_prefix_space_in_the_config_is_used(tmp_path: Path) -> None:
+    """GPT-2's files do not define whether a space is added before a text; tokenizer_config.json does."""
     byte_level(tmp_path, [], "l l\n")
     assert Vocabulary.from_folder(tmp_path).tokenizer.encode("ll").tokens == ["ll"]
     (tmp_path / "tokenizer_config.json").write_text('{"add_prefix_space": true}')
@@ -108,7 +111,7 @@ def test_a_prefix_space_in_the_config_counts(tmp_path: Path) -> None:
 
 
 def test_special_tokens_have_the_names_that_the_files_give(tmp_path: Path) -> None:
-    """special_tokens_map.json and tokenizer_config.json name special tokens spelled in a way of their own."""
+    """special_tokens_map.json and tokenizer_config.json can define other names of special tokens."""
     names = {"pad": "<nil>", "unk": "<what>", "cls": "<a>", "sep": "<b>", "mask": "<hole>"}
     pieces = [*names.values(), "the"]
     tokenizer = Tokenizer(models.WordPiece({p: i for i, p in enumerate(pieces)}, unk_token=names["unk"]))
@@ -140,24 +143,24 @@ def test_special_tokens_have_the_names_that_the_files_give(tmp_path: Path) -> No
         ({"tokenizer.json": '{"model": {}}'}, VocabularyError, "tokenizer.json: not a readable vocabulary"),
     ],
 )
-def test_what_is_no_vocabulary_is_said(
+def test_files_that_are_not_vocabularies_raise(
     tmp_path: Path, files: dict[str, str], error: type[Exception], message: str
 ) -> None:
-    """Missing, damaged and foreign files are named."""
+    """Missing, damaged and foreign files raise an error that names the file and the reason."""
     for name, text in files.items():
         (tmp_path / name).write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(error, match=message):
         Vocabulary.from_folder(tmp_path)
 
 
-def test_nothing_there(tmp_path: Path) -> None:
-    """A path that leads nowhere is said."""
+def test_a_path_that_does_not_exist_raises(tmp_path: Path) -> None:
+    """A path that does not exist raises MissingInputError."""
     with pytest.raises(MissingInputError, match="no such vocabulary"):
         Vocabulary.from_folder(tmp_path / "nowhere")
 
 
 def finished(folder: Path, kind: str = "vocabulary") -> Path:
-    """The folder, with a manifest of all files in it."""
+    """Write a manifest of all files in the folder and return the folder."""
     files = [describe(path, folder) for path in sorted(folder.iterdir())]
     write_manifest(folder, Manifest(kind=kind, options={}, files=list(files)))
     return folder
@@ -165,9 +168,9 @@ def finished(folder: Path, kind: str = "vocabulary") -> Path:
 
 @pytest.mark.parametrize("read", [".", "tokenizer.json", "vocab.txt"])
 def test_a_copy_is_the_same_vocabulary(tmp_path: Path, read: str) -> None:
-    """Whatever file of a folder is named, its copy has the identity, the roles, and nothing that is not so.
+    """A copy of a folder or of one of its files has its identity and roles, and only files that are valid.
 
-    What vocab.txt alone defines has another identity than the tokenizer.json beside it, which is not copied.
+    The vocabulary of vocab.txt alone has another identity than the tokenizer.json, which is then not copied.
     """
     source, copy = tmp_path / "source", tmp_path / "copy"
     source.mkdir()
@@ -189,7 +192,7 @@ def test_a_copy_is_the_same_vocabulary(tmp_path: Path, read: str) -> None:
 
 
 def test_a_copy_leaves_what_is_not_the_vocabularys(tmp_path: Path) -> None:
-    """Of a model's folder the vocabulary alone is copied, and not a manifest that names the weights."""
+    """From a model's folder only the vocabulary is copied, not the manifest with the weights."""
     source, copy = tmp_path / "model", tmp_path / "copy"
     source.mkdir()
     copy.mkdir()
@@ -199,6 +202,6 @@ def test_a_copy_leaves_what_is_not_the_vocabularys(tmp_path: Path) -> None:
     assert {path.name for path in copy.iterdir()} == {"vocab.txt", "tokenizer.json"}
     (source / "model.safetensors").unlink()
     finished_as_vocabulary = finished(source)
-    (source / "tokenizer_config.json").write_text("{}")  # which that manifest does not know
+    (source / "tokenizer_config.json").write_text("{}")  # not in that manifest
     copy_vocabulary(Vocabulary.from_folder(finished_as_vocabulary), copy)
     assert not (copy / "manifest.json").exists()

@@ -1,4 +1,4 @@
-"""Tokenizers found in the wild: whatever a file asks for, ids are the library's, with a warning at most."""
+"""Tokenizers of other projects: ids are the library's for any configuration, with at most a warning."""
 
 from __future__ import annotations
 
@@ -47,18 +47,20 @@ TEXTS = [
 
 
 def byte_level() -> Tokenizer:
+    """Return a byte-level BPE with a few merges."""
     pieces = {piece: i for i, piece in enumerate([*BYTES, *("".join(merge) for merge in MERGES)])}
     return Tokenizer(models.BPE(pieces, MERGES))
 
 
 def characters() -> Tokenizer:
-    """WordPiece that knows some letters and words in both forms, so that most cuts show in its ids."""
+    """Return a WordPiece with some letters and words in both forms, so that most cuts show in its ids."""
     letters = [*"abcdehlort'.,123", "\u2581", "he", "llo", "\u00e9"]
     pieces = {"[UNK]": 0} | {p: i + 1 for i, p in enumerate([*letters, *(f"##{p}" for p in letters)])}
     return Tokenizer(models.WordPiece(pieces, unk_token="[UNK]"))
 
 
 def unigram() -> Tokenizer:
+    """Return a small Unigram model."""
     pieces = [("<unk>", 0.0), ("\u2581", -2.0), ("he", -3.0), ("llo", -3.5), ("\u2581he", -3.2)]
     return Tokenizer(
         models.Unigram([*pieces, *((c, -5.0) for c in "abcdehlort'.,123")], 0, byte_fallback=False)
@@ -66,6 +68,7 @@ def unigram() -> Tokenizer:
 
 
 def split(pattern: str) -> Any:
+    """Return a pre-tokenizer that splits by a pattern, then turns text into bytes."""
     return pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(pattern), "isolated"),
@@ -75,6 +78,7 @@ def split(pattern: str) -> Any:
 
 
 def built(model: Callable[[], Tokenizer], normalizer: Any, pre_tokenizer: Any) -> Tokenizer:
+    """Return a tokenizer of these parts."""
     tokenizer = model()
     if normalizer is not None:
         tokenizer.normalizer = normalizer
@@ -83,7 +87,7 @@ def built(model: Callable[[], Tokenizer], normalizer: Any, pre_tokenizer: Any) -
 
 
 N, P = normalizers, pre_tokenizers
-CUT = {  # known rules, in unusual company
+CUT: dict[str, Callable[[], Tokenizer]] = {  # supported rules in unusual combinations
     "roberta": lambda: built(byte_level, None, P.ByteLevel(add_prefix_space=False, trim_offsets=False)),
     "roberta-space": lambda: built(byte_level, None, P.ByteLevel(add_prefix_space=True, trim_offsets=True)),
     "byte-level-lower": lambda: built(
@@ -94,7 +98,7 @@ CUT = {  # known rules, in unusual company
     ),
     "bert-without-normalizer": lambda: built(characters, None, P.BertPreTokenizer()),
 }
-WHOLE = {
+WHOLE: dict[str, Callable[[], Tokenizer]] = {
     "metaspace": lambda: built(unigram, None, P.Metaspace()),
     "metaspace-nfkc": lambda: built(unigram, N.Sequence([N.NFKC(), N.Lowercase()]), P.Metaspace(split=False)),
     "unigram-alone": lambda: built(unigram, N.Replace(" ", "\u2581"), None),
@@ -117,12 +121,12 @@ WHOLE = {
         characters, N.Sequence([N.Replace(Regex("l+"), " "), N.BertNormalizer()]), P.BertPreTokenizer()
     ),
     "nmt": lambda: built(characters, N.Sequence([N.Nmt(), N.BertNormalizer()]), P.BertPreTokenizer()),
-    "prefix-space-behind-nfkc": lambda: built(byte_level, N.NFKC(), P.ByteLevel(add_prefix_space=True)),
+    "prefix-space-after-nfkc": lambda: built(byte_level, N.NFKC(), P.ByteLevel(add_prefix_space=True)),
 }
 
 
 def saved(tokenizer: Tokenizer, folder: Path) -> tuple[Encoder, Tokenizer]:
-    """An encoder of a tokenizer's file, and the library's own reading of it."""
+    """Return an encoder of a tokenizer's file, and the library's tokenizer of it."""
     tokenizer.save(str(folder / "tokenizer.json"))
     theirs = Tokenizer.from_file(str(folder / "tokenizer.json"))
     theirs.encode_special_tokens = True
@@ -131,7 +135,7 @@ def saved(tokenizer: Tokenizer, folder: Path) -> tuple[Encoder, Tokenizer]:
 
 @pytest.mark.parametrize("name", [*CUT, *WHOLE])
 def test_ids_are_the_library_s(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Rules that are known are cut, others encode whole texts and say so once; the ids are the library's."""
+    """The ids are the library's; tokenizers without a rule encode whole texts and log one warning."""
     with caplog.at_level(logging.WARNING, "wpprep"):
         encoder, theirs = saved((CUT | WHOLE)[name](), tmp_path)
         assert differences(encoder, theirs, TEXTS) == []
@@ -145,18 +149,18 @@ def test_ids_are_the_library_s(name: str, tmp_path: Path, caplog: pytest.LogCapt
 @given(texts=st.lists(mixed_texts, min_size=1, max_size=3), name=st.sampled_from([*CUT, *WHOLE]))
 @settings(max_examples=150)
 def test_mixed_texts(texts: list[str], name: str, pairs: dict[str, tuple[Encoder, Tokenizer]]) -> None:
-    """Texts that mix scripts, controls, marks and what looks like special tokens come out as the library's."""
+    """Texts that mix scripts, controls, marks and names of special tokens have the library's ids."""
     assert differences(*pairs[name], texts) == []
 
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Encoder, Tokenizer]]:
-    """An encoder and the library's tokenizer for each name."""
+    """Encoder and library's tokenizer for each name."""
     return {name: saved(make(), tmp_path_factory.mktemp(name)) for name, make in (CUT | WHOLE).items()}
 
 
 def test_roberta_s_post_processor_adds_nothing(tmp_path: Path) -> None:
-    """A RoBERTa file with its post-processor and special tokens encodes text as text, a space before it."""
+    """A RoBERTa file with its post-processor and special tokens encodes text as text, after a space."""
     tokenizer = CUT["roberta-space"]()
     tokenizer.add_special_tokens(["<s>", "</s>", "<mask>"])
     ids = tokenizer.get_vocab()
@@ -168,7 +172,7 @@ def test_roberta_s_post_processor_adds_nothing(tmp_path: Path) -> None:
 
 
 def test_a_prefix_among_the_pieces_matches_nothing(tmp_path: Path) -> None:
-    """The piece ## is a word of two signs at the start of words and continues none."""
+    """The piece ## is a word of two characters at the start of words and never continues one."""
     tokenizer = characters()
     content = json.loads(tokenizer.to_str())
     content["model"]["vocab"] |= {"##": 900, "#": 901, "###": 902}

@@ -15,7 +15,7 @@ encoder         text to ids
 stream          lines to pieces or ids
 
 For use by other wings: `Vocabulary`, `write_vocabulary` and `copy_vocabulary`; `Encoder`, `encoded_lines` and
-`tokenize`; `TextRules` and `counting_rule`; `CutRule`, `blank_rule`, `ChunkTable` and `tally`, for counting; and
-the parts of kernels in `utf8` and `characters`. Training a vocabulary is in `wpprep.vocab`, and splitting text
-into documents and sentences in `wpprep.corpus`.
+`tokenize`; `TextRules` and `counting_rule`; `CutRule`, `blank_rule`, `ChunkTable` and `tally`, for counting;
+and parts of kernels in `utf8` and `characters`. `wpprep.vocab` trains vocabularies, and `wpprep.corpus` splits
+text into documents and sentences.
 """

@@ -25,7 +25,7 @@ from numba import njit
 from tokenizers import Tokenizer, models
 
 from wpprep.records import Bytes, Ints
-from wpprep.tokenizer.chunk_ids import Encoded
+from wpprep.tokenizer.chunk_ids import Encoded, Marks
 from wpprep.tokenizer.safe_cuts import PATTERN_BLANKS, Pipe, words_of_lines
 from wpprep.tokenizer.utf8 import CODE_POINTS, code_point_at, unknown_characters
 
@@ -147,17 +147,18 @@ def _word_end(blob: Bytes, i: int, stop: int, classes: Bytes) -> int:
 
 @njit(cache=True, nogil=True)
 def _encode(
-    blob: Bytes, starts: Ints, model: BytePairs, encoded: Encoded, is_left: npt.NDArray[np.bool_], state: Ints
-) -> int:
+    blob: Bytes, starts: Ints, model: BytePairs, tokens: PieceIds, marks: Marks, ends: Ints,
+    is_left: npt.NDArray[np.bool_], state: Ints,
+) -> int:  # fmt: skip
     """Encode the chunks ``blob[starts[c]:starts[c + 1]]``, continuing from ``state``.
 
-    Writes the arrays of ``encoded``. Chunks for the library get no tokens and are marked in ``is_left``.
+    Writes ``tokens``, ``marks`` (where words start) and ``ends``. Chunks for the library get no tokens and are
+    marked in ``is_left``.
 
     Returns:
         DONE, or PROBE if a character must be probed.
     """
     classes, byte_ids, pairs = model
-    tokens, ends, marks = encoded
     merges = np.empty(_LONGEST_WORD, np.uint64)
     n = state[_TOKENS]
     for chunk in range(state[_NEXT], len(starts) - 1):
@@ -239,9 +240,8 @@ class BytePairKernel:
         n_chunks, n_bytes = len(starts) - 1, int(starts[-1] - starts[0])
         tokens, marks = np.empty(n_bytes, np.int32), np.empty(n_bytes, np.bool_)
         ends, is_left = np.empty(n_chunks, np.int64), np.zeros(n_chunks, np.bool_)
-        encoded, classes = Encoded(tokens, ends, marks), self._model.classes
-        state = np.zeros(_STATES, np.int64)
-        while _encode(blob, starts, self._model, encoded, is_left, state) == _PROBE:
+        classes, state = self._model.classes, np.zeros(_STATES, np.int64)
+        while _encode(blob, starts, self._model, tokens, marks, ends, is_left, state) == _PROBE:
             start = int(starts[state[_NEXT]])
             new = unknown_characters(blob, start, int(starts[-1]), classes, _UNPROBED, _OTHER)
             classes[list(map(ord, new))] = self._probe(new)

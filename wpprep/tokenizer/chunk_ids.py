@@ -55,9 +55,11 @@ class ChunkIds(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _enter(codes: Ints, encoded: Encoded, known: ChunkIds, used: int) -> int:
-    """Write the entries of some chunks, given their ids, and return the number of ``ids`` in use."""
-    tokens, ends, marks = encoded
+def _enter(codes: Ints, tokens: Tokens, ends: Ints, marks: Marks, known: ChunkIds, used: int) -> int:
+    """Write the entries of some chunks, given their ids, and return the number of ``ids`` in use.
+
+    ``marks`` is empty if word starts are not kept.
+    """
     entries, ids, id_marks = known
     start = 0
     for k in range(len(codes)):
@@ -80,17 +82,17 @@ def _enter(codes: Ints, encoded: Encoded, known: ChunkIds, used: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _gather(codes: Codes, code_ends: Ints, known: ChunkIds, into: Encoded, state: Ints) -> bool:
-    """Write the ids of every chunk, the end of each sentence and the word starts to ``into``.
+def _gather(
+    codes: Codes, code_ends: Ints, known: ChunkIds, tokens: Tokens, word_starts: Marks, ends: Ints, state: Ints
+) -> bool:
+    """Write the ids of every chunk, the end of each sentence, and where words start.
 
-    Continues from ``state`` and counts the occurrences of each chunk. ``into.marks`` is empty if word starts
-    are not needed.
+    Continues from ``state`` and counts the occurrences of each chunk. ``word_starts`` is empty if not needed.
 
     Returns:
-        False if ``into.tokens`` is too short, else True.
+        False if ``tokens`` is too short, else True.
     """
     entries, ids, marks = known
-    tokens, ends, word_starts = into
     n, i = state[_TOKENS], state[_NEXT]
     has_marks = len(word_starts) > 0
     for sentence in range(state[_SENTENCE], len(code_ends)):
@@ -140,7 +142,7 @@ class Gathered:
         """Append the ids of chunks, divided into sentences at ``code_ends``."""
         ends, state = np.empty(len(code_ends), np.int64), np.zeros(_STATES, np.int64)
         state[_TOKENS] = self._count
-        while not _gather(codes, code_ends, known, Encoded(self._tokens, ends, self._marks), state):
+        while not _gather(codes, code_ends, known, self._tokens, self._marks, ends, state):
             least = int(state[_TOKENS] + state[_WANTED]) + _INLINE
             self._tokens = _with_room(self._tokens, least)
             if self._marks_words:
@@ -187,9 +189,8 @@ class ChunkMemory:
             _with_room(ids, self._used + n),
             _with_room(marks, self._used + n),
         )
-        if encoded.marks is None:
-            encoded = encoded._replace(marks=np.empty(0, np.bool_))
-        self._used = _enter(codes, encoded, self._ids, self._used)
+        new_marks = np.empty(0, np.bool_) if encoded.marks is None else encoded.marks
+        self._used = _enter(codes, encoded.tokens, encoded.ends, new_marks, self._ids, self._used)
         self.known = len(self.table)
 
     def gathered(self, room: int) -> Gathered:

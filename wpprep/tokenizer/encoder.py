@@ -20,7 +20,7 @@ import itertools
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,17 +33,13 @@ from wpprep.tokenizer.characters import bert_characters
 from wpprep.tokenizer.chunk_ids import ChunkMemory, Encoded, Gathered
 from wpprep.tokenizer.cut_rule import CutRule
 from wpprep.tokenizer.safe_cuts import Normalize, Pipe, bert_rule, byte_level_rule
-from wpprep.tokenizer.utf8 import FIRST_BYTES, PADDING, is_valid, padded
+from wpprep.tokenizer.utf8 import is_valid, padded, utf8_batches
 from wpprep.tokenizer.vocabulary import Vocabulary
 from wpprep.tokenizer.wordpiece import WordPieceKernel, fits
 
 log = logging.getLogger(__name__)
 
 _CACHE_MEMORY = RunOptions.cache_memory
-_BATCH_CHARACTERS = 1 << 20
-# Mean length in characters from which sentences are encoded one by one: a single wide character makes every
-# character of a joined string wide.
-_LONG = 1000
 
 
 class Encoder:
@@ -70,9 +66,7 @@ class Encoder:
             log.warning("%s: this tokenizer's text cannot be cut safely; encoding it whole", vocabulary.folder)
         else:
             self._memory = ChunkMemory(self._rule, self.dtype, cache_memory, marks_words=self.marks_words)
-            self._kernel: WordPieceKernel | BytePairKernel | None = _wordpiece_kernel(self._tokenizer)
-            if isinstance(self._tokenizer.pre_tokenizer, pre_tokenizers.ByteLevel):
-                self._kernel = BytePairKernel.of(self._tokenizer)
+            self._kernel = kernel_of(self._tokenizer)
 
     @classmethod
     def from_folder(cls, path: str | os.PathLike[str], cache_memory: int = _CACHE_MEMORY) -> Encoder:
@@ -86,11 +80,11 @@ class Encoder:
 
     def encode(self, text: str) -> Tokens:
         """Return the ids of a text without [CLS] and [SEP], a 1-D array of `dtype`."""
-        return self._encode_sentences([text]).tokens
+        return self.encode_sentences([text]).tokens
 
     def encode_batch(self, texts: Sequence[str]) -> list[Tokens]:
         """Return the ids of every text, as `encode` does."""
-        encoded = self._encode_sentences(texts)
+        encoded = self.encode_sentences(texts)
         return [encoded.tokens[a:b] for a, b in itertools.pairwise([0, *encoded.ends.tolist()])]
 
     def encode_utf8(self, text: Bytes, begins: Ints, ends: Ints) -> list[Tokens]:
@@ -124,22 +118,22 @@ class Encoder:
             ids.append(id_)
             sentences.extend(of_document)
             counts.append(len(of_document))
-        return _without_empty(ids, self._encode_sentences(sentences), np.cumsum(counts, dtype=np.int64))
+        return _without_empty(ids, self.encode_sentences(sentences), np.cumsum(counts, dtype=np.int64))
 
-    def decode(self, ids: Iterable[int]) -> str:
-        """Return the text of ids, special tokens included."""
-        return str(self.vocabulary.tokenizer.decode([int(i) for i in ids], skip_special_tokens=False))
-
-    def _encode_sentences(self, sentences: Sequence[str]) -> Encoded:
-        """Return the ids of all sentences in one array, and the end of each."""
+    def encode_sentences(self, sentences: Sequence[str]) -> Encoded:
+        """Return the ids of all sentences in one array, the end of each, and word starts if `marks_words`."""
         if self._adds_space:
             sentences = [s if not s or s[0] == " " else f" {s}" for s in sentences]
         if self._rule is None:
             return self._ask_library(sentences)
         gathered = self._memory.gathered(sum(map(len, sentences)))
-        for text, ends in _batches(sentences):
+        for text, ends in utf8_batches(sentences):
             self._encode_batch(text, ends, gathered)
         return gathered.encoded()
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the text of ids, special tokens included."""
+        return str(self.vocabulary.tokenizer.decode([int(i) for i in ids], skip_special_tokens=False))
 
     def _encode_batch(self, text: Bytes, ends: Ints, into: Gathered, begins: Ints | None = None) -> None:
         """Append the ids of valid UTF-8 to ``into``, divided into sentences as by `ChunkTable.scan`."""
@@ -205,6 +199,13 @@ _COMPOSING_FORMS = (normalizers.NFC, normalizers.NFKC)
 _FORMS = (*_COMPOSING_FORMS, normalizers.NFD, normalizers.NFKD)
 
 
+def kernel_of(tokenizer: Tokenizer) -> WordPieceKernel | BytePairKernel | None:
+    """Return the kernel for the chunks of a tokenizer with a `safe_rule`, None if there is none for it."""
+    if isinstance(tokenizer.pre_tokenizer, pre_tokenizers.ByteLevel):
+        return BytePairKernel.of(tokenizer)
+    return _wordpiece_kernel(tokenizer)
+
+
 def _wordpiece_kernel(tokenizer: Tokenizer) -> WordPieceKernel | None:
     """Return the kernel for WordPiece with a BertNormalizer, after a Unicode form or none; else None."""
     model, steps = tokenizer.model, _steps(tokenizer.normalizer)
@@ -260,28 +261,6 @@ def _without_prefix_space(tokenizer: Tokenizer) -> tuple[Tokenizer, bool]:
     twin = Tokenizer.from_str(json.dumps(content))
     twin.encode_special_tokens = True  # not stored in the file
     return twin, True
-
-
-def _batches(sentences: Sequence[str]) -> Iterator[tuple[Bytes, Ints]]:
-    """Yield the UTF-8 of sentences with padding, and the end of each, about a megabyte at a time."""
-    edges = offsets_of(np.fromiter(map(len, sentences), np.int64, len(sentences)))
-    first = 0
-    while first < len(sentences):
-        last = min(int(np.searchsorted(edges, edges[first] + _BATCH_CHARACTERS)), len(sentences))
-        yield _utf8(sentences[first:last], edges[first + 1 : last + 1] - edges[first])
-        first = last
-
-
-def _utf8(sentences: Sequence[str], ends: Ints) -> tuple[Bytes, Ints]:
-    """Return the UTF-8 of sentences, with padding, and their ends in bytes, given those in characters."""
-    if ends[-1] > _LONG * len(sentences):
-        encoded = [sentence.encode() for sentence in sentences]
-        ends = np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)))
-        return np.frombuffer(b"".join([*encoded, bytes(PADDING)]), np.uint8), ends
-    text = np.frombuffer("".join([*sentences, "\0" * PADDING]).encode(), np.uint8)
-    if len(text) == ends[-1] + PADDING:
-        return text, ends
-    return text, np.flatnonzero(text.view(np.int8) >= FIRST_BYTES)[ends]
 
 
 def _without_empty(ids: list[str], encoded: Encoded, documents: Ints) -> TokenizedDocuments:

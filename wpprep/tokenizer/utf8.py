@@ -15,7 +15,7 @@ ignored. No function except `is_valid` checks that the text is UTF-8.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,12 +24,14 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from wpprep.records import Bytes, Ints
+from wpprep.records import Bytes, Ints, offsets_of
 
 CODE_POINTS = 0x110000
 PADDING = 72  # number of bytes after the text that may be read
 FIRST_BYTES = -64  # as int8, the first byte of a character is at least this; its other bytes are less
 _AT_ONCE = 64
+_BATCH_CHARACTERS = 1 << 20
+_LONG = 1000  # mean length in characters of sentences that are encoded one by one
 _LOOK_AHEAD = 1 << 16  # bytes after the first unknown character that are searched for others
 
 
@@ -186,3 +188,34 @@ def padded(text: Bytes, used: int) -> Bytes:
     if len(text) >= used + PADDING:
         return text
     return np.concatenate([text, np.zeros(PADDING, np.uint8)])
+
+
+def utf8_batches(
+    sentences: Sequence[str], batch_characters: int = _BATCH_CHARACTERS, long: int = _LONG
+) -> Iterator[tuple[Bytes, Ints]]:
+    """Yield the UTF-8 of sentences with padding, and the end of each in bytes, some sentences at a time.
+
+    Args:
+        sentences: any strings without surrogates.
+        batch_characters: a batch ends with the sentence that brings it to this number of characters.
+        long: mean length in characters above which the sentences of a batch are encoded one by one: a single
+            wide character makes every character of a joined string wide.
+    """
+    edges = offsets_of(np.fromiter(map(len, sentences), np.int64, len(sentences)))
+    first = 0
+    while first < len(sentences):
+        last = min(int(np.searchsorted(edges, edges[first] + batch_characters)), len(sentences))
+        yield _utf8(sentences[first:last], edges[first + 1 : last + 1] - edges[first], long)
+        first = last
+
+
+def _utf8(sentences: Sequence[str], ends: Ints, long: int) -> tuple[Bytes, Ints]:
+    """Return the UTF-8 of sentences, with padding, and their ends in bytes, given those in characters."""
+    if ends[-1] > long * len(sentences):
+        encoded = [sentence.encode() for sentence in sentences]
+        ends = np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)))
+        return np.frombuffer(b"".join([*encoded, bytes(PADDING)]), np.uint8), ends
+    text = np.frombuffer("".join([*sentences, "\0" * PADDING]).encode(), np.uint8)
+    if len(text) == ends[-1] + PADDING:
+        return text, ends
+    return text, np.flatnonzero(text.view(np.int8) >= FIRST_BYTES)[ends]

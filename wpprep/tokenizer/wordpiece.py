@@ -138,18 +138,17 @@ def _match(
 
 @njit(cache=True, nogil=True)
 def _encode(
-    blob: Bytes, starts: Ints, spellings: Spellings, trie: Trie, encoded: Encoded,
+    blob: Bytes, starts: Ints, spellings: Spellings, trie: Trie, tokens: PieceIds, ends: Ints,
     is_left: npt.NDArray[np.bool_], state: Ints,
 ) -> int:  # fmt: skip
     """Encode the chunks ``blob[starts[c]:starts[c + 1]]``, continuing from ``state``.
 
-    Writes tokens and ends of ``encoded``. Chunks for the library get no tokens and are marked in ``is_left``.
+    Writes ``tokens`` and ``ends``. Chunks for the library get no tokens and are marked in ``is_left``.
 
     Returns:
         DONE, or PROBE if a character must be probed.
     """
     edges, ids, max_characters, unknown = trie
-    tokens, ends, _ = encoded
     word = np.empty(LONGEST_SPELLING * (_LONGEST_CHUNK + 1), np.uint32)
     n = state[_TOKENS]
     for chunk in range(state[_NEXT], len(starts) - 1):
@@ -206,12 +205,12 @@ class WordPieceKernel:
         """
         n_chunks, n_bytes = len(starts) - 1, int(starts[-1] - starts[0])
         tokens = np.empty(LONGEST_SPELLING * n_bytes + 1, np.int32)  # pages never written use no memory
-        encoded, is_left = Encoded(tokens, np.empty(n_chunks, np.int64), None), np.zeros(n_chunks, np.bool_)
+        ends, is_left = np.empty(n_chunks, np.int64), np.zeros(n_chunks, np.bool_)
         state = np.zeros(_STATES, np.int64)
         spellings = self._characters.spellings
-        while _encode(blob, starts, spellings, self._trie, encoded, is_left, state) == _PROBE:
+        while _encode(blob, starts, spellings, self._trie, tokens, ends, is_left, state) == _PROBE:
             self._characters.ask(blob, int(starts[state[_NEXT]]), int(starts[-1]))
-        return encoded._replace(tokens=tokens[: state[_TOKENS]]), is_left
+        return Encoded(tokens[: state[_TOKENS]], ends, None), is_left
 
 
 def fits(pieces: dict[str, int]) -> bool:
