@@ -48,7 +48,7 @@ def test_the_number_of_predictions_follows_length_and_share() -> None:
             "algorithm is 'unigram', expected one of wordpiece, bpe, bbpe",
         ),
         (VocabOptions, {"vocab_size": 3}, "vocab_size is 3, expected at least 6"),
-        (VocabOptions, {"algorithm": "bbpe", "strip_accents": True}, "strip_accents does not go with"),
+        (VocabOptions, {"algorithm": "bbpe", "strip_accents": True}, "strip_accents cannot be used with"),
         (ShardOptions, {"max_seq_length": 7}, "max_seq_length is 7, expected at least 8"),
         (ShardOptions, {"max_seq_length": 70000}, "expected at most 65535"),
         (ShardOptions, {"masked_lm_prob": 1.5}, "masked_lm_prob is 1.5, expected between 0 and 1"),

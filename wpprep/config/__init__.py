@@ -1,9 +1,9 @@
-"""Every option of wpprep, once: its name, default, help text and check.
+"""Option classes: the name, default, help text and check of every option.
 
 The command line builds its options from these classes, the Python API takes the same names as keyword
-arguments, manifests store them. Two kinds are kept apart: *data* options decide the bytes that come
-out and are stored; *run* options (`RunOptions`) decide how the work is done and never are, so that
-equal data gives equal bytes.
+arguments, and manifests store them. There are two kinds: *data* options determine the bytes of the output and
+are stored in its manifest; *run* options (`RunOptions`) determine how the work is done and are not stored, so
+that the same data options give the same bytes.
 
     >>> ShardOptions(max_seq_length=128).max_predictions_per_seq
     19

@@ -1,4 +1,4 @@
-"""What a corpus is and which of its documents are used; clean text."""
+"""Options for reading a corpus, selecting its documents, and writing its clean text."""
 
 from __future__ import annotations
 
@@ -21,52 +21,55 @@ COMPRESSIONS = ("none", "gzip", "zstd")
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusOptions(OptionSet):
-    """How text is read."""
+    """Options for reading text and selecting documents."""
 
     format: str = option("auto", "Format of the corpus files.", choices=FORMATS)
-    encoding: str = option("auto", "Encoding of text files; auto is UTF-8, or what their byte order mark says.")
+    encoding: str = option("auto", "Encoding of text files; auto is that of the byte order mark, else UTF-8.")
     text_field: str = option("text", "Field or column that holds the text (jsonl, parquet, arrow).")
     id_field: str | None = option(
-        None, "Field or column that names the document. [default: id if there is one, else file and place]"
+        None, "Field or column of the document id. [default: id if present, else file and place]"
     )
     rows_per_document: int | None = option(
         None,
-        "Rows (parquet, arrow) or lines (jsonl) that make a document. [default: 1, but 1000 where there is "
-        "text alone, a sentence a row, as in BookCorpus]",
+        "Number of rows (parquet, arrow) or lines (jsonl) per document. [default: 1, but 1000 for text without "
+        "other fields, one sentence per row, as in BookCorpus]",
     )
-    namespaces: str = option("0", "Namespaces read from a dump, as numbers with commas between, or all.")
-    language: str = option("en", "Language of the text (en, ko, zh, ...), which sentence rules follow.")
+    namespaces: str = option("0", "Namespaces to read from a dump: comma-separated numbers, or all.")
+    language: str = option("en", "Language of the text (en, ko, zh, ...), for the sentence rules.")
     sentences: str = option(
         "auto",
-        "How text is cut into sentences; auto is lines for the format lines, else sentencex.",
+        "Rule for splitting text into sentences; auto is lines for the format lines, else sentencex.",
         choices=SENTENCE_RULES,
     )
     errors: str = option(
-        "strict", "What to do with invalid UTF-8: stop, or put U+FFFD there and count.", choices=DECODE_ERRORS
+        "strict",
+        "Handling of invalid UTF-8: stop with an error, or replace it by U+FFFD and count.",
+        choices=DECODE_ERRORS,
     )
-    min_chars: int = option(0, "Documents of fewer characters are left out.")
-    min_sentences: int = option(0, "Documents of fewer sentences are left out.")
-    sample: float = option(1.0, "Share of the documents used, chosen by their ids.")
+    min_chars: int = option(0, "Minimum number of characters of a document; shorter documents are dropped.")
+    min_sentences: int = option(0, "Minimum number of sentences of a document; shorter documents are dropped.")
+    sample: float = option(1.0, "Fraction of documents used, selected by document id.")
     deduplicate: bool = option(
         False,
-        "Of documents with the same text, use the first in the whole corpus only.",
+        "Drop documents with the same text as an earlier document of the corpus.",
         flags="--deduplicate/--keep-duplicates",
     )
     mix: str | None = option(
         None,
-        "Shares of the text from each of several corpora, such as wiki=0.75,books=0.25; the corpora are then "
-        "given as wiki=PATH books=PATH. As much is used as the shares allow, nothing twice.",
+        "Fractions of the text from several corpora, such as wiki=0.75,books=0.25; the corpora are then given "
+        "as wiki=PATH books=PATH. As much text is used as the fractions allow, and no document twice.",
     )
     max_documents: int | None = option(
-        None, "Most documents used, chosen by their ids among those that all other filters leave."
+        None, "Maximum number of documents used, selected by document id after all other filters."
     )
     skip_bad: bool = option(
         False,
-        "Leave out what cannot be read, count it and list it in the manifest.",
+        "Skip input that cannot be read; count it and list it in the manifest.",
         flags="--skip-bad/--stop-at-bad",
     )
 
     def __post_init__(self) -> None:
+        """Fill in defaults and check the values."""
         super().__post_init__()
         check(bool(self.language), "language is empty, expected a code such as en")
         check(bool(self.text_field), "text_field is empty, expected a name such as text")
@@ -84,7 +87,7 @@ class CorpusOptions(OptionSet):
 
     @property
     def mix_shares(self) -> dict[str, Fraction]:
-        """The share of each named corpus; together 1.
+        """The fraction of the text from each named corpus; the sum is 1.
 
         >>> {name: str(share) for name, share in CorpusOptions(mix="wiki=3,books=1").mix_shares.items()}
         {'wiki': '3/4', 'books': '1/4'}
@@ -97,17 +100,18 @@ class CorpusOptions(OptionSet):
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractOptions(OptionSet):
-    """How clean text is written."""
+    """Options for writing clean text."""
 
-    to: str = option("jsonl", "Format of the files.", choices=TEXT_FORMATS)
+    to: str = option("jsonl", "Format of the output files.", choices=TEXT_FORMATS)
     compress: str = option(
         None,
-        "Compression of the files, of Parquet inside them. [default: none; of parquet zstd]",
+        "Compression of the files; for parquet, of their columns. [default: none; zstd for parquet]",
         choices=COMPRESSIONS,
     )
-    file_bytes: int = option(64_000_000, "Text read for each file, in bytes, roughly.")
+    file_bytes: int = option(64_000_000, "Approximate number of bytes of input text per output file.")
 
     def __post_init__(self) -> None:
+        """Fill in defaults and check the values."""
         super().__post_init__()
         fill(self, "compress", "zstd" if self.to == "parquet" else "none")
         check_least(self, "file_bytes", 1)

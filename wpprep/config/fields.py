@@ -1,4 +1,4 @@
-"""Fields of option classes, and the checks that several classes make."""
+"""Fields of option classes, and the checks that several classes share."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ Options = TypeVar("Options", bound="OptionSet")
 
 
 def option(default: Any, help: str, *, choices: Sequence[str] = (), flags: str = "") -> Any:
-    """Return a dataclass field with the metadata that the command line needs to offer it.
+    """Return a dataclass field with the metadata of a command-line option.
 
-    A field whose default is None and whose type is not optional is filled in when the options are built.
+    Args:
+        default: the default value; None for a field of a type that is not optional means that the field is set
+            when the options are built.
+        help: the help text, a noun phrase.
+        choices: the valid values, if they are few.
+        flags: the names of the option on the command line; by default the field's, with hyphens.
     """
     metadata = {"help": help, "choices": tuple(choices), "flags": flags}
     return dataclasses.field(default=default, metadata=metadata)
@@ -28,6 +33,7 @@ class OptionSet:
     """Base of the option classes: values of a wrong type or choice are refused when an instance is built."""
 
     def __post_init__(self) -> None:
+        """Convert values to the types of their fields; raise OptionError if one has another type."""
         hints = get_type_hints(type(self))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -40,7 +46,7 @@ def _typed(name: str, value: Any, hint: Any) -> Any:
     """Return the value as its annotated type.
 
     Raises:
-        OptionError: it is of another type.
+        OptionError: the value is of another type.
     """
     if get_origin(hint) is tuple:
         values = (value,) if isinstance(value, str | int) else value
@@ -71,7 +77,7 @@ def as_dict(options: OptionSet) -> dict[str, Any]:
 
 
 def build(kind: type[Options], values: Mapping[str, object]) -> Options:
-    """Return options of one kind from those of ``values`` that are among its fields.
+    """Return options of one class from those of ``values`` that are among its fields.
 
     Raises:
         OptionError: a value is of the wrong type or out of range.
@@ -81,12 +87,12 @@ def build(kind: type[Options], values: Mapping[str, object]) -> Options:
 
 
 def refuse_unknown(values: Mapping[str, object], *kinds: type[OptionSet]) -> None:
-    """Raise OptionError if a name is no field of any of these kinds of options."""
+    """Raise OptionError if a name is not a field of any of these option classes."""
     known = [field.name for kind in kinds for field in dataclasses.fields(kind)]
     for name in values:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]}?" if close else f"; known are {', '.join(sorted(known))}"
+            hint = f"; did you mean {close[0]}?" if close else f"; the options are {', '.join(sorted(known))}"
             raise OptionError(f"there is no option {name}{hint}")
 
 
@@ -111,12 +117,12 @@ def check_least(options: OptionSet, name: str, least: int) -> None:
 
 
 def check_seed(seed: int) -> None:
-    """Raise OptionError if a seed does not fit 63 bits."""
+    """Raise OptionError if a seed does not fit into 63 bits."""
     check(0 <= seed < 2**63, f"seed is {seed}, expected 0 or more and below 2**63")
 
 
 def check_choices(options: OptionSet) -> None:
-    """Raise OptionError if a field that has choices holds none of them; None passes."""
+    """Raise OptionError if the value of a field with choices is not one of them; None passes."""
     for field in dataclasses.fields(options):
         choices, value = field.metadata["choices"], getattr(options, field.name)
         if choices and value is not None and value not in choices:

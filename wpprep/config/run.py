@@ -1,34 +1,36 @@
-"""How work is done; none of it changes a byte of the result."""
+"""Options for workers, nodes and memory; they do not change the output."""
 
 from __future__ import annotations
 
 import os
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from wpprep.config.fields import OptionSet, check, check_least, fill, option
 from wpprep.errors import OptionError
 
 ENGINES = ("serial", "local", "dask")
-LEAST_PROCESS_BYTES = 250_000_000  # of its own, of which Python, Numba and the libraries take about 110
+LEAST_PROCESS_BYTES = 250_000_000  # private memory; Python, Numba and the libraries take about 110 MB of it
 
 
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions(OptionSet):
-    """Who works."""
+    """Where tasks run: this process, local worker processes, or Dask."""
 
-    workers: int = option(None, "Processes that share the work. [default: the usable CPUs]")
+    workers: int = option(None, "Number of worker processes. [default: the number of usable CPUs]")
     engine: str = option(
         None,
-        "Who works: this process, processes of this machine, or a Dask cluster. [default: local; dask with "
+        "Where tasks run: this process, local worker processes, or a Dask cluster. [default: local; dask with "
         "a scheduler]",
         choices=ENGINES,
     )
     scheduler: str | None = option(None, "Address of a Dask scheduler, such as tcp://node-1:8786.")
-    scheduler_file: str | None = option(None, "File in which a Dask scheduler has written its address.")
+    scheduler_file: str | None = option(
+        None, "File that contains the address of a Dask scheduler (its --scheduler-file)."
+    )
 
     def __post_init__(self) -> None:
+        """Fill in defaults and check the values."""
         fill(self, "workers", usable_cpus())
         fill(self, "engine", "dask" if self.scheduler or self.scheduler_file else "local")
         super().__post_init__()
@@ -37,32 +39,32 @@ class EngineOptions(OptionSet):
         check(
             has_address == (self.engine == "dask"),
             f"engine is {self.engine} with {has_address} of scheduler and scheduler_file, expected one of "
-            "these with the engine dask and none with another",
+            "them with the engine dask, and none with another engine",
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(EngineOptions):
-    """How the work is done; none of it changes a byte of the result."""
+    """Options for running a command; they do not change the output."""
 
-    node: str | None = option(None, "I/N: share the output folder with N - 1 other nodes, as number I of 1..N.")
-    node_timeout: float = option(120.0, "Seconds without a sign of life after which a node is given up.")
-    slice_bytes: int = option(16_000_000, "Target size of the pieces the corpus is cut into.")
-    cache_memory: int = option(
-        256_000_000, "Bytes in which each process remembers the ids of frequent words when it encodes."
+    node: str | None = option(
+        None, "Number of this node, as I/N: node I of N nodes that share the output folder."
     )
-    overwrite: bool = option(False, "Replace what the output folder holds.", flags="--overwrite/--no-overwrite")
+    node_timeout: float = option(120.0, "Seconds without a heartbeat after which a node is considered lost.")
+    slice_bytes: int = option(16_000_000, "Target size of the slices of the corpus, in bytes.")
+    cache_memory: int = option(
+        256_000_000, "Size of the cache of token ids of frequent words in each encoding process, in bytes."
+    )
+    overwrite: bool = option(
+        False, "Replace the contents of the output folder.", flags="--overwrite/--no-overwrite"
+    )
 
     def __post_init__(self) -> None:
+        """Fill in defaults and check the values."""
         super().__post_init__()
         check_least(self, "slice_bytes", 1)
         check_least(self, "cache_memory", 0)
         _check_node(self)
-
-    @property
-    def among_nodes(self) -> dict[str, Any]:
-        """Whose the output folder is to be: arguments of `OutputFolder.claim`."""
-        return {"overwrite": self.overwrite, "node": self.node, "node_timeout": self.node_timeout}
 
 
 def _check_node(options: RunOptions) -> None:
@@ -73,25 +75,26 @@ def _check_node(options: RunOptions) -> None:
         check(is_good, f"node is {options.node!r}, expected I/N with I from 1 to N, such as 1/4")
         check(
             not options.overwrite,
-            "overwrite is no option of a node, which shares the folder: remove it first",
+            "--overwrite cannot be used with --node, because nodes share the folder: remove the folder first",
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class CountRunOptions(RunOptions):
-    """How counting is done: as all work, and within so much memory."""
+    """Options for running a command that counts words, with a limit on memory."""
 
     memory: str | None = option(
         None,
-        "Memory for counting, all processes together, such as 600MB; each needs 250MB, and without WORKERS "
-        "there are as many as fit. [default: 2GB, or 500MB a process]",
+        "Memory for counting, the sum of all processes, such as 600MB; each process needs 250MB, and without "
+        "--workers there are as many as fit. [default: 2GB, or 500MB per process if that is more]",
     )
 
     def __post_init__(self) -> None:
+        """Fill in defaults and check the values."""
         OptionSet.__post_init__(self)  # before a value is used
         given: int | None = self.workers
         if given is None and self.memory is not None:
-            fitting = self.memory_bytes // LEAST_PROCESS_BYTES - 1  # besides the one that hands out the work
+            fitting = self.memory_bytes // LEAST_PROCESS_BYTES - 1  # the main process takes one part
             object.__setattr__(self, "workers", max(1, min(usable_cpus(), fitting)))
         super().__post_init__()
         least = self.processes * LEAST_PROCESS_BYTES
@@ -103,12 +106,12 @@ class CountRunOptions(RunOptions):
 
     @property
     def processes(self) -> int:
-        """Processes that count: workers, and the one that hands out the work if there are several."""
+        """Number of processes: the workers, and with several of them the main process."""
         return self.workers + 1 if self.workers > 1 else 1
 
     @property
     def memory_bytes(self) -> int:
-        """``memory`` as a number.
+        """``memory`` as a number of bytes.
 
         >>> CountRunOptions(memory="1.5GB", workers=2).memory_bytes
         1500000000
@@ -122,7 +125,7 @@ class CountRunOptions(RunOptions):
 
 
 def usable_cpus() -> int:
-    """CPUs this process may run on (its affinity mask where the system has one)."""
+    """Return the number of CPUs that this process may use, from its affinity mask where the system has one."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""What instances are, and how they lie in shards."""
+"""Options for making instances and writing them as shards."""
 
 from __future__ import annotations
 
@@ -16,36 +16,41 @@ LAYOUTS = ("compact", "dense")
 
 @dataclass(frozen=True, kw_only=True)
 class ShardOptions(OptionSet):
-    """What instances are made. The names are those of BERT's create_pretraining_data.py where it has one."""
+    """Options for instances and shards, named as in BERT's create_pretraining_data.py where it has them."""
 
-    max_seq_length: int = option(512, "Longest instance in tokens, [CLS] and [SEP] included.")
-    dupe_factor: int = option(5, "Passes over the corpus; each pairs and masks anew.")
+    max_seq_length: int = option(512, "Maximum number of tokens per instance, including [CLS] and [SEP].")
+    dupe_factor: int = option(5, "Number of passes over the corpus, each with its own pairs and masks.")
     objective: str = option(
-        "nsp", "Pairs for next-sentence or sentence-order prediction, or single segments.", choices=OBJECTIVES
+        "nsp", "Next-sentence prediction, sentence-order prediction, or single segments.", choices=OBJECTIVES
     )
-    short_seq_prob: float = option(0.1, "Share of documents a pass cuts into shorter instances.")
-    random_next_prob: float = option(0.5, "Share of pairs whose B is random (under sop: that are swapped).")
-    masking: str = option("static", "Mask now, or leave it to the loader.", choices=MASKINGS)
-    mask_policy: str = option("token", "Mask tokens, whole words, or spans of words.", choices=MASK_POLICIES)
-    masked_lm_prob: float = option(0.15, "Share of an instance's tokens that is predicted.")
+    short_seq_prob: float = option(0.1, "Fraction of documents that a pass splits into shorter instances.")
+    random_next_prob: float = option(0.5, "Fraction of pairs with a random B (sop: that are swapped).")
+    masking: str = option("static", "Mask when shards are made, or in the loader.", choices=MASKINGS)
+    mask_policy: str = option(
+        "token", "Unit of masking: tokens, whole words, or spans of words.", choices=MASK_POLICIES
+    )
+    masked_lm_prob: float = option(0.15, "Fraction of the tokens of an instance to predict.")
     max_predictions_per_seq: int = option(
-        None, "Most predictions an instance. [default: max_seq_length * masked_lm_prob]"
+        None, "Maximum number of predictions per instance. [default: max_seq_length * masked_lm_prob]"
     )
-    mask_share: float = option(0.8, "Share of the predicted tokens that is replaced by [MASK].")
-    random_share: float = option(0.1, "Share of the predicted tokens that is replaced by a random token.")
-    layout: str = option("compact", "Unpadded, for our loader, or dense: padded, for others.", choices=LAYOUTS)
-    shards: int | None = option(None, "Number of shards. [default: as many as SHARD_BYTES gives]")
+    mask_share: float = option(0.8, "Fraction of the predicted tokens replaced by [MASK].")
+    random_share: float = option(0.1, "Fraction of the predicted tokens replaced by a random token.")
+    layout: str = option(
+        "compact", "Layout of rows: unpadded, for wpprep's loader, or padded, for others.", choices=LAYOUTS
+    )
+    shards: int | None = option(None, "Number of shards. [default: from --shard-bytes]")
     shard_bytes: int = option(
-        64_000_000, "Size of a compact shard in bytes, roughly, where SHARDS is not given."
+        64_000_000, "Approximate size of a compact shard in bytes, if --shards is not given."
     )
-    holdout: float = option(0.0, "Share of the documents that goes to shards of its own, in holdout/.")
+    holdout: float = option(0.0, "Fraction of documents written to separate shards, in holdout/.")
     bins: str | None = option(
         None,
-        "Lengths such as 64,128,256,512: instances up to each get shards of their own, in bin-64/ and so on.",
+        "Bins of instances by length, such as 64,128,256,512; each bin has shards of its own, in bin-64/ etc.",
     )
-    seed: int = option(12345, "Seed of every random draw.")
+    seed: int = option(12345, "Seed of the random generator.")
 
     def __post_init__(self) -> None:
+        """Fill in defaults and check the values."""
         super().__post_init__()
         check_least(self, "max_seq_length", 8)
         check(self.max_seq_length <= 65535, f"max_seq_length is {self.max_seq_length}, expected at most 65535")
@@ -65,7 +70,7 @@ class ShardOptions(OptionSet):
 
     @property
     def bin_lengths(self) -> tuple[int, ...]:
-        """The longest row of each bin; without bins, that of all.
+        """The maximum length of the rows of each bin; without bins, of all rows.
 
         >>> ShardOptions(max_seq_length=128, bins="64,128").bin_lengths
         (64, 128)
@@ -76,12 +81,11 @@ class ShardOptions(OptionSet):
 
 
 def _check_bins(options: ShardOptions) -> None:
-    message = (
-        f"bins are {options.bins}, expected rising lengths that end at max_seq_length {options.max_seq_length}"
-    )
+    longest = options.max_seq_length
+    message = f"bins are {options.bins}, expected increasing lengths that end at max_seq_length {longest}"
     try:
         lengths = options.bin_lengths
     except ValueError as error:
         raise OptionError(f"{message}, such as 64,128") from error
     rising = all(a < b for a, b in itertools.pairwise((2, *lengths)))
-    check(rising and lengths[-1] == options.max_seq_length, message)
+    check(rising and lengths[-1] == longest, message)

@@ -1,4 +1,4 @@
-"""What is to be looked at."""
+"""Options for showing instances and vocabularies in the terminal."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ PIECE_ORDERS = ("id", "longest", "rarest", "commonest")
 
 @dataclass(frozen=True, kw_only=True)
 class ShowOptions(OptionSet):
-    """What is to be looked at. At most one of row, document, search, vocab and compare."""
+    """Options for selecting what to show. At most one of row, document, search, vocab and compare is given."""
 
-    rows: int = option(None, "How many to show. [default: 3 instances, 40 pieces of a vocabulary]")
-    start: int = option(0, "The first of them.")
+    rows: int = option(None, "Maximum number to show. [default: 3 instances, 40 pieces of a vocabulary]")
+    start: int = option(0, "Index of the first one to show.")
     row: tuple[str, ...] = option(
         (),
-        "The instance of this number, or those from one to another, such as 5-9; may be given several times.",
+        "Index of an instance, or a range of indices such as 5-9; may be given several times.",
     )
-    document: int | None = option(None, "Instances whose A is of this document.")
-    search: str | None = option(None, "Instances that hold these words, as they stood before masking.")
-    vocab: bool = option(False, "Pieces of the vocabulary.", flags="--vocab/--instances")
-    prefix: str | None = option(None, "Pieces that begin like this; ## is a beginning too.")
-    length: int | None = option(None, "Pieces of this many characters, ## not counted.")
+    document: int | None = option(None, "Index of a document; shows the instances with their A from it.")
+    search: str | None = option(None, "Text to search for in the instances, as before masking.")
+    vocab: bool = option(False, "Pieces of the vocabulary, or instances.", flags="--vocab/--instances")
+    prefix: str | None = option(None, "Prefix of the pieces to show; ## is a prefix too.")
+    length: int | None = option(None, "Length of the pieces to show, in characters without ##.")
     order: str = option(
-        "id", "Order of the pieces; rarest and commonest count them in shards.", choices=PIECE_ORDERS
+        "id", "Order of the pieces; rarest and commonest are by their counts in shards.", choices=PIECE_ORDERS
     )
-    compare: str | None = option(None, "Another shard folder: what is different in it.")
+    compare: str | None = option(None, "Another shard folder to compare with.")
 
     def __post_init__(self) -> None:
+        """Fill in defaults and check the values."""
         super().__post_init__()
         if self.prefix is not None or self.length is not None or self.order != "id":
             object.__setattr__(self, "vocab", True)
@@ -45,13 +46,13 @@ class ShowOptions(OptionSet):
             "compare": self.compare is not None,
         }
         asked = [name for name, is_given in ways.items() if is_given]
-        check(len(asked) < 2, f"{' and '.join(asked)} do not go together; ask for one after the other")
+        check(len(asked) < 2, f"{' and '.join(asked)} cannot be used together; run the command once for each")
         for text in self.row:
             check(_RANGE.fullmatch(text) is not None, f"row is {text!r}, expected a number, or two as in 5-9")
 
     @property
     def numbers(self) -> list[int]:
-        """The rows asked for by number.
+        """The indices given by ``row``, with ranges expanded.
 
         >>> ShowOptions(row=("7", "2-4")).numbers
         [7, 2, 3, 4]

@@ -1,4 +1,4 @@
-"""Pretraining, fine-tuning, and what is asked of a model then."""
+"""Options for pretraining, fine-tuning, prediction and embedding."""
 
 from __future__ import annotations
 
@@ -11,66 +11,76 @@ SIZES = ("tiny", "mini", "small", "medium", "base", "large")
 PRECISIONS = ("fp32", "bf16", "fp16")
 ACTIVATIONS = ("gelu", "gelu_tanh")
 FINAL_WEIGHTS = ("last", "best")
-USES = ("classify", "regress", "pair", "pair-regress", "choice", "tag", "qa")  # what a BERT is fine-tuned for
+USES = ("classify", "regress", "pair", "pair-regress", "choice", "tag", "qa")  # tasks of fine-tuning
 POOLINGS = ("tokens", "cls", "mean")
 LABELLED_FORMATS = ("auto", "tsv", "jsonl", "conll", "squad")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions(OptionSet):
-    """How a BERT is pretrained. The defaults are those of the paper (Devlin et al., 2019)."""
+    """Options for pretraining a BERT. The defaults are those of the paper (Devlin et al., 2019)."""
 
     size: str = option(
-        "base", "Layers/hidden/heads: 2/128/2, 4/256/4, 4/512/8, 8/512/8, 12/768/12, 24/1024/16.", choices=SIZES
+        "base",
+        "Size of the model, as layers/hidden/heads: 2/128/2, 4/256/4, 4/512/8, 8/512/8, 12/768/12, 24/1024/16.",
+        choices=SIZES,
     )
-    layers: int | None = option(None, "Layers. [default: as SIZE says]")
+    layers: int | None = option(None, "Number of layers. [default: that of --size]")
     hidden: int | None = option(
-        None, "Hidden size; the feed-forward layer has four times as many. [default: as SIZE]"
+        None, "Hidden size; the feed-forward layer is four times as wide. [default: that of --size]"
     )
-    heads: int | None = option(None, "Attention heads. [default: one for every 64 of the hidden size]")
+    heads: int | None = option(None, "Number of attention heads. [default: hidden size / 64]")
     activation: str = option(
-        "gelu", "GELU by the error function, or by tanh as in BERT's code.", choices=ACTIVATIONS
+        "gelu",
+        "Activation function: GELU by the error function, or by tanh as in BERT's code.",
+        choices=ACTIVATIONS,
     )
     init_from: str | None = option(
-        None, "A BERT checkpoint of the same vocabulary to go on from; its size and activation are then used."
+        None, "BERT checkpoint to start from, of the same vocabulary; its size and activation are used."
     )
-    steps: int = option(1_000_000, "Optimizer steps.")
-    batch_size: int = option(256, "Instances a step, over all processes.")
+    steps: int = option(1_000_000, "Number of optimizer steps.")
+    batch_size: int = option(256, "Number of instances per step, over all processes.")
     grad_accumulation: int = option(
-        1, "Parts that each process computes its share of a step in, to save memory."
+        1, "Number of parts into which each process splits its batch, to save memory."
     )
-    phase: float | None = option(None, "Of two shard folders, the share of the steps that the first is for.")
-    weights: str | None = option(None, "Of several shard folders, how much comes from each, such as 3,1.")
-    bins: int = option(1, "Batches whose rows are sorted by length together, so that less is padded.")
-    learning_rate: float = option(1e-4, "Highest learning rate, reached at the end of the warm-up.")
+    phase: float | None = option(None, "With two shard folders, the fraction of steps trained on the first.")
+    weights: str | None = option(None, "With several shard folders, the weight of each, such as 3,1.")
+    bins: int = option(1, "Number of batches that are sorted by length together, to reduce padding.")
+    learning_rate: float = option(1e-4, "Maximum learning rate, reached at the end of the warm-up.")
     warmup_steps: int = option(
-        None, "Steps of linear warm-up; then linear decay to 0. [default: a tenth of the steps, at most 10,000]"
+        None,
+        "Number of steps of linear warm-up, followed by linear decay to 0. [default: a tenth of the steps, at "
+        "most 10,000]",
     )
-    weight_decay: float = option(0.01, "Weight decay of AdamW; biases and norms have none.")
-    grad_clip: float = option(1.0, "Longest gradient; longer ones are scaled down to it.")
-    dropout: float = option(0.1, "Dropout of hidden states and of attention.")
-    precision: str = option("fp32", "Arithmetic of the matrix products.", choices=PRECISIONS)
+    weight_decay: float = option(0.01, "Weight decay of AdamW; not applied to biases and layer norms.")
+    grad_clip: float = option(1.0, "Maximum gradient norm; larger gradients are scaled down.")
+    dropout: float = option(0.1, "Dropout probability of hidden states and attention.")
+    precision: str = option("fp32", "Floating-point format of the matrix products.", choices=PRECISIONS)
     compile: bool = option(False, "Compile the model (needs a C++ compiler).", flags="--compile/--no-compile")
     eval_rows: int | None = option(
         None,
-        "Instances held out, by whole documents; 0 for none. [default: a twentieth, at most about 2,000]",
+        "Number of instances held out, by whole documents; 0 for none. [default: a twentieth, at most about "
+        "2,000]",
     )
     eval_steps: int = option(
-        None, "Steps between evaluations on the held-out instances. [default: a tenth of the steps]"
+        None, "Number of steps between evaluations on the held-out instances. [default: a tenth of the steps]"
     )
-    log_steps: int = option(100, "Steps between progress lines.")
-    save_steps: int = option(1000, "Steps between checkpoints to resume from; 0 for none.")
-    keep_checkpoints: int = option(2, "Checkpoints kept while training.")
+    log_steps: int = option(100, "Number of steps between progress lines.")
+    save_steps: int = option(1000, "Number of steps between checkpoints to resume from; 0 for none.")
+    keep_checkpoints: int = option(2, "Number of checkpoints kept during training.")
     final_weights: str = option(
         "last",
-        "Weights of the finished model: the last, or those of the lowest held-out loss.",
+        "Weights of the finished model: the last, or those with the lowest held-out loss.",
         choices=FINAL_WEIGHTS,
     )
-    verify: bool = option(False, "Compare every shard with its checksum first.", flags="--verify/--no-verify")
-    seed: int = option(12345, "Seed of the weights, of dropout and of the order of the instances.")
-    overwrite: bool = option(False, "Replace what the output folder holds.", flags="--overwrite/--no-overwrite")
+    verify: bool = option(False, "Verify the checksum of every shard first.", flags="--verify/--no-verify")
+    seed: int = option(12345, "Seed of the weights, dropout and the order of the instances.")
+    overwrite: bool = option(
+        False, "Replace the contents of the output folder.", flags="--overwrite/--no-overwrite"
+    )
 
     def __post_init__(self) -> None:
+        """Fill in defaults and check the values."""
         super().__post_init__()
         for name in ("steps", "batch_size", "grad_accumulation", "bins", "log_steps", "keep_checkpoints"):
             check_least(self, name, 1)
@@ -78,7 +88,7 @@ class TrainOptions(OptionSet):
             check_least(self, name, 1)
         if self.phase is not None:
             check(0 < self.phase < 1, f"phase is {self.phase}, expected between 0 and 1")
-            check(self.weights is None, "weights do not go with phase")
+            check(self.weights is None, "weights cannot be used with phase; omit one of them")
         fill(self, "warmup_steps", min(10_000, self.steps // 10))
         fill(self, "eval_steps", max(1, self.steps // 10))
         check_least(self, "warmup_steps", 0)
@@ -95,26 +105,30 @@ class TrainOptions(OptionSet):
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledOptions(OptionSet):
-    """How labelled examples are read. Each field has usual names, which are looked for in turn."""
+    """Options for reading labelled examples. Each field has common names, which are tried in order."""
 
-    format: str = option("auto", "Format of the files; auto looks at the content.", choices=LABELLED_FORMATS)
+    format: str = option(
+        "auto", "Format of the files; auto detects it from the content.", choices=LABELLED_FORMATS
+    )
     text_field: str | None = option(
         None,
-        "Field of the text (pair: the first; choice, qa: the question; tag: words). [default: its usual names]",
+        "Field of the text (pair: the first; choice, qa: the question; tag: words). [default: common names]",
     )
     second_field: str | None = option(
-        None, "Field of the second text (choice: the choices; qa: the context). [default: its usual names]"
+        None, "Field of the second text (choice: the choices; qa: the context). [default: common names]"
     )
     label_field: str | None = option(
-        None, "Field of the label (tag: the tags; qa: the answers). [default: its usual names]"
+        None, "Field of the label (tag: the tags; qa: the answers). [default: common names]"
     )
-    id_field: str | None = option(None, "Field that names an example. [default: id, if there is one]")
+    id_field: str | None = option(None, "Field of the id of an example. [default: id, if present]")
     word_prefix: str | None = option(
         None,
-        "What words of CoNLL files begin with and lose. [default: a language, if all of the first begin so]",
+        "Prefix to remove from the words of CoNLL files. [default: a language code, if all of the first words "
+        "begin with it]",
     )
 
     def __post_init__(self) -> None:
+        """Fill in defaults and check the values."""
         super().__post_init__()
         for name in ("text_field", "second_field", "label_field", "id_field"):
             check(getattr(self, name) != "", f"{name} is empty, expected a name such as text")
@@ -122,40 +136,53 @@ class LabelledOptions(OptionSet):
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneOptions(OptionSet):
-    """How a model is fine-tuned. The defaults are those of the paper (Devlin et al., 2019)."""
+    """Options for fine-tuning a model. The defaults are those of the paper (Devlin et al., 2019)."""
 
-    task: str = option("classify", "What the model shall learn.", choices=USES)
+    task: str = option("classify", "Task to fine-tune for.", choices=USES)
     max_seq_length: int | None = option(
         None,
-        "Longest row in tokens; longer texts are cut. [default: 384 for qa, else 128, or what the model takes]",
+        "Maximum number of tokens per row; longer texts are truncated. [default: 384 for qa, else 128, or the "
+        "maximum of the model]",
     )
     stride: int | None = option(
-        None, "Tokens that neighbouring windows of a long context share (qa). [default: a quarter of a row]"
+        None,
+        "Number of tokens shared by adjacent windows of a long context (qa). [default: a quarter of a row]",
     )
-    max_answer_tokens: int = option(30, "Longest answer in tokens (qa).")
-    epochs: int = option(3, "Passes over the training examples, at most.")
-    batch_size: int = option(32, "Examples (qa, tag: windows) a step.")
-    learning_rate: float = option(5e-5, "Highest learning rate, reached at the end of the warm-up.")
-    warmup_share: float = option(0.1, "Share of the steps that is linear warm-up; then linear decay to 0.")
-    weight_decay: float = option(0.01, "Weight decay of AdamW; biases and norms have none.")
-    grad_clip: float = option(1.0, "Longest gradient; longer ones are scaled down to it.")
-    dropout: float = option(0.1, "Dropout of hidden states, of attention and before the head.")
-    precision: str = option("fp32", "Arithmetic of the matrix products.", choices=PRECISIONS)
-    bins: int = option(16, "Batches whose rows are sorted by length together, so that less is padded.")
-    dev_share: float = option(0.1, "Share of the training texts that judges the model, where no file does.")
-    eval_steps: int | None = option(None, "Steps between evaluations. [default: once an epoch]")
-    patience: int = option(2, "Evaluations without a better one after which training stops.")
-    train_examples: int | None = option(None, "Training examples used, chosen by the seed. [default: all]")
+    max_answer_tokens: int = option(30, "Maximum number of tokens of an answer (qa).")
+    epochs: int = option(3, "Maximum number of passes over the training examples.")
+    batch_size: int = option(32, "Number of examples per step (qa, tag: windows).")
+    learning_rate: float = option(5e-5, "Maximum learning rate, reached at the end of the warm-up.")
+    warmup_share: float = option(
+        0.1, "Fraction of the steps with linear warm-up, followed by linear decay to 0."
+    )
+    weight_decay: float = option(0.01, "Weight decay of AdamW; not applied to biases and layer norms.")
+    grad_clip: float = option(1.0, "Maximum gradient norm; larger gradients are scaled down.")
+    dropout: float = option(0.1, "Dropout probability of hidden states, attention and the input of the head.")
+    precision: str = option("fp32", "Floating-point format of the matrix products.", choices=PRECISIONS)
+    bins: int = option(16, "Number of batches that are sorted by length together, to reduce padding.")
+    dev_share: float = option(
+        0.1, "Fraction of the training texts used for evaluation, if there is no dev file."
+    )
+    eval_steps: int | None = option(None, "Number of steps between evaluations. [default: one epoch]")
+    patience: int = option(2, "Number of evaluations without improvement after which training stops.")
+    train_examples: int | None = option(
+        None, "Number of training examples used, selected by the seed. [default: all]"
+    )
     from_scratch: bool = option(
         False,
-        "Begin with random weights, to see what pretraining is worth.",
+        "Random initial weights, to measure the effect of pretraining.",
         flags="--from-scratch/--pretrained",
     )
-    seeds: int = option(1, "Runs, each with the next seed; mean and deviation are given, the best is kept.")
-    seed: int = option(12345, "Seed of the head, of dropout and of the order of the examples.")
-    overwrite: bool = option(False, "Replace what the output folder holds.", flags="--overwrite/--no-overwrite")
+    seeds: int = option(
+        1, "Number of runs with consecutive seeds; mean and deviation are reported, the best model is kept."
+    )
+    seed: int = option(12345, "Seed of the head, dropout and the order of the examples.")
+    overwrite: bool = option(
+        False, "Replace the contents of the output folder.", flags="--overwrite/--no-overwrite"
+    )
 
     def __post_init__(self) -> None:
+        """Fill in defaults and check the values."""
         super().__post_init__()
         for name in ("epochs", "batch_size", "bins", "seeds", "patience", "max_answer_tokens"):
             check_least(self, name, 1)
@@ -172,20 +199,22 @@ class FinetuneOptions(OptionSet):
 
 @dataclass(frozen=True, kw_only=True)
 class EmbedOptions(OptionSet):
-    """Which vectors of a model are taken."""
+    """Options for computing vectors of text."""
 
     pooling: str = option(
-        "mean", "A vector for every token, that of [CLS], or the mean over the tokens.", choices=POOLINGS
+        "mean", "One vector per token, that of [CLS], or the mean over the tokens.", choices=POOLINGS
     )
     layers: str = option(
-        "last", "Layers: last, all, or numbers such as 0,-1; 0 is the embeddings, -1 the last layer."
+        "last", "Layers to use: last, all, or numbers such as 0,-1; 0 is the embeddings, -1 the last layer."
     )
     max_seq_length: int | None = option(
-        None, "Longest text in tokens; longer ones are cut. [default: what the model takes]"
+        None,
+        "Maximum number of tokens per text; longer texts are truncated. [default: the maximum of the model]",
     )
-    batch_size: int = option(32, "Texts that are forwarded together.")
+    batch_size: int = option(32, "Number of texts per forward pass.")
 
     def __post_init__(self) -> None:
+        """Fill in defaults and check the values."""
         super().__post_init__()
         check_least(self, "batch_size", 1)
         check_least(self, "max_seq_length", 3)

@@ -1,4 +1,4 @@
-"""What a vocabulary is learned from, and how."""
+"""Options for counting words and learning a vocabulary."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ ALGORITHMS = ("wordpiece", "bpe", "bbpe")
 SCORES = ("likelihood", "frequency", "ratio")
 UNICODE_FORMS = ("nfc", "nfkc", "nfd", "nfkd", "none")
 MAX_WORD_CHARACTERS = 100  # a longer word is [UNK] as a whole, as in tokenizers' WordPiece
-PREFIX, SUFFIX = "##", "</w>"  # of a piece that continues a word (WordPiece), and of one that ends it (BPE)
+PREFIX, SUFFIX = "##", "</w>"  # of pieces inside a word (WordPiece), and of pieces that end a word (BPE)
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-# What a language or a well-known model wants done to text; options given beside a preset win.
+# Normalization of languages and well-known models; options that are given take precedence over the preset.
 PRESETS: dict[str, dict[str, Any]] = {
     "bert-uncased": {"lowercase": True, "strip_accents": True, "unicode": "none", "cjk": True},
     "bert-cased": {"lowercase": False, "strip_accents": False, "unicode": "none", "cjk": True},
@@ -26,21 +26,24 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class CountOptions(OptionSet):
-    """What is counted: all that the counts of a corpus depend on beside its text."""
+    """Options for counting words: all that the counts of a text depend on."""
 
     algorithm: str = option(
-        "wordpiece", "Kind of subword vocabulary (wordpiece and bpe share their counts).", choices=ALGORITHMS
+        "wordpiece", "Kind of subword vocabulary (wordpiece and bpe use the same counts).", choices=ALGORITHMS
     )
     cjk: bool = option(
-        None, "Let every CJK ideograph be a word of its own. [default: cjk]", flags="--cjk/--no-cjk"
+        None,
+        "Treatment of CJK ideographs: each is a word, or not. [default: cjk]",
+        flags="--cjk/--no-cjk",
     )
     holdout: float = option(
         0.01,
-        "Share of the documents that nothing is learned from, to measure the vocabulary on; 0 for none.",
+        "Fraction of documents held out to evaluate the vocabulary; 0 for none.",
     )
-    seed: int = option(12345, "Seed of the choice of held-out documents.")
+    seed: int = option(12345, "Seed of the selection of held-out documents.")
 
     def __post_init__(self) -> None:
+        """Fill in defaults and check the values."""
         super().__post_init__()
         fill(self, "cjk", True)
         check(0.0 <= self.holdout < 1.0, f"holdout is {self.holdout}, expected 0 or more and below 1")
@@ -49,37 +52,43 @@ class CountOptions(OptionSet):
 
 @dataclass(frozen=True, kw_only=True)
 class VocabOptions(CountOptions):
-    """What vocabulary is learned. Fields left at None are filled in by what the algorithm usually takes."""
+    """Options for learning a vocabulary. Fields that are None get the default of the algorithm."""
 
     score: str = option(
-        None, "What a merge is chosen by. [default: likelihood for wordpiece, else frequency]", choices=SCORES
+        None,
+        "Score used to choose the next merge. [default: likelihood for wordpiece, else frequency]",
+        choices=SCORES,
     )
-    vocab_size: int = option(30522, "Entries in the vocabulary, special tokens included.")
-    min_frequency: int = option(2, "Least count of a pair that is still merged.")
-    min_pair_count: int = option(10, "Least count of a pair for the score ratio, which favours rare pairs.")
-    min_word_count: int = option(1, "Words counted less often are left out.")
-    min_char_count: int = option(3, "Characters counted less often become [UNK].")
-    limit_alphabet: int = option(None, "Most characters kept. [default: half the vocabulary]")
-    initial_alphabet: str = option("", "Characters kept however rare they are, written one after another.")
+    vocab_size: int = option(30522, "Number of entries, including special tokens.")
+    min_frequency: int = option(2, "Minimum count for a pair to be merged.")
+    min_pair_count: int = option(
+        10, "Minimum count for a pair to be merged with the score ratio, which favours rare pairs."
+    )
+    min_word_count: int = option(1, "Minimum count of a word; rarer words are ignored.")
+    min_char_count: int = option(3, "Minimum count of a character; rarer characters become [UNK].")
+    limit_alphabet: int = option(
+        None, "Maximum number of distinct characters kept. [default: half the vocabulary]"
+    )
+    initial_alphabet: str = option("", "Characters kept regardless of their count, as one string.")
     special_tokens: tuple[str, ...] = option(
-        (), "One more special token; may be given several times. [default: none]", flags="--special-token"
+        (), "Additional special token; may be given several times. [default: none]", flags="--special-token"
     )
     bert_ids: bool = option(
         False,
-        "Put the special tokens at BERT's ids 0, 100, 101, 102, 103, with [unused...] entries between.",
+        "Special tokens at BERT's ids 0, 100, 101, 102, 103, with [unused...] entries between them.",
         flags="--bert-ids/--dense-ids",
     )
     preset: str | None = option(
-        None, "What is done to text, as a model or a language wants it.", choices=tuple(PRESETS)
+        None, "Normalization of a well-known model or a language.", choices=tuple(PRESETS)
     )
     lowercase: bool = option(
         None,
-        "Lowercase the text, accents kept. [default: lowercase for wordpiece and bpe, cased for bbpe]",
+        "Lowercase the text; accents are kept. [default: lowercase for wordpiece and bpe, cased for bbpe]",
         flags="--lowercase/--cased",
     )
     strip_accents: bool = option(
         None,
-        "Remove accents (and Hangul vowels, and dakuten). [default: keep-accents]",
+        "Remove accents (also Hangul vowels and dakuten). [default: keep-accents]",
         flags="--strip-accents/--keep-accents",
     )
     unicode: str = option(
@@ -87,11 +96,12 @@ class VocabOptions(CountOptions):
     )
     keep_unused: bool = option(
         False,
-        "Keep WordPiece entries that greedy encoding of the corpus never uses.",
+        "Keep WordPiece entries that greedy encoding of the corpus does not use.",
         flags="--keep-unused/--drop-unused",
     )
 
     def __post_init__(self) -> None:
+        """Fill in defaults and check the values."""
         OptionSet.__post_init__(self)  # before a value is used
         for name, value in PRESETS.get(self.preset or "", {}).items():
             fill(self, name, value)
@@ -111,7 +121,8 @@ class VocabOptions(CountOptions):
         for name in ("strip_accents", "initial_alphabet", "preset"):
             value = getattr(self, name)
             check(
-                not (byte_level and value), f"{name} does not go with the algorithm bbpe, which keeps all bytes"
+                not (byte_level and value),
+                f"{name} cannot be used with the algorithm bbpe, which keeps all bytes",
             )
 
 
@@ -121,5 +132,5 @@ def _check_special_tokens(options: VocabOptions) -> None:
         check(bool(token.strip()), "special_tokens holds an empty entry, expected a spelling such as [E1]")
         check(
             token not in SPECIAL_TOKENS and token not in tokens[:i] and not token.startswith("[unused"),
-            f"special_tokens holds {token!r}, which is there already",
+            f"special_tokens holds {token!r}, which is already in the vocabulary",
         )
