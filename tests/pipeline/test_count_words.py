@@ -12,11 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pyarrow import ipc
 
 from wpprep.config import CorpusOptions, CountOptions, CountRunOptions
@@ -29,87 +26,7 @@ from wpprep.pipeline.counting_task import CountSlices
 from wpprep.pipeline.train_vocab import train_vocab
 from wpprep.storage.files import sha256_of
 from wpprep.storage.manifest import find_damage, read_manifest
-from wpprep.vocab.counting.counts import ChunkCounts
 from wpprep.vocab.counting.counts_file import open_counts, write_tsv
-from wpprep.vocab.counting.runs import BATCH_ROWS, Spill, chunk_counts, merged, sorted_table, write_run
-from wpprep.vocab.counting.words import WordCounts
-from wpprep.vocab.counting.words import count_words as words_of
-
-Rows = dict[str, tuple[int, int]]
-
-
-def counts_of(rows: Rows) -> ChunkCounts:
-    """Chunks with their two counts."""
-    words = WordCounts.of({chunk: count for chunk, (count, _) in rows.items()})
-    held_out = np.array([count for _, count in rows.values()], np.int64)
-    return ChunkCounts(words.text, words.ends, words.counts, held_out)
-
-
-def rows_of(parts: list[ChunkCounts]) -> Rows:
-    """The same back, where no chunk may come twice."""
-    found = [
-        (chunk, pair)
-        for part in parts
-        for chunk, pair in zip(
-            part.strings(), zip(part.counts.tolist(), part.held_out.tolist(), strict=True), strict=True
-        )
-    ]
-    assert len(dict(found)) == len(found)
-    return dict(found)
-
-
-ROWS = st.dictionaries(
-    st.text(st.sampled_from("a\u00e9\u4e2d\U0001f600b"), max_size=4),
-    st.tuples(st.integers(0, 9), st.integers(0, 9)),
-    max_size=20,
-)
-
-
-@given(runs=st.lists(ROWS, max_size=6), rows_at_once=st.integers(1, 30), batch_rows=st.integers(1, 5))
-def test_merging_runs_adds_their_counts_in_order(
-    tmp_path_factory: pytest.TempPathFactory, runs: list[Rows], rows_at_once: int, batch_rows: int
-) -> None:
-    """Whatever is read at once, each chunk comes once, with its sums, in the order of its bytes."""
-    folder = tmp_path_factory.mktemp("runs")
-    expected: dict[str, list[int]] = {}
-    for i, rows in enumerate(runs):
-        table = sorted_table(counts_of(rows))
-        write_run(folder / f"{i}", [table.slice(k, batch_rows) for k in range(0, len(table), batch_rows)])
-        for chunk, pair in rows.items():
-            sums = expected.setdefault(chunk, [0, 0])
-            sums[0], sums[1] = sums[0] + pair[0], sums[1] + pair[1]
-    parts = [chunk_counts(table) for table in merged([folder / f"{i}" for i in range(len(runs))], rows_at_once)]
-    found = rows_of(parts)
-    assert {chunk: list(pair) for chunk, pair in found.items()} == expected
-    assert list(found) == sorted(expected, key=str.encode)
-
-
-def test_runs_longer_than_a_batch_are_merged(tmp_path: Path) -> None:
-    """Runs of many batches, of unequal lengths and ranges, come out as one sorted row of chunks."""
-    ranges = [(0, 5 * BATCH_ROWS), (3 * BATCH_ROWS, 4 * BATCH_ROWS), (9 * BATCH_ROWS, 9 * BATCH_ROWS + 1)]
-    for i, (first, last) in enumerate(ranges):
-        write_run(tmp_path / f"{i}", [sorted_table(counts_of({f"{n:08}": (1, 2) for n in range(first, last)}))])
-    tables = list(merged([tmp_path / f"{i}" for i in range(3)], 1000))
-    assert len(tables) > 3
-    found = rows_of([chunk_counts(table) for table in tables])
-    assert list(found) == sorted(found)
-    assert len(found) == 5 * BATCH_ROWS + 1
-    assert found[f"{3 * BATCH_ROWS:08}"] == (2, 4)
-
-
-def test_more_runs_than_can_be_open_are_merged_in_rounds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With a fan-in of 2, seven runs and what others wrote add up; nothing temporary is left."""
-    monkeypatch.setattr("wpprep.vocab.counting.runs.FAN_IN", 2)
-    write_run(tmp_path / "theirs", [sorted_table(counts_of({"a": (1, 0), "z": (5, 0)}))])
-    spill = Spill(tmp_path, "ours", 1)
-    spill.take_in([tmp_path / "theirs"])
-    for i in range(7):
-        spill.put_aside(counts_of({"a": (1, 1), f"b{i}": (2**40, 0)}))
-    found = rows_of(list(spill.merged_counts()))
-    assert found == {"a": (8, 7), "z": (5, 0)} | {f"b{i}": (2**40, 0) for i in range(7)}
-    assert [path.name for path in tmp_path.iterdir()] == ["theirs"]
 
 
 @pytest.mark.parametrize("table_bytes", [0, 10**9])
@@ -259,25 +176,6 @@ def test_tsv_in_and_out(sample_corpus: Path, counts: Path, tmp_path: Path) -> No
     made = train_vocab(None, tmp_path / "tsv", counts=tmp_path / "counts.tsv", vocab_size=1500).folder
     told = train_vocab(None, tmp_path / "counts", counts=counts, vocab_size=1500).folder
     assert (made / "vocab.txt").read_bytes() == (told / "vocab.txt").read_bytes()
-    rows: Rows = {" a": (3, 0), "\n\tb": (2, 0), "c\\n": (1, 0), "\r": (1, 0)}
-    write_tsv(tmp_path / "odd.tsv", [counts_of(rows)])
-    assert rows_of(list(open_counts(tmp_path / "odd.tsv").parts())) == rows
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("word", "expected a number"),
-        ("word\t-1", "expected a number"),
-        ("\t3", "no word"),
-        (f"a\t{2**63}", "below"),
-    ],
-)
-def test_bad_lines_of_tsv_are_named(line: str, message: str, tmp_path: Path) -> None:
-    """Path and line number stand in front."""
-    (tmp_path / "bad.tsv").write_text(f"good\t1\n{line}\n")
-    with pytest.raises(VocabularyError, match=rf"bad\.tsv:2: .*{message}"):
-        train_vocab(None, tmp_path / "v", counts=tmp_path / "bad.tsv")
 
 
 def test_what_was_left_out_is_listed(tmp_path: Path) -> None:
@@ -316,18 +214,6 @@ def test_a_corpus_all_held_out_is_learned_from(tmp_path: Path) -> None:
     assert (held.folder / "vocab.txt").read_bytes() == (plain.folder / "vocab.txt").read_bytes()
     assert held.manifest.statistics == plain.manifest.statistics
     assert held.manifest.corpus["documents"] == 1
-
-
-def test_rare_words_put_aside_are_dropped_at_the_end(tmp_path: Path) -> None:
-    """A word that is rare in every part but not in all is kept."""
-    from wpprep.config import VocabOptions
-    from wpprep.tokenizer.normalization import TextRules
-
-    parts = [counts_of({"the": (1, 0), f"word{i}": (1, 0)}) for i in range(3)]
-    spill = Spill(tmp_path, "words", 0)
-    words = words_of(parts, TextRules(VocabOptions()), 2, spill)
-    assert words.as_dict() == {"the": 3}
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_need_of_merging_is_told_before(

@@ -7,8 +7,6 @@ copied to the pool once it is known which of the new pairs are frequent enough t
 
 from __future__ import annotations
 
-from typing import Any
-
 from wpprep.kernels import inlined, kernel
 from wpprep.vocab.merging.segmentation import (
     COUNT,
@@ -23,11 +21,12 @@ from wpprep.vocab.merging.segmentation import (
     POOL_END,
     RIGHT,
     TOTAL,
+    Segmentation,
 )
 
 
 @kernel
-def merge_places(seg: Any, p: int, least: int) -> int:
+def merge_places(seg: Segmentation, p: int, least: int) -> int:
     """Merge pair ``p`` at all its places, left to right, into a new piece.
 
     The pairs of the product and its neighbours are numbered from the old ``counters[N_PAIRS]`` on; those that
@@ -86,7 +85,7 @@ def merge_places(seg: Any, p: int, least: int) -> int:
 
 
 @inlined
-def _new_pair(seg: Any, other: int, side: int, product: int, n_pairs: int) -> tuple[int, int]:
+def _new_pair(seg: Segmentation, other: int, side: int, product: int, n_pairs: int) -> tuple[int, int]:
     """Return the pair of the product and a piece on its left (side 0) or right (1), and the number of pairs."""
     column = 0 if other == product else side
     q = int(seg.new_pairs[other, column])
@@ -102,7 +101,7 @@ def _new_pair(seg: Any, other: int, side: int, product: int, n_pairs: int) -> tu
 
 
 @inlined
-def _keep_frequent(seg: Any, first_pair: int, n_pairs: int, n_fresh: int, least: int) -> None:
+def _keep_frequent(seg: Segmentation, first_pair: int, n_pairs: int, n_fresh: int, least: int) -> None:
     """Drop the rare pairs among the new ones, and copy the lists of the others to the pool."""
     kept, end = first_pair, seg.counters[POOL_END]
     for q in range(first_pair, n_pairs):
@@ -129,7 +128,7 @@ def _keep_frequent(seg: Any, first_pair: int, n_pairs: int, n_fresh: int, least:
 
 
 @kernel
-def merges_in_runs(seg: Any, p: int) -> int:
+def merges_in_runs(seg: Segmentation, p: int) -> int:
     """Count the merges that the pair (a, a) allows: in a run of equal pieces, every second place."""
     total, length, taken = 0, seg.lengths[seg.pairs[p, LEFT]], -1
     for i in range(seg.pairs[p, FIRST], seg.pairs[p, END]):

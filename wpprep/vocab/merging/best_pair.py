@@ -21,9 +21,9 @@ import numpy as np
 
 from wpprep.kernels import inlined, kernel
 from wpprep.vocab.merging.apply_merge import merges_in_runs
-from wpprep.vocab.merging.heap import comes_first, drop_top, keep_live, push, sift_down
+from wpprep.vocab.merging.heap import Heap, comes_first, drop_top, keep_live, push, sift_down
 from wpprep.vocab.merging.scores import FREQUENCY, RATIO, merge_score
-from wpprep.vocab.merging.segmentation import LEFT, RIGHT, TOTAL, Int32s
+from wpprep.vocab.merging.segmentation import LEFT, RIGHT, TOTAL, Int32s, Segmentation
 
 FAR, NEAR = range(2)  # the two floors that a bound can be computed with
 
@@ -35,14 +35,14 @@ def _floor_below(count: Any, level: int) -> Any:
 
 
 @kernel
-def set_floors(seg: Any, piece: int) -> None:
+def set_floors(seg: Segmentation, piece: int) -> None:
     """Set the floors of a piece that has no pairs in the heap yet."""
     for level in (FAR, NEAR):
         seg.floors[piece, level] = _floor_below(seg.piece_counts[piece], level)
 
 
 @kernel
-def _bound(seg: Any, code: int, p: int) -> float:
+def _bound(seg: Segmentation, code: int, p: int) -> float:
     """Return a score that the pair cannot exceed while the counts of its pieces are not below their floors."""
     a, b, n = seg.pairs[p, LEFT], seg.pairs[p, RIGHT], seg.pair_counts[p]
     level = NEAR if seg.is_near[p] else FAR
@@ -58,7 +58,7 @@ def _bound(seg: Any, code: int, p: int) -> float:
 
 
 @kernel
-def exact_score(seg: Any, code: int, p: Any) -> float:
+def exact_score(seg: Segmentation, code: int, p: Any) -> float:
     """Return the pair's current score."""
     a, b, n = seg.pairs[p, LEFT], seg.pairs[p, RIGHT], seg.pair_counts[p]
     if a == b:
@@ -68,7 +68,7 @@ def exact_score(seg: Any, code: int, p: Any) -> float:
 
 
 @inlined
-def _enter_lists(seg: Any, p: int, level: int) -> None:
+def _enter_lists(seg: Segmentation, p: int, level: int) -> None:
     """Add the pair to the lists of its two pieces."""
     left, right = seg.pairs[p, LEFT], seg.pairs[p, RIGHT]
     seg.next_member[2 * p, level] = seg.first_member[left, level]
@@ -79,7 +79,7 @@ def _enter_lists(seg: Any, p: int, level: int) -> None:
 
 
 @kernel
-def offer(seg: Any, heap: Any, code: int, first: Any, stop: Any) -> None:
+def offer(seg: Segmentation, heap: Heap, code: int, first: Any, stop: Any) -> None:
     """Add the new pairs ``first`` to ``stop`` to the lists of their pieces and to the heap."""
     for p in range(first, stop):
         if code == FREQUENCY:
@@ -90,7 +90,7 @@ def offer(seg: Any, heap: Any, code: int, first: Any, stop: Any) -> None:
 
 
 @inlined
-def _raise_key(seg: Any, heap: Any, p: int, key: float) -> None:
+def _raise_key(seg: Segmentation, heap: Heap, p: int, key: float) -> None:
     """Set a higher bound for a pair; its entry with the lower bound stays in the heap, outdated."""
     if key > seg.pair_keys[p]:
         if heap.size[0] == len(heap.keys):
@@ -100,7 +100,7 @@ def _raise_key(seg: Any, heap: Any, p: int, key: float) -> None:
 
 
 @kernel
-def bound_again(seg: Any, heap: Any, code: int, piece: int, least: int) -> None:
+def bound_again(seg: Segmentation, heap: Heap, code: int, piece: int, least: int) -> None:
     """If a piece's count is below a floor, lower the floor and bound again the pairs that use it."""
     for level in (FAR, NEAR):
         if seg.piece_counts[piece] >= seg.floors[piece, level]:
@@ -121,7 +121,7 @@ def bound_again(seg: Any, heap: Any, code: int, piece: int, least: int) -> None:
 
 
 @kernel
-def most_frequent(seg: Any, heap: Any, least: int) -> int:
+def most_frequent(seg: Segmentation, heap: Heap, least: int) -> int:
     """Return the pair with the highest count, without removing it; -1 if no count is ``least`` or more."""
     pair_counts, pairs = seg.pair_counts, seg.pairs
     while heap.size[0] > 0:
@@ -138,7 +138,7 @@ def most_frequent(seg: Any, heap: Any, least: int) -> int:
 
 
 @kernel
-def best_scored(seg: Any, heap: Any, code: int, least: int, held: Int32s) -> int:
+def best_scored(seg: Segmentation, heap: Heap, code: int, least: int, held: Int32s) -> int:
     """Return the pair with the highest exact score, without removing it; -1 if no merge gains.
 
     ``held`` is scratch space for the pairs taken off the heap meanwhile, ``int32[pairs]``.
@@ -167,7 +167,7 @@ def best_scored(seg: Any, heap: Any, code: int, least: int, held: Int32s) -> int
 
 
 @kernel
-def _tighten(seg: Any, code: int, p: Any) -> float:
+def _tighten(seg: Segmentation, code: int, p: Any) -> float:
     """Bound a pair again with near floors, keep the bound if it is lower, and return it."""
     was_near, seg.is_near[p] = seg.is_near[p], True
     tight = _bound(seg, code, p)

@@ -31,7 +31,7 @@ def new_heap(capacity: int) -> Heap:
 
 
 @kernel
-def comes_first(p: Any, q: Any, ids: Any) -> bool:
+def comes_first(p: Any, q: Any, ids: npt.NDArray[np.int32]) -> bool:
     """Return whether pair ``p`` has the smaller ids, which orders equal keys."""
     if ids[p, 0] != ids[q, 0]:
         return bool(ids[p, 0] < ids[q, 0])
@@ -39,13 +39,13 @@ def comes_first(p: Any, q: Any, ids: Any) -> bool:
 
 
 @inlined
-def _is_better(key: float, p: int, other_key: float, q: int, ids: Any) -> bool:
+def _is_better(key: float, p: int, other_key: float, q: int, ids: npt.NDArray[np.int32]) -> bool:
     """Return whether entry (key, p) comes before entry (other_key, q)."""
     return key > other_key or (key == other_key and comes_first(np.int64(p), np.int64(q), ids))
 
 
 @inlined
-def push(heap: Any, key: float, pair: int, ids: Any) -> None:
+def push(heap: Heap, key: float, pair: int, ids: npt.NDArray[np.int32]) -> None:
     """Add an entry; there must be room for it."""
     keys, pairs, i = heap.keys, heap.pairs, heap.size[0]
     heap.size[0] = i + 1
@@ -59,14 +59,14 @@ def push(heap: Any, key: float, pair: int, ids: Any) -> None:
 
 
 @inlined
-def drop_top(heap: Any) -> None:
+def drop_top(heap: Heap) -> None:
     """Replace the top entry, ``keys[0]`` and ``pairs[0]``, by the last; call `sift_down` afterwards."""
     last = heap.size[0] - 1
     heap.keys[0], heap.pairs[0], heap.size[0] = heap.keys[last], heap.pairs[last], last
 
 
 @inlined
-def sift_down(heap: Any, i: int, ids: Any) -> None:
+def sift_down(heap: Heap, i: int, ids: npt.NDArray[np.int32]) -> None:
     """Restore the heap order after entry ``i`` became smaller."""
     keys, pairs, size = heap.keys, heap.pairs, heap.size[0]
     key, pair = keys[i], pairs[i]
@@ -85,7 +85,7 @@ def sift_down(heap: Any, i: int, ids: Any) -> None:
 
 
 @kernel
-def keep_live(heap: Any, live_keys: Any, ids: Any) -> None:
+def keep_live(heap: Heap, live_keys: npt.NDArray[np.float64], ids: npt.NDArray[np.int32]) -> None:
     """Remove the entries whose key is not their pair's in ``live_keys``, and restore the heap order (Floyd)."""
     keys, pairs, kept = heap.keys, heap.pairs, 0
     for i in range(heap.size[0]):

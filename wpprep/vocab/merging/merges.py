@@ -23,7 +23,6 @@ complete (`train`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -31,7 +30,7 @@ from wpprep.errors import VocabularyError
 from wpprep.kernels import kernel
 from wpprep.vocab.merging.apply_merge import merge_places
 from wpprep.vocab.merging.best_pair import best_scored, bound_again, most_frequent, offer, set_floors
-from wpprep.vocab.merging.heap import new_heap
+from wpprep.vocab.merging.heap import Heap, new_heap
 from wpprep.vocab.merging.scores import FREQUENCY
 from wpprep.vocab.merging.segmentation import (
     END,
@@ -42,6 +41,7 @@ from wpprep.vocab.merging.segmentation import (
     RIGHT,
     CountedWords,
     Int32s,
+    Segmentation,
     new_segmentation,
     with_room_for_pairs,
     with_room_for_pieces,
@@ -54,7 +54,7 @@ _MERGES_PER_CALL = 1000
 
 
 @kernel
-def _begin(seg: Any, heap: Any, code: int) -> None:
+def _begin(seg: Segmentation, heap: Heap, code: int) -> None:
     """Set the floors of the characters and push their pairs to the heap."""
     for piece in range(seg.counters[N_PIECES]):
         set_floors(seg, piece)
@@ -63,7 +63,7 @@ def _begin(seg: Any, heap: Any, code: int) -> None:
 
 @kernel
 def _merge(
-    seg: Any, heap: Any, merges: Int32s, first: int, code: int, least: int, target: int, held: Int32s
+    seg: Segmentation, heap: Heap, merges: Int32s, first: int, code: int, least: int, target: int, held: Int32s
 ) -> int:
     """Merge until there are ``target`` pieces, no merge gains, room runs out, or `_MERGES_PER_CALL` are made.
 

@@ -147,7 +147,8 @@ def with_room_for_pieces(seg: Segmentation, room: int) -> Segmentation:
     return seg._replace(**arrays)
 
 
-def _pair_arrays(room: int) -> dict[str, Any]:
+def _pair_arrays(room: int) -> dict[str, npt.NDArray[Any]]:
+    """Allocate the arrays with one entry per pair, by their names in `Segmentation`."""
     return {
         "pairs": np.empty((room, 4), np.int32),
         "pair_counts": np.empty(room, np.int64),
@@ -157,7 +158,8 @@ def _pair_arrays(room: int) -> dict[str, Any]:
     }
 
 
-def _piece_arrays(room: int) -> dict[str, Any]:
+def _piece_arrays(room: int) -> dict[str, npt.NDArray[Any]]:
+    """Allocate the arrays with one entry per piece, by their names in `Segmentation`."""
     return {
         "lengths": np.ones(room, np.int32),
         "piece_counts": np.zeros(room, np.int64),
