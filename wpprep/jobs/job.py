@@ -45,6 +45,7 @@ class Job:
     """
 
     def __init__(self, folder: OutputFolder, run: RunOptions, say: Progress) -> None:
+        """Accept a claimed folder; `begin` claims one."""
         self.folder, self.run, self.say = folder, run, say
 
     @classmethod
@@ -60,7 +61,7 @@ class Job:
 
         Args:
             out: the folder, a path or a URL.
-            kind: the kind of manifest that finishes it.
+            kind: the kind of the manifest that finishes it.
             plan: what its bytes depend on.
             run: how the work is done.
             progress: called as progress(stage, done, total) during the run.
@@ -122,10 +123,12 @@ class Job:
         )
 
     def __enter__(self) -> Self:
+        """Begin the work; the folder is held until the end of the block."""
         self.folder.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
+        """Release the folder; return whether the error is of no consequence (`OutputFolder`)."""
         return self.folder.__exit__(kind, error, trace)

@@ -1,4 +1,4 @@
-"""Whose a folder is: what it holds, by which plan it was begun or finished, and the lock of who works in it."""
+"""The state of an output folder: its plan, its lock and whether its contents may be replaced."""
 
 from __future__ import annotations
 
@@ -16,9 +16,15 @@ if os.name == "posix":
     import fcntl
 
 PLAN = "plan.json"
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # a link in the place of the lock is refused
 
 
 def refuse_foreign(folder: Path) -> None:
+    """Raise if a folder holds files but was not made by wpprep.
+
+    Raises:
+        OutputError: it has neither a manifest nor ``.unfinished``, or is a file.
+    """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file, expected a folder or nothing")
     is_ours = (folder / MANIFEST).exists() or (folder / UNFINISHED).exists()
@@ -28,7 +34,15 @@ def refuse_foreign(folder: Path) -> None:
 
 
 def found_plan(folder: Path, overwrite: bool) -> dict[str, Any] | None:
-    """The plan that began or finished a folder, None if there is none; a damaged one may be overwritten."""
+    """Return the plan that began or finished a folder; None if there is none.
+
+    Args:
+        folder: the output folder.
+        overwrite: return a plan of kind ``damaged`` instead of raising.
+
+    Raises:
+        OutputError: the plan or the manifest is damaged.
+    """
     plan = folder / UNFINISHED / PLAN
     try:
         if plan.exists():
@@ -43,7 +57,7 @@ def found_plan(folder: Path, overwrite: bool) -> dict[str, Any] | None:
                 "vocabulary": manifest.vocabulary,
                 "corpus": identity,
             }
-    except ValueError as error:  # ShardError, or no JSON
+    except ValueError as error:  # ShardError, or invalid JSON
         if overwrite:
             return {"kind": "damaged"}
         raise OutputError(f"{plan if plan.exists() else folder}: damaged ({error}); use --overwrite") from error
@@ -51,11 +65,20 @@ def found_plan(folder: Path, overwrite: bool) -> dict[str, Any] | None:
 
 
 def lock_folder(folder: Path, *, is_shared: bool) -> IO[bytes]:
-    """An open file that holds the folder's lock, alone or with other nodes; it ends with the process."""
+    """Return an open file that holds the folder's lock until it is closed or the process ends.
+
+    Args:
+        folder: an output folder with its ``.unfinished``.
+        is_shared: other nodes may hold the lock too.
+
+    Raises:
+        OutputError: another run holds the lock, or the folder cannot be written.
+    """
     try:
-        lock = open(folder / UNFINISHED / "lock", "wb")
+        descriptor = os.open(folder / UNFINISHED / "lock", os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written: {error.strerror}") from error
+    lock = os.fdopen(descriptor, "r+b")
     if os.name == "posix":
         try:
             fcntl.flock(lock, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
@@ -68,7 +91,11 @@ def lock_folder(folder: Path, *, is_shared: bool) -> IO[bytes]:
 
 
 def difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """The first entries in which two plans differ, for people."""
+    """Return the first three entries in which two plans differ, as text for an error message.
+
+    >>> difference({"kind": "tokens", "options": {"seed": 1}}, {"kind": "tokens", "options": {"seed": 2}})
+    'the work of another command: options.seed 1 instead of 2'
+    """
     if found.get("kind") != wanted["kind"]:
         return f"a folder of kind {found.get('kind')}, not {wanted['kind']}"
     before, after = _flat(found), _flat(wanted)

@@ -1,7 +1,7 @@
-"""Several nodes that fill one output folder: which tasks are whose, and which node finishes.
+"""Several nodes that fill one output folder: how they share its tasks, and which of them finishes it.
 
-`Alone` is the case of one node and never waits. Of several nodes, each claims tasks (`wpprep.jobs.claims`), and of
-those that see the last receipt one is elected to write the manifest; the others wait for it.
+`Alone` is the case of one node and never waits. Several nodes claim tasks (`wpprep.jobs.claims`); of those that
+see the last receipt one is elected to write the manifest, and the others wait for it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from wpprep.errors import OutputError
 from wpprep.jobs.claims import Claims
 from wpprep.storage.files import MANIFEST
 
-_LOOKS = (0.02, 0.5)  # seconds between two looks at what other nodes have done: at first, and after long
+_LOOKS = (0.02, 0.5)  # seconds between checks of the other nodes' work: the first pause, and the longest
 
 
 class FinishedElsewhere(Exception):  # noqa: N818 (no error: only OutputFolder catches it)
-    """Another node has finished the folder meanwhile."""
+    """Raised when another node has finished the folder."""
 
 
 class Alone:
@@ -36,7 +36,7 @@ class Alone:
         """Raise OutputError if other nodes have other tasks; alone, do nothing."""
 
     def share(self, names: Iterable[str]) -> Iterator[str]:
-        """Yield the tasks that this node has claimed, each when it is asked for."""
+        """Yield the tasks; several nodes claim each when it is requested."""
         yield from names
 
     def elect(self) -> None:
@@ -57,6 +57,7 @@ class Nodes(Alone):
     is_shared = True
 
     def __init__(self, folder: Path, claims: Claims) -> None:
+        """Start with the shortest pause."""
         self._folder, self.claims = folder, claims
         self._pause = _LOOKS[0]
 
@@ -74,14 +75,14 @@ class Nodes(Alone):
         if self.claims.first_word(stage, digest) != digest:
             raise OutputError(
                 f"{self._folder}: another node cuts the work into other tasks; give every node the same "
-                "command, --slice-bytes and paths included"
+                "command, including --slice-bytes and the paths"
             )
 
     def share(self, names: Iterable[str]) -> Iterator[str]:
-        """Yield the tasks that this node has claimed, each when it is asked for.
+        """Yield the tasks that this node can claim; each is claimed when it is requested.
 
         Raises:
-            FinishedElsewhere: nothing is left to do.
+            FinishedElsewhere: another node has finished the folder.
         """
         for name in self.claims.order(names):
             self.refuse_finished()
@@ -102,9 +103,9 @@ class Nodes(Alone):
             self.wait()
 
     def wait(self) -> None:
-        """Give other nodes time, each time a little more until there is something to do again."""
+        """Pause before the next check of the other nodes' work; pauses grow until this node claims a task."""
         time.sleep(self._pause)
-        self._pause = min(1.125 * self._pause, _LOOKS[1])  # so about an eighth of the wait may be in vain
+        self._pause = min(1.125 * self._pause, _LOOKS[1])  # at most about an eighth of the wait is too long
 
     def refuse_finished(self) -> None:
         """Raise FinishedElsewhere if another node has finished the folder."""

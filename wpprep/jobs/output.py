@@ -7,9 +7,9 @@
         folder.finish(manifest)
 
 While a folder is unfinished it holds ``.unfinished/``: the plan (what the bytes depend on), a lock, and one
-receipt for each finished task (`receipts`). A command with the same plan may go on; another one is refused, with
-the difference spelled out. Several nodes may fill one folder together (`nodes`). A folder in a bucket is written
-in a local one, and each file uploaded when its task is done (`upload`).
+receipt for each finished task (`receipts`). A command with the same plan resumes the work; another one is
+refused, with the differences. Several nodes may fill one folder together (`nodes`). A folder in a bucket is
+written in a local one, and each file is uploaded when its task is done (`upload`).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class OutputFolder:
     """A folder that one run of one command writes.
 
     Attributes:
-        path: the folder; of one in a bucket, the local folder that is uploaded.
+        path: the folder; for one in a bucket, the local folder that is uploaded.
         place: the folder as users name it, a path or a URL.
         is_finished: whether the same plan had finished it before.
         receipts: what finished tasks recorded.
@@ -70,6 +70,7 @@ class OutputFolder:
         *,
         is_finished: bool,
     ) -> None:
+        """Accept a locked folder; `claim` locks one."""
         self.path = path
         self.place: Location = path if mirror is None else mirror.url
         self.is_finished = is_finished
@@ -162,7 +163,11 @@ class OutputFolder:
     def remove_others(self, pattern: str, names: Collection[str]) -> None:
         """Remove the files that match a pattern and that no task of this run writes.
 
-        Where several nodes agree on their tasks, such files are another node's, unless there are to be none.
+        Several nodes agree on their tasks, so they remove such files only where ``names`` is empty.
+
+        Args:
+            pattern: a glob in the output folder.
+            names: the files to keep.
         """
         for path in self.path.glob(pattern):
             if path.name not in names and not (self.nodes.is_shared and names):
@@ -173,13 +178,13 @@ class OutputFolder:
         set_aside(self.path / name)
 
     def finish(self, manifest: Manifest) -> None:
-        """Write the manifest, which declares the folder finished, and remove all traces of work.
+        """Write the manifest, which declares the folder finished, and remove ``.unfinished``.
 
         Raises:
             OutputError: the manifest cannot be written.
         """
         write_manifest(self.path, manifest)
-        remove_partial(self.path)  # what was set aside, and what lost workers had begun
+        remove_partial(self.path)  # subfolders set aside, and files begun by lost workers
         if self._mirror is not None:
             self._mirror.finish()
         elif (self.path / UNFINISHED).exists():
@@ -189,7 +194,7 @@ class OutputFolder:
             remove_aside(aside)
 
     def discard(self) -> None:
-        """Remove the folder: no later run can use what was done in it. Errors are logged only."""
+        """Remove the folder, in which nothing can be resumed; errors are only logged."""
         with _logged(self.place):
             self._unlock()
             _remove(self.path, self._mirror)
@@ -199,6 +204,7 @@ class OutputFolder:
             self._lock.close()
 
     def __enter__(self) -> Self:
+        """Begin to give signs of life, where there are several nodes."""
         if isinstance(self.nodes, Nodes):
             self.nodes.claims.__enter__()
         return self
@@ -206,13 +212,17 @@ class OutputFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
+        """Release the folder, and remove it if an error came before any task was done.
+
+        Returns whether the error is of no consequence, because another node has finished the folder.
+        """
         if isinstance(self.nodes, Nodes):
             self._unlock()
             return self._leave_to_others(self.nodes, kind, error, trace)
         try:
             if error is not None and self._lock is not None:
                 with _logged(self.place):
-                    remove_partial(self.path)  # what other workers had begun when one of them failed
+                    remove_partial(self.path)  # files begun by other workers when one of them failed
             self._unlock()
             if error is not None and self._is_untouched():
                 self.discard()
@@ -232,7 +242,7 @@ class OutputFolder:
         is_of_work = isinstance(error, (FinishedElsewhere, WpprepError, OSError))
         is_finished = nodes.wait_for_finish() if is_of_work else nodes.is_finished()
         nodes.claims.__exit__(kind, error, trace)
-        # The node that finishes removes what others still look at, and they may have begun it anew.
+        # The node that finishes removes `.unfinished`, but others may have created it again since.
         if is_finished:
             with contextlib.suppress(OSError):
                 remove_folder(self.path / UNFINISHED)
@@ -241,13 +251,13 @@ class OutputFolder:
         return is_finished and is_of_work
 
     def _tell_of(self, error: BaseException) -> None:
-        """Log what failed here beside a finished folder; that files were removed with the work is expected."""
+        """Log the error of a node whose folder was finished elsewhere; missing files are expected then."""
         went = isinstance(error, FileNotFoundError) or isinstance(error.__cause__, FileNotFoundError)
         level = logging.INFO if went else logging.WARNING
         _log.log(level, "%s: finished elsewhere, without what was begun here (%s)", self.place, error)
 
     def _is_untouched(self) -> bool:
-        """Return whether nothing was done here yet, so that nothing need be left."""
+        """Return whether the folder holds nothing but its plan and lock."""
         with contextlib.suppress(OSError):
             inside = {path.name for path in self.path.glob("*")}
             traces = {path.name for path in (self.path / UNFINISHED).iterdir()}
@@ -263,7 +273,7 @@ def _remove(folder: Path, mirror: Mirror | None) -> None:
 
 @contextlib.contextmanager
 def _logged(place: Location) -> Iterator[None]:
-    """Log an OSError of cleaning up, so that it does not hide the error that came first."""
+    """Log an OSError during cleaning up, so that it does not hide an earlier error."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What travels between a job and its tasks: plans, receipts and manifest entries, as plain JSON values."""
+"""Plans, receipts and manifest entries: the records between a job and its tasks, as plain JSON values."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from wpprep.storage.manifest import File, Shard
 
 
 class Plan(TypedDict):
-    """What the bytes of an output folder depend on: equal plans give equal bytes.
+    """Everything that the bytes of an output folder depend on: equal plans give equal bytes.
 
-    ``kind`` is added by the output folder that the plan is for.
+    The job adds ``kind``, the kind of the folder.
     """
 
     kind: NotRequired[str]
@@ -22,7 +22,7 @@ class Plan(TypedDict):
 
 
 class Entry(TypedDict):
-    """A manifest entry of a written file; rows and tokens where it is a file of rows."""
+    """A manifest entry of a written file; a file of rows has ``rows`` and ``tokens``."""
 
     name: str
     bytes: int
@@ -32,15 +32,15 @@ class Entry(TypedDict):
 
 
 class Receipt(TypedDict, total=False):
-    """What a task records when it has written its files: their entries, and what the manifest adds up."""
+    """The record of a task that has written its files: their entries, and figures for the manifest."""
 
-    shard: Entry  # the file, of a task that writes one
-    shards: Sequence[Entry]  # the files, of a task that writes several
+    shard: Entry  # the file of a task that writes one
+    shards: Sequence[Entry]  # the files of a task that writes several
     statistics: dict[str, Any]  # sums of figures; nested dictionaries are summed by key
     of_bins: list[dict[str, Any]]  # statistics of each bin, in the order of `shards`
     tally: Any  # documents that filters left out (`corpus.filters.Tally`)
     learned: dict[str, Any]  # facts of the documents counted (`vocab.counting.counts.CorpusFacts`)
-    held_out: dict[str, Any]  # and of those held out
+    held_out: dict[str, Any]  # facts of the documents held out
     found: Any  # result of a seed (`training.finetuning.tuning.SeedResult`)
     ends: list[int]  # documents of a survey table up to the end of each slice
 
@@ -51,7 +51,7 @@ def entry_of(file: File | Shard) -> Entry:
 
 
 def entries_of(name: str, receipt: Receipt) -> dict[str, Entry]:
-    """Return the files that a task wrote, by name: those that are listed, or the one called ``name``."""
+    """Return the entries of the files that a task wrote, by name; ``name`` is that of a single file."""
     listed = {entry["name"]: entry for entry in receipt.get("shards", ())}
     return listed or ({name: receipt["shard"]} if "shard" in receipt else {})
 

@@ -1,4 +1,4 @@
-"""Receipts: what tasks record in the output folder when they have written their files.
+"""Receipts: records in the output folder of the tasks that have written their files.
 
     .unfinished/<name>.json      {"task": repr of the task, "receipt": {...}}
 
@@ -20,7 +20,7 @@ from wpprep.jobs.upload import KEPT_HERE, Mirror
 from wpprep.storage.cache import fetch_entry
 from wpprep.storage.files import UNFINISHED, sha256_of, write_text
 
-_LATE = (1, 2, 4, 8, 16)  # seconds in which a network file system shows what another machine has written
+_LATE = (1, 2, 4, 8, 16)  # pauses in seconds until a network file system shows files of another machine
 
 
 class ReceiptStore:
@@ -32,13 +32,19 @@ class ReceiptStore:
     """
 
     def __init__(self, folder: Path, mirror: Mirror | None = None) -> None:
+        """Accept the folder; reads nothing."""
         self._folder, self._mirror = folder, mirror
 
     def read(self, name: str, task: Any, *, is_trusted: bool = False) -> Receipt | None:
         """Return the receipt of the task that writes ``name``; None if the task must be run (again).
 
         It must be run if there is no receipt, the receipt is damaged or of another task, or a file differs from
-        its entry. With ``is_trusted`` the files are not read: the process that wrote them answers for them.
+        its entry.
+
+        Args:
+            name: the name of the task, which is that of its file if it writes one.
+            task: the task; its repr must be that in the receipt.
+            is_trusted: do not read the files, which were written in this run.
         """
         path = self._folder / UNFINISHED / f"{name}.json"
         with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
@@ -54,8 +60,13 @@ class ReceiptStore:
     def write(self, name: str, task: Any, receipt: Receipt) -> None:
         """Record that a task has written its files.
 
+        Args:
+            name: the name of the task.
+            task: the task; its repr is stored.
+            receipt: the record.
+
         Raises:
-            OutputError: a file is not visible here: the worker that ran the task has another folder of this name.
+            OutputError: a file is not visible here, so the worker's folder of this name is another one.
         """
         files = list(entries_of(name, receipt))
         for file in files:
@@ -72,7 +83,7 @@ class ReceiptStore:
             ShardError: a file differs from its entry.
         """
         for receipt in receipts if self._mirror else ():
-            for entry in entries_of("", receipt).values():  # whose name is in it
+            for entry in entries_of("", receipt).values():  # entries have their names
                 fetch_entry(self._mirror.url if self._mirror else "", self._folder, dict(entry))
 
     def _wait_for(self, path: Path) -> None:
@@ -82,7 +93,7 @@ class ReceiptStore:
                 return
         raise OutputError(
             f"{path}: was written, and is not here; the output must be a folder that all nodes share"
-            + (" (of a bucket: WPPREP_CACHE must be)" if self._mirror else "")
+            + (" (for a bucket: WPPREP_CACHE must be)" if self._mirror else "")
         )
 
     def _is_as_written(self, name: str, entry: Entry) -> bool:
@@ -94,15 +105,23 @@ class ReceiptStore:
 
 
 class Receipts:
-    """The receipts of the tasks of a stage, in the order of the tasks; read from disk at every iteration."""
+    """The receipts of the tasks of a stage, in the order of the tasks; read from disk at every iteration.
+
+    Args:
+        store: the receipts of the folder.
+        tasks: the tasks by name; all must be finished.
+    """
 
     def __init__(self, store: ReceiptStore, tasks: dict[str, Any]) -> None:
+        """Accept the tasks; reads nothing."""
         self._store, self._tasks = store, tasks
 
     def __len__(self) -> int:
+        """Return the number of tasks."""
         return len(self._tasks)
 
     def __iter__(self) -> Iterator[Receipt]:
+        """Yield the receipts, one in memory at a time."""
         for name, task in self._tasks.items():
             receipt = self._store.read(name, task, is_trusted=True)
             assert receipt is not None, name

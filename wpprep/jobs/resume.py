@@ -1,8 +1,8 @@
-"""Run the tasks of a stage so that none is done twice.
+"""Resumable execution of the tasks of a stage.
 
-A task is known by the file it writes. Finished tasks have left a receipt and are not run again; of several nodes
-that fill a folder, each runs what it can claim. Receipts are read from the folder when they are needed: of a
-hundred thousand shards no statistics are kept in memory.
+A task is identified by the name of the file it writes. A finished task has a receipt and is not run again; of
+several nodes that fill a folder, each runs the tasks it can claim. Receipts are read from the folder when they
+are needed, so that the statistics of a hundred thousand shards are not kept in memory.
 """
 
 from __future__ import annotations
@@ -35,19 +35,22 @@ def run_tasks(
 ) -> Receipts:
     """Run the tasks that have no receipt yet; return all receipts in the order of the tasks.
 
-    Of several nodes that fill the folder, this one runs what it can claim, and waits for what others have begun.
+    With several nodes, run the tasks that this node can claim, and wait for those that others have begun.
 
     Args:
         stage: the name of the stage, for progress.
-        make: returns the function that runs a task; called once for each worker, or before forking.
+        make: returns the function that runs a task; called once before forking, else once in each worker.
         tasks: the tasks by the names of the files they write.
-        sizes: how much each counts in the progress.
+        sizes: the weight of each task in the progress, such as bytes, by the same names.
         folder: the output folder.
         run: how the work is done.
         say: called as say(stage, done, total) after each task.
 
     Raises:
         FinishedElsewhere: another node has finished the folder.
+        OutputError: a worker does not see the folder, or another node has other tasks.
+        WorkerError: a worker died, or the cluster is gone.
+        Exception: any error of a task.
     """
     finished: set[str] = set()
     total, done = sum(sizes.values()), 0
@@ -61,7 +64,7 @@ def run_tasks(
     folder.nodes.agree(stage, tasks)
     seeing = partial(_make_where_seen, make, folder.path)
     own = folder.nodes.own(tasks)
-    with ThreadPoolExecutor(run.workers) as pool:  # which ends before workers are forked
+    with ThreadPoolExecutor(run.workers) as pool:  # its threads end before workers are forked
         for name, receipt in zip(
             own, pool.map(lambda name: folder.receipts.read(name, tasks[name]), own), strict=True
         ):
@@ -86,7 +89,7 @@ def _make_where_seen(make: Callable[[], Any], folder: Path) -> Any:
     if not (folder / UNFINISHED).is_dir():
         raise OutputError(
             f"{folder}: not visible from {platform.node()}; the output must be a folder that all workers "
-            "share (of a bucket: WPPREP_CACHE must be)"
+            "share (for a bucket: WPPREP_CACHE must be)"
         )
     return make()
 
@@ -104,7 +107,7 @@ def _begin(missing: list[str], tasks: dict[str, Any], folder: OutputFolder, begu
 
 
 def _claim(missing: list[str], tasks: dict[str, Any], folder: OutputFolder, begun: list[str]) -> Iterator[Any]:
-    """Yield tasks that no other node has done or begun, each claimed when a worker is free for it."""
+    """Yield tasks that no other node has finished or claimed; each is claimed when a worker is free."""
     for name in folder.nodes.share(missing):
         if folder.receipts.read(name, tasks[name], is_trusted=True) is None:
             begun.append(name)

@@ -1,4 +1,4 @@
-"""Summaries: what the public functions return, records of one shape.
+"""Summaries: the results of the public functions, as records of one shape.
 
 Every summary has ``command``, ``seconds`` and ``place``, a short repr, and `figures`, which is what ``--json``
 prints; commands add fields of their own.
@@ -16,11 +16,11 @@ from wpprep.storage.place import Location
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Summary:
-    """What a command did.
+    """The result of a command.
 
     Attributes:
         command: the name of the command, such as ``make-shards``.
-        seconds: how long it took.
+        seconds: its duration.
     """
 
     command: str
@@ -33,7 +33,7 @@ class Summary:
 
     @property
     def headline(self) -> str:
-        """The figures of the result in a few words."""
+        """The main figures of the result in a few words."""
         return ""
 
     def figures(self) -> dict[str, Any]:
@@ -41,17 +41,18 @@ class Summary:
         return dataclasses.asdict(self)
 
     def __repr__(self) -> str:
+        """Return the command, the place, the headline and the duration."""
         parts = [str(self.place) if self.place else "", self.headline, f"{self.seconds:.1f} s"]
         return f"<{self.command}: {', '.join(part for part in parts if part)}>"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class FolderSummary(Summary):
-    """What a command did that wrote a folder with a manifest.
+    """The result of a command that wrote a folder with a manifest.
 
     Attributes:
         folder: the folder, a path or a URL.
-        manifest: the record of what it holds.
+        manifest: the record of its contents.
     """
 
     folder: Location
@@ -64,7 +65,7 @@ class FolderSummary(Summary):
 
     @property
     def headline(self) -> str:
-        """Rows, entries or documents, from the manifest."""
+        """The number of instances, entries or documents, from the manifest."""
         figures = self.manifest.corpus | self.manifest.statistics
         for name, words in (("rows", "instances"), ("entries", "entries"), ("documents", "documents")):
             if name in figures:

@@ -1,18 +1,20 @@
-"""Outputs on their way to a bucket: written in a local folder, put one by one, the manifest last.
+"""Upload of output folders to a bucket: files are written locally and uploaded one by one, the manifest last.
 
     s3://bucket/shards/
       .unfinished/plan.json, lock, shard-00000-of-00004.arrow.json ...    while a run is at work, or was
       shard-00000-of-00004.arrow ...                                      each from one PUT, whole or not at all
       manifest.json                                                       last
 
-The local folder is in the cache (`wpprep.storage.cache`) and holds the whole output until it is finished. What the
-bucket has a receipt for is not done again, on whatever machine the command is repeated.
+The local folder is in the cache (`wpprep.storage.cache`) and holds the whole output until it is finished. A
+task with a receipt in the bucket is not run again, on any machine.
 
-One run at a time: the lock is written on the condition that there is none (S3, Google) and says who holds it.
-A holder gives a sign of life every ten seconds; one of this machine that has ended, or one elsewhere that is
-silent for half a minute, has lost it. Where a store knows no conditional writes, and where two runs take over
-from a dead one, both may begin within the same second; then one of them reads the other's name in the lock, at
-its next sign of life at the latest, and stops.
+One run at a time: the lock is an object that names its holder, created by a conditional write (S3, Google).
+The holder rewrites it every ten seconds as a sign of life. It loses the lock if it is a process of this
+machine that has ended, or a process elsewhere that gives no sign for half a minute. In a store without
+conditional writes, and where two runs take over from a dead one, both may begin within the same second; then
+one of them finds the other in the lock, at its next sign of life at the latest, and stops.
+
+What this module does not do: work with several nodes (`wpprep.jobs.nodes`), which share local folders only.
 """
 
 from __future__ import annotations
@@ -35,25 +37,28 @@ from wpprep.storage.cache import cache_folder, path_inside
 from wpprep.storage.files import MANIFEST, UNFINISHED, make_folder, remove_folder, write_text
 from wpprep.storage.remote import is_url, list_remote, put_remote, read_remote, remove_remote, write_remote
 
-KEPT_HERE = ("survey-", "run-", "counts.")  # what tasks write for other tasks of the run stays on this machine
+KEPT_HERE = ("survey-", "run-", "counts.")  # prefixes of files for later tasks of the run, never uploaded
 BEAT = 10.0  # seconds between signs of life
-_PATIENCE = 3  # beats
-_AT_ONCE = 4  # uploads
+_PATIENCE = 3  # number of beats without a sign of life after which a lock is lost
+_AT_ONCE = 4  # concurrent uploads
 _LOCK = f"{UNFINISHED}/lock"
 
 _log = logging.getLogger(__name__)
 
 
 class Mirror:
-    """A folder in a bucket and the local one that becomes it, held by this run alone.
+    """A folder in a bucket, locked by this run, and the local folder that is uploaded to it.
 
     Attributes:
         url: the folder in the bucket.
-        local: the local one.
+        local: the local folder.
     """
 
     def __init__(self, url: str) -> None:
-        """Take the folder's lock, and bring what the bucket has of the last run's plan, receipts and manifest.
+        """Lock the folder, and download the plan, receipts and manifest of the last run.
+
+        Args:
+            url: the folder in the bucket.
 
         Raises:
             OutputError: it holds something else, or another run is at work in it.
@@ -81,7 +86,7 @@ class Mirror:
         return {name.removeprefix(f"{self.url}/"): size for name, size in list_remote(f"{self.url}/").items()}
 
     def _pull(self) -> None:
-        """Make the local state that of the bucket; what tasks keep for themselves stays."""
+        """Replace the local plan, receipts and manifest by those of the bucket; keep those of `KEPT_HERE`."""
         state = [name for name in self._there if name.startswith(f"{UNFINISHED}/") and name.endswith(".json")]
         for path in (self.local / UNFINISHED).glob("*.json"):
             if not path.name.startswith(KEPT_HERE):
@@ -93,11 +98,16 @@ class Mirror:
             write_text(path, read_remote(f"{self.url}/{name}").decode())
 
     def has(self, name: str, size: int) -> bool:
-        """Whether the bucket has a file of this size."""
+        """Return whether the bucket has a file of this name and size in bytes."""
         return self._there.get(name) == size
 
     def put(self, names: Iterable[str]) -> None:
-        """Put local files into the bucket, one after another, now."""
+        """Upload local files in order, given by their paths inside the folder.
+
+        Raises:
+            OutputError: a file does not exist, or another run has taken the lock.
+            RemoteError: a file cannot be uploaded.
+        """
         for name in names:
             self._check()
             if not (self.local / name).exists():
@@ -107,12 +117,17 @@ class Mirror:
             put_remote(self.local / name, f"{self.url}/{name}")
 
     def put_later(self, names: list[str]) -> None:
-        """Put local files in order while other work goes on; an error is raised by a later call."""
+        """Upload local files in order in the background; an error is raised by a later call or by `finish`."""
         self._raise_failed(wait=len(self._waiting) >= 4 * _AT_ONCE)
         self._waiting.append(self._pool.submit(self.put, names))
 
     def finish(self) -> None:
-        """Put what is left, the manifest last, and remove the local folder and all traces of work."""
+        """Upload the remaining files, the manifest last, and remove the local folder and ``.unfinished``.
+
+        Raises:
+            OutputError: another run has taken the lock.
+            RemoteError: a file cannot be uploaded.
+        """
         self._raise_failed(wait=True)
         self._there = self._listed()
         files = [path for path in self.local.rglob("*") if path.is_file()]
@@ -125,7 +140,7 @@ class Mirror:
             some = [name for name in left if name.endswith(f"/{MANIFEST}") == is_manifest]
             list(self._pool.map(lambda name: self.put([name]), some))
         listed = {file["name"] for file in json.loads((self.local / MANIFEST).read_bytes())["files"]}
-        others = self._there.keys() - {*wanted, *listed, MANIFEST}  # of a killed run that cut other tasks
+        others = self._there.keys() - {*wanted, *listed, MANIFEST}  # of a killed run with other tasks
         remove_remote([f"{self.url}/{name}" for name in others if not name.startswith(UNFINISHED)])
         self._lock.look()
         self.put([MANIFEST])
@@ -133,18 +148,18 @@ class Mirror:
         remove_folder(self.local)
 
     def _put_before(self) -> set[str]:
-        """The files of the tasks that are done."""
+        """Return the names of the files of finished tasks."""
         notes = [json.loads(path.read_bytes()) for path in (self.local / UNFINISHED).glob("*.json")]
         receipts = [note["receipt"] for note in notes if "receipt" in note]
         return {entry["name"] for one in receipts for entry in one.get("shards") or [one["shard"]]}
 
     def clear_unfinished(self) -> None:
-        """Remove the traces of work from the bucket, but for the lock."""
+        """Remove ``.unfinished`` from the bucket, except the lock."""
         names = [name for name in self._listed() if name.startswith(f"{UNFINISHED}/") and name != _LOCK]
         remove_remote([f"{self.url}/{name}" for name in names])
 
     def wipe(self) -> None:
-        """Remove the folder, here and there, but for the lock; the manifest first."""
+        """Remove the files in the bucket, except the lock, and the local folder; the manifest first."""
         names = [name for name in self._listed() if name != _LOCK]
         remove_remote([f"{self.url}/{name}" for name in names if name == MANIFEST])
         remove_remote([f"{self.url}/{name}" for name in names if name != MANIFEST])
@@ -152,7 +167,7 @@ class Mirror:
         remove_folder(self.local)
 
     def release(self) -> None:
-        """Let others have the folder."""
+        """Wait for running uploads, cancel the others, and remove the lock."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._lock.release()
 
@@ -171,12 +186,16 @@ class Mirror:
 
 @contextlib.contextmanager
 def outbound(out: str | os.PathLike[str], *, overwrite: bool, is_first: bool) -> Iterator[Path]:
-    """A local folder for an output that is made as one; put into the bucket if the block finishes it.
+    """Yield the local folder of an output without tasks; upload it to its bucket if the block ends well.
 
-    Of several processes that make it together only the first holds the bucket's folder.
+    Args:
+        out: a path, which is yielded as it is, or a URL.
+        overwrite: replace a finished folder in the bucket.
+        is_first: whether this is the first of the processes that write the folder together; only the first
+            locks and uploads it.
 
     Raises:
-        OutputError: the bucket has it already, or holds something else.
+        OutputError: the folder in the bucket is finished, locked, or holds something else.
     """
     if not is_url(out):
         yield Path(out)
@@ -187,9 +206,9 @@ def outbound(out: str | os.PathLike[str], *, overwrite: bool, is_first: bool) ->
         try:
             if (mirror.local / MANIFEST).exists():
                 if not overwrite:
-                    raise OutputError(f"{out}: is finished; choose another --out, or --overwrite it")
+                    raise OutputError(f"{out}: is finished; give another --out, or --overwrite")
                 mirror.wipe()
-            remove_folder(mirror.local / UNFINISHED)  # such an output has no receipts
+            remove_folder(mirror.local / UNFINISHED)  # an output without tasks has no receipts
             yield mirror.local
             mirror.finish()
         finally:
@@ -197,17 +216,22 @@ def outbound(out: str | os.PathLike[str], *, overwrite: bool, is_first: bool) ->
 
 
 def local_folder(url: str) -> Path:
-    """Where an output lies until it is in its bucket."""
+    """Return the folder in the cache for an output that is uploaded to a URL.
+
+    Raises:
+        OptionError: the URL has a part ``..``.
+    """
     name = url.rstrip("/").replace("://", "/")
     if ".." in name.split("/"):
-        raise OptionError(f"{url}: has a part '..', which no bucket knows; give the folder's own name")
+        raise OptionError(f"{url}: has a part '..', which is not allowed here; give the folder's own name")
     return cache_folder() / "out" / name
 
 
 class _Lock:
-    """An object that says which run is at work, with a thread that keeps it fresh."""
+    """The lock of a folder in a bucket: an object that names its holder, and a thread that rewrites it."""
 
     def __init__(self, url: str, folder: str) -> None:
+        """Take the lock at ``url`` or raise OutputError; ``folder`` is named in messages."""
         self._url, self._folder = url, folder
         self._who = {"host": _host(), "pid": os.getpid(), "began": _began(os.getpid()), "token": uuid4().hex}
         self.is_lost = False
@@ -220,16 +244,16 @@ class _Lock:
         while not write_remote(self._url, self._text(0), create=True):
             found = self._read()
             if found is None:
-                continue  # given back just now
+                continue  # just released
             if found.get("token") == self._who["token"]:
-                return  # ours: the answer to our own write was lost
+                return  # written by this run, but the answer was lost
             if _is_alive(found) or (found.get("host") != _host() and self._gives_signs(found)):
                 raise OutputError(
                     f"{self._folder}: another run is at work in this folder (process {found.get('pid')} on "
                     f"{found.get('host')}); wait for it, or stop it"
                 )
             write_remote(self._url, self._text(0))
-            time.sleep(min(1.0, BEAT / 10))  # whoever took it in the same moment has written too
+            time.sleep(min(1.0, BEAT / 10))  # a run that took the lock at the same moment has then written too
             if (self._read() or {}).get("token") != self._who["token"]:
                 raise OutputError(f"{self._folder}: another run has just begun in this folder; wait for it")
             return
@@ -255,7 +279,7 @@ class _Lock:
                 _log.warning("%s: no sign of life could be given: %s", self._folder, error)
 
     def look(self) -> None:
-        """Notice if another run has the lock now."""
+        """Read the lock, and set ``is_lost`` if another run holds it."""
         if (self._read() or self._who).get("token") != self._who["token"]:
             self.is_lost = True
 
@@ -272,18 +296,19 @@ class _Lock:
         return found if isinstance(found, dict) else {}
 
     def release(self) -> None:
+        """Stop the thread and remove the lock, unless another run holds it; errors are only logged."""
         self._stop.set()
         self._thread.join()
         try:
             self.look()
             if not self.is_lost:
                 remove_remote([self._url])
-        except WpprepError as error:  # no reason to hide an error that the run may have ended with
-            _log.warning("%s: the lock could not be removed; it will lapse: %s", self._folder, error)
+        except WpprepError as error:  # must not hide an error of the run
+            _log.warning("%s: the lock could not be removed; it will expire: %s", self._folder, error)
 
 
 def _host() -> str:
-    """This machine, or this container of it: where a process is known by its number."""
+    """Return a name of the machine, or of the container, in which process numbers are unique."""
     try:
         return f"{platform.node()}/{os.readlink('/proc/self/ns/pid')}"
     except OSError:
@@ -291,7 +316,7 @@ def _host() -> str:
 
 
 def _began(pid: int) -> str:
-    """When a process began, in the system's own count, so that a number used again is another process."""
+    """Return the start time of a process in clock ticks, since process numbers are used again; '' if unknown."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):
@@ -299,7 +324,7 @@ def _began(pid: int) -> str:
 
 
 def _is_alive(found: dict[str, Any]) -> bool:
-    """Whether the holder of a lock is a process of this machine that still runs."""
+    """Return whether the holder of a lock is a running process of this machine."""
     if found.get("host") != _host():
         return False
     try:

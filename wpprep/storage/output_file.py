@@ -4,8 +4,8 @@
         file.write(...)
 
 A regular file gets its name when it is complete (`files.atomic_write`); symbolic links are followed. Standard
-output (``-``), a device, a named pipe or a socket is written directly: nothing is replaced. A URL gets the whole
-file at the end.
+output (``-``), a device, a named pipe or a socket is written directly: nothing is replaced. A URL gets the
+whole file at the end.
 
 What this module does not do: protect output folders (`wpprep.jobs.output`).
 """

@@ -1,17 +1,19 @@
-"""Engines: run one function over many tasks, here, in worker processes or on a cluster, with the same results.
+"""Engines: where the tasks of a stage run; the results are the same.
+
+    serial   in this process, one task after another
+    local    in ``workers`` processes of this machine (`processes`)
+    dask     on the workers of a Dask cluster (`cluster`) at ``scheduler`` or ``scheduler_file``
 
     for index, result in run(partial(EncodeSlices, ...), tasks, RunOptions(workers=2)):
         ...
 
-The whole interface is `run`; stages know nothing else of it. ``make`` gives the function that takes tasks, and
-what is dear to build (an encoder with its table of chunks) is built with it: once for workers that are forked
-here, which then share it, else once in every worker. Results come as they are done, each with the number of its
-task. Tasks may be an iterator: the next one is taken when a worker is free. A task's result depends on the task
-alone, so which worker did it, or how often it was begun, changes no byte. A worker that dies, dies loudly.
+Stages use `run` only. ``make`` returns the function that runs a task and builds its expensive objects (an
+encoder with its table of chunks): once before workers are forked, which then share them, else once in each
+worker. Results are yielded as tasks finish, each with the index of its task. Tasks may be an iterator: the
+next one is taken when a worker is free. A result must depend on the task alone, so that neither the worker
+nor a repetition changes a byte. A worker that dies stops the run with an error.
 
-    serial   in this process, one task after another
-    local    in processes of this machine (`processes`), as many as ``workers``
-    dask     on the workers of a Dask cluster (`cluster`), reached by ``scheduler`` or ``scheduler_file``
+What this module does not do: write files or receipts (`wpprep.jobs.resume`).
 """
 
 from __future__ import annotations
@@ -32,19 +34,26 @@ Result = TypeVar("Result")
 def run(
     make: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task], options: EngineOptions
 ) -> Iterator[tuple[int, Result]]:
-    """Run the function that ``make`` gives on every task.
+    """Run a function on every task; yield (index of the task, result) as tasks finish.
+
+    Args:
+        make: returns the function; called as described in the module's docstring.
+        tasks: the arguments; a sequence or an iterator.
+        options: the engine and its workers.
 
     Raises:
-        WorkerError: a worker died, or the cluster is gone; a finished task's result is not lost, the rest is
-            not done.
+        WorkerError: a worker died, or the cluster is gone; results already yielded are valid.
         MissingExtraError: the engine's package is not installed.
-        Exception: whatever a task raised, with the worker's traceback as a note.
+        Exception: any error of a task, with the worker's traceback as a note.
     """
     yield from ENGINES[str(options.engine)](make, tasks, options)
 
 
 def spread(function: Callable[[Task], Result], tasks: Sequence[Task], options: EngineOptions) -> list[Result]:
-    """What a function gives for every task, in their order; it must be one that can be sent to workers."""
+    """Return the results of a function in the order of the tasks; the function must be picklable.
+
+    Raises the errors of `run`.
+    """
     results = dict(run(partial(_hand_out, function), tasks, options))
     return [results[index] for index in range(len(tasks))]
 

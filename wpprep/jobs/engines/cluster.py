@@ -1,18 +1,18 @@
-"""A Dask cluster: tasks go to the workers of a scheduler that runs already, wherever these are.
+"""The engine dask: tasks run on the workers of a running Dask scheduler.
 
     dask scheduler --port 8786                       on one node
     dask worker tcp://node-1:8786 --nthreads 1       on every node, once a core
     wpprep make-shards ... --engine dask --scheduler tcp://node-1:8786
 
-Slurm, Kubernetes, MPI and SSH clusters all end in such an address, or in a scheduler file. The workers need
-wpprep in the same version, and see input and output under the same names (a shared folder, or a bucket).
+Slurm, Kubernetes, MPI and SSH clusters all provide such an address, or a scheduler file. The workers must
+have the same version of wpprep, and see input and output under the same names (a shared folder, or a bucket).
 
-Only a few tasks for each thread are with the scheduler at a time, so that its memory does not grow with the
-corpus. What a worker had begun when it was lost is begun again elsewhere: by Dask, when a worker goes, and by
-us, when the scheduler itself was lost and has come back. A task that took several workers with it stops the run
-(Dask's ``allowed-failures``): it would take them all.
+The scheduler holds at most two tasks per thread, so that its memory does not grow with the corpus. Dask
+repeats the tasks of a lost worker on another one; this module repeats the unfinished tasks after the
+scheduler was lost and has come back. A task that was lost with several workers stops the run (Dask's
+``allowed-failures``), since it would end them all.
 
-This room knows nothing of folders and receipts: a run that stops resumes as every run does.
+What this module does not do: start clusters, or write files and receipts (`wpprep.jobs.resume`).
 """
 
 from __future__ import annotations
@@ -37,26 +37,32 @@ from wpprep.errors import WorkerError
 
 _log = logging.getLogger(__name__)
 
-_TASKS_PER_THREAD = 2  # one at work, one on its way
-_LOOK_EVERY = 1.0  # seconds between two looks at how many threads there are
-_CONNECT_WITHIN = 30.0  # seconds, for a scheduler that is being started again
-_LOSSES_IN_A_ROW = 3  # of the scheduler, with no task done in between
+_TASKS_PER_THREAD = 2  # one running, one waiting
+_LOOK_EVERY = 1.0  # seconds between two counts of the cluster's threads
+_CONNECT_WITHIN = 30.0  # seconds, enough for a scheduler that is being restarted
+_LOSSES_IN_A_ROW = 3  # losses of the scheduler, without a finished task in between, that stop a run
 
-# What Dask raises, here or in place of a result, when the scheduler has gone.
+# Errors that Dask raises, or returns in place of a result, when the scheduler is lost.
 _LOST_SCHEDULER = (CommClosedError, CancelledError, ConnectionError, TimeoutError)
 
-_own = threading.local()  # one function a thread: what `make` gives need not be safe for several
+_own = threading.local()  # one function per thread, since it need not be thread-safe
 
 
 def run(make: Callable[[], Any], tasks: Iterable[Any], options: EngineOptions) -> Iterator[tuple[int, Any]]:
-    """Run the tasks on the cluster that ``options`` name.
+    """Run the tasks on a cluster; yield (index of the task, result) as tasks finish.
+
+    Args:
+        make: returns the function that runs a task; called once in each thread of the workers. Picklable.
+        tasks: picklable arguments of the function.
+        options: ``scheduler`` or ``scheduler_file`` names the cluster.
 
     Raises:
-        MissingExtraError: Dask is not installed.
-        WorkerError: the cluster cannot be reached, is gone for good, or loses its workers over one task.
+        WorkerError: the cluster cannot be reached, its scheduler is lost, a worker has another version of
+            wpprep, or one task ended several workers.
+        Exception: any error of a task.
     """
     waiting = iter(enumerate(tasks))
-    unfinished: dict[int, Any] = {}  # tasks that were taken from the iterator: they outlive a scheduler
+    unfinished: dict[int, Any] = {}  # tasks taken from the iterator, to be submitted again after a loss
     losses = 0
     while True:
         client = _connect(options)
@@ -80,9 +86,9 @@ def run(make: Callable[[], Any], tasks: Iterable[Any], options: EngineOptions) -
 def _serve(
     client: Any, make: Callable[[], Any], waiting: Iterator[tuple[int, Any]], unfinished: dict[int, Any]
 ) -> Iterator[tuple[int, Any]]:
-    """Keep every thread of the cluster busy and yield results until no task is left."""
+    """Submit tasks so that every thread has some, and yield results until no task is left."""
     _refuse_other_version(client)
-    # What every task needs is the result of a task: lost with a worker, it is made again.
+    # The common argument of all tasks is the result of a task, so Dask computes it again if its worker is lost.
     held = client.submit(_hold, make, os.getcwd(), pure=False)
     indices: dict[str, int] = {}
     done = as_completed(loop=client.loop, with_results=True, raise_errors=False)
@@ -112,7 +118,7 @@ def _serve(
 
 
 def _load_kernels() -> None:
-    """Start Numba while the workers are at work: who deals shards after them would wait for it."""
+    """Load a Numba kernel while the workers run, since the next stage in this process may need Numba."""
     if "numba" in sys.modules:
         from wpprep import rng  # noqa: PLC0415 (loads Numba, which not every run needs)
 
@@ -120,12 +126,13 @@ def _load_kernels() -> None:
 
 
 class _Width:
-    """How many tasks to have with the scheduler: it follows workers that come and go."""
+    """The maximum number of submitted tasks, which follows the number of threads of the cluster."""
 
     def __init__(self, client: Any) -> None:
         self._client, self._looked, self._tasks = client, -_LOOK_EVERY, 0
 
     def now(self) -> int:
+        """Return the number; the threads are counted at most once a second."""
         if time.monotonic() - self._looked > _LOOK_EVERY:
             threads = sum(self._client.nthreads().values())
             if not threads:
@@ -136,26 +143,26 @@ class _Width:
 
 
 def _raise(future: Any, result: Any) -> None:
-    """Raise what a task that did not finish ended in."""
+    """Raise the error of a task that did not finish."""
     if future.status == "cancelled" or isinstance(result, CancelledError):
         raise ConnectionError(str(result))
     _, error, trace = result
     if isinstance(error, KilledWorker):
         raise WorkerError(
-            f"every worker that took task {error.task} was lost, the last of them {error.last_worker}; all "
-            "may be out of memory: give each more, or the tasks less (--slice-bytes, --shard-bytes); run the "
-            "same command again to go on"
+            f"every worker that took task {error.task} was lost, the last of them {error.last_worker}; they "
+            "may be out of memory: give each more, or make tasks smaller (--slice-bytes, --shard-bytes); run "
+            "the same command again to go on"
         )
     raise error.with_traceback(trace)
 
 
 def _hold(make: Callable[[], Any], folder: str) -> tuple[Callable[[], Any], str]:
-    """Bring to the workers once, not with every task, what all tasks need."""
+    """Return the common argument of all tasks, so that it is sent to the workers once."""
     return make, folder
 
 
 def _call(held: tuple[Callable[[], Any], str], task: Any) -> Any:
-    """On a worker: do one task with the function that this thread has built."""
+    """Run one task on a worker, with the function that was built for this thread."""
     make, folder = held
     if getattr(_own, "make", None) is not make:
         _enter(folder)
@@ -164,7 +171,7 @@ def _call(held: tuple[Callable[[], Any], str], task: Any) -> Any:
 
 
 def _enter(folder: str) -> None:
-    """Let relative names mean what they mean where the command was given, or nothing without that folder."""
+    """Change to the working directory of the command, or to an empty one if a worker does not see it."""
     try:
         os.chdir(folder)
     except OSError:
@@ -176,7 +183,7 @@ def _version() -> str:
 
 
 def _refuse_other_version(client: Any) -> None:
-    """Workers with another wpprep might write other bytes."""
+    """Raise if a worker has another version of wpprep, which may write other bytes."""
     versions = client.run(_version, on_error="return")
     for worker, version in versions.items():
         if version != __version__:

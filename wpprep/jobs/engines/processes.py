@@ -1,7 +1,8 @@
-"""Worker processes of this machine: each takes a task when it is free.
+"""The engine local: tasks run in worker processes of this machine, each of which gets a task when it is free.
 
-Forked where the system can, so that they start at once and share what is loaded and what ``make`` builds. A
-worker that dies stops the run with a line that says how; what others finished meanwhile is not lost.
+On Linux workers are forked, so that they start at once and share loaded modules and the objects that ``make``
+builds; elsewhere they are spawned. A worker that dies stops the run with an error; results already yielded are
+valid.
 """
 
 from __future__ import annotations
@@ -19,15 +20,14 @@ from wpprep.errors import WorkerError
 
 
 def run(make: Callable[[], Any], tasks: Iterable[Any], workers: int) -> Iterator[tuple[int, Any]]:
-    """Run the tasks in so many processes, as `engines.run` says."""
+    """Run the tasks in ``workers`` processes; arguments, results and errors are those of `engines.run`."""
     import multiprocess  # noqa: PLC0415 (slow to load, and only several processes need it)
 
-    # Forked workers start at once and share what is loaded and built; elsewhere they must be spawned.
     can_fork = sys.platform == "linux"
     context = multiprocess.get_context("fork" if can_fork else "spawn")
     if can_fork:
         make = partial(_as_it_is, make())
-    processes: dict[Any, Any] = {}  # from our end of its pipe to the process
+    processes: dict[Any, Any] = {}  # by the parent's end of the pipe
     try:
         for _ in range(workers):
             ours, theirs = context.Pipe()
@@ -49,7 +49,7 @@ def _as_it_is(function: Any) -> Any:
 
 
 def _serve(tasks: Iterable[Any], processes: dict[Any, Any]) -> Iterator[tuple[int, Any]]:
-    """Hand out tasks, the next one to whoever is free, and yield results."""
+    """Send the next task to each free worker, and yield results."""
     from multiprocess import connection  # noqa: PLC0415
 
     waiting = iter(enumerate(tasks))
@@ -94,13 +94,13 @@ def _raise_death(process: Any) -> NoReturn:
 
 
 def _work(make: Callable[[], Callable[[Any], Any]], pipe: Any, others: list[Any]) -> None:
-    """The life of a worker: take a task, send (True, result) or (False, exception), until the pipe closes."""
+    """Receive tasks and send (True, result) or (False, exception), until the pipe is closed."""
     for other in others:
         other.close()  # forked copies, which would keep the pipes of a dead parent open
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it and ends the workers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    gc.freeze()  # to look for garbage in what the parent has loaded would copy it all
+    gc.freeze()  # a collection of the parent's objects would copy their memory pages
     try:
         function = None
         while True:
@@ -113,4 +113,4 @@ def _work(make: Callable[[], Callable[[Any], Any]], pipe: Any, others: list[Any]
                 answer = (False, error)
             pipe.send(answer)
     except (EOFError, OSError):
-        os._exit(0)  # the parent is gone, or has no more use for us
+        os._exit(0)  # the parent has ended or closed the pipe
