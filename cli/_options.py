@@ -1,7 +1,7 @@
 """Options of commands, made from the option classes of `wpprep.config`.
 
 @click.command()
-@from_config(VocabOptions, RunOptions)     # one option a field
+@from_config(VocabOptions, RunOptions)     # one option per field
 @common                                    # --config, --quiet, --json
 def train_vocab(..., **options): ...
 """
@@ -24,9 +24,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def from_config(*kinds: type) -> Callable[[Command], Command]:
-    """Give a command an option for every field of some option classes; of a name in several, the first's.
+    """Add an option to a command for every field of some option classes.
 
-    The command is called with the options that were given, so that the defaults stay in the option classes.
+    The command is called only with the options that were given, so that the defaults are those of the option
+    classes.
+
+    Args:
+        *kinds: the option classes; if several have a field of the same name, the first one counts.
     """
 
     def decorate(of_values: Command) -> Command:
@@ -49,18 +53,18 @@ def from_config(*kinds: type) -> Callable[[Command], Command]:
 
 
 def common(command: Command) -> Command:
-    """Give a command what every command has; options win over the file of --config."""
+    """Add --config, --quiet and --json to a command."""
     command = click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")(
         command
     )
-    command = click.option("--quiet", "-q", is_flag=True, help="Show no progress, print no summary.")(command)
+    command = click.option("--quiet", "-q", is_flag=True, help="Suppress progress and summary.")(command)
     return click.option(
         "--config",
         type=click.Path(dir_okay=False, path_type=Path),
         is_eager=True,
         expose_value=False,
         callback=_read_config,
-        help="A TOML file with options of the same names; options given here win.",
+        help="TOML file with options of the same names; options on the command line take precedence.",
     )(command)
 
 
@@ -88,9 +92,13 @@ def _shown(default: Any, flags: str) -> str:
 
 
 def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
-    """Take defaults from a TOML file: top-level names, then those of the command's own table.
+    """Read defaults from a TOML file: top-level names, then those in the table of the command.
 
-    One file may serve several commands: names that only other commands know are passed over.
+    One file may serve several commands: names that only other commands have are ignored.
+
+    Raises:
+        MissingInputError: the file cannot be read.
+        OptionError: the file is not TOML, or no command has an option of a name in it.
     """
     if path is None:
         return

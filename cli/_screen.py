@@ -1,4 +1,4 @@
-"""What commands print: progress on stderr, results on stdout."""
+"""Output of commands: progress on stderr, results on stdout."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STAGES_OF_TEXT = {"survey", "extract", "count", "encode"}
 
 @contextlib.contextmanager
 def progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """A function that shows (stage, done, total) as a bar for each stage, on a terminal only."""
+    """Yield a progress callback (stage, done, total) that shows a bar for each stage, on a terminal only."""
     from rich.console import Console
     from rich.logging import RichHandler
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -43,7 +43,7 @@ def progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
         TextColumn("{task.fields[amount]}"),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    # No thread refreshes the bars: workers are forked, and a fork wants a process of one thread.
+    # No thread refreshes the bars: workers are forked, and only a process with one thread can fork safely.
     is_shown = console.is_terminal and not quiet
     with Progress(*columns, console=console, auto_refresh=False, disable=not is_shown) as bars:
         ids: dict[str, Any] = {}
@@ -59,7 +59,7 @@ def progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _amount(stage: str, done: int, total: int, speed: float | None) -> str:
-    """How far a stage is: bytes of text with their speed, or plain numbers."""
+    """Return the progress of a stage: bytes of text with their speed, or plain numbers."""
     if stage not in _STAGES_OF_TEXT:
         return f"{done:,}/{total:,}"
     pace = f", {speed / 1e6:,.0f} MB/s" if speed else ""
@@ -67,7 +67,7 @@ def _amount(stage: str, done: int, total: int, speed: float | None) -> str:
 
 
 def finish(summary: Summary | dict[str, Any], lines: list[str], *, quiet: bool, as_json: bool) -> None:
-    """Print a summary: as JSON, as lines for people, or not at all."""
+    """Print a summary as JSON or as lines of text, or nothing if ``quiet``."""
     if as_json:
         plain = summary if isinstance(summary, dict) else summary.figures()
         click.echo(json.dumps(plain, ensure_ascii=False, default=str))
@@ -77,7 +77,7 @@ def finish(summary: Summary | dict[str, Any], lines: list[str], *, quiet: bool, 
 
 
 def not_used(facts: dict[str, Any]) -> list[str]:
-    """Lines on the documents of a corpus that were not used, from what its manifest says."""
+    """Return lines about the documents that were not used, from the facts in the manifest."""
     lines = []
     dropped = dict(facts.get("dropped", {}))
     mix = dropped.pop("mix", {})
@@ -92,10 +92,10 @@ def not_used(facts: dict[str, Any]) -> list[str]:
     ]
     bad = facts.get("left_out", {"count": 0})
     if bad["count"]:
-        lines.append(f"  bad and left out: {bad['count']:,}, first {bad['first'][0]}")
+        lines.append(f"  bad and skipped: {bad['count']:,}, first {bad['first'][0]}")
     return lines
 
 
 def share(part: int, whole: int) -> str:
-    """A share as a percentage, for people."""
+    """Return a fraction as a percentage with one decimal; - if the whole is 0."""
     return f"{100 * part / whole:.1f} %" if whole else "-"

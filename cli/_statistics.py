@@ -1,4 +1,4 @@
-"""The small table that make-shards ends with, from what the manifest counts."""
+"""Table of statistics of a shard folder, printed by make-shards."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from wpprep.storage.manifest import Manifest, Shard
 
 from ._screen import share
 
-_RANGES = 8  # of lengths, from the manifest's 32
+_RANGES = 8  # of lengths; the histogram in the manifest has 32
 _WIDEST = 40  # characters of a bar
 _LABEL_1 = {"nsp": "B random", "sop": "swapped", "single": "B random"}
 
 
 def table(manifest: Manifest) -> list[str]:
-    """Tokens, labels, predictions and lengths of a shard folder, a line each."""
+    """Return lines with the tokens, labels, predictions and lengths of a shard folder."""
     total, options = manifest.statistics, manifest.options
     size = sum(file.bytes for file in manifest.files if isinstance(file, Shard))
     rows, tokens, predictions = total["rows"], total["tokens"], total["predictions"]
@@ -24,7 +24,7 @@ def table(manifest: Manifest) -> list[str]:
         (
             "tokens",
             tokens,
-            f"{tokens / max(1, rows):.1f} an instance, {size / max(1, rows):,.0f} bytes on disk",
+            f"{tokens / max(1, rows):.1f} per instance, {size / max(1, rows):,.0f} bytes on disk",
         ),
         (
             _LABEL_1[options["objective"]],
@@ -32,7 +32,7 @@ def table(manifest: Manifest) -> list[str]:
             f"{share(total['random_next'], rows)} of instances",
         ),
         ("predicted", predictions, f"{share(predictions, tokens)} of tokens: {fates}"),
-        ("truncated", total["truncated_tokens"], "tokens, where A and B together were too long"),
+        ("truncated", total["truncated_tokens"], "tokens, of pairs longer than the maximum"),
         ("dropped", total["dropped_tokens"], "tokens, in no instance"),
     ]
     wanted = [line for line in lines if not (options["objective"] == "single" and line[0] == "B random")]
@@ -41,7 +41,7 @@ def table(manifest: Manifest) -> list[str]:
 
 
 def _lengths(histogram: list[int], longest: int) -> list[str]:
-    """How many instances have lengths in each of eight ranges, as figures and bars."""
+    """Return the number of instances in each of eight ranges of lengths, as figures and bars."""
     step = len(histogram) // _RANGES
     counts = [sum(histogram[start : start + step]) for start in range(0, len(histogram), step)]
     return [

@@ -13,14 +13,17 @@ from ._options import common
 @click.argument("text")
 @click.argument("second", required=False)
 @click.option(
-    "--out", default="attention.html", show_default=True, help="Page; a .png of this name comes with it."
+    "--out",
+    default="attention.html",
+    show_default=True,
+    help="HTML file to write; a .png file of the same name is written too.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace another file of this name.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file that this command did not write.")
 @common
 def attention(
     model: str, text: str, second: str | None, out: str, overwrite: bool, quiet: bool, as_json: bool
 ) -> None:
-    """Draw what every head of a model looks at, over one text or two, as a page and as a picture.
+    """Draw the attention of every head of a model on one or two texts, as an HTML page and a picture.
 
     \b
     Example:

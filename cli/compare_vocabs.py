@@ -15,14 +15,17 @@ from ._options import common, from_config
 
 @click.command()
 @click.argument("vocab", nargs=-1, required=True)
-@click.option("--text", multiple=True, required=True, help="Text to measure on; may be given several times.")
-@click.option("--out", help="Folder for a Zipf plot, a histogram of lengths and the figures.")
+@click.option("--text", multiple=True, required=True, help="Text to evaluate on; may be given several times.")
+@click.option("--out", help="Folder for a Zipf plot, a histogram of lengths and the statistics.")
 @from_config(CorpusOptions)
 @common
 def compare_vocabs(
     vocab: tuple[str, ...], text: tuple[str, ...], out: str | None, quiet: bool, as_json: bool, **options: Any
 ) -> None:
-    """Measure vocabularies side by side: ours, any tokenizer.json or folder of transformers, sentencepiece's.
+    """Compare vocabularies on the same text.
+
+    VOCAB is a vocabulary folder of wpprep, a tokenizer.json, a folder that transformers loads, or a .model file
+    of sentencepiece.
 
     \b
     Example:

@@ -15,7 +15,7 @@ from ._options import common, from_config
 @click.command()
 @click.argument("corpus", nargs=-1, required=True)
 @click.option("--out", required=True, help="Folder for the counts.")
-@click.option("--tsv", help="File to write the counts to as well, as lines of text, tab, count.")
+@click.option("--tsv", help="File to write the counts to in addition, as lines of text, tab, count.")
 @from_config(CountOptions, CorpusOptions, CountRunOptions)
 @common
 def count_words(

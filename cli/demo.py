@@ -11,13 +11,13 @@ from ._options import common
 
 
 @click.command()
-@click.option("--out", default="demo", show_default=True, help="Folder for everything the demo makes.")
+@click.option("--out", default="demo", show_default=True, help="Folder for the output of all steps.")
 @click.option(
-    "--workers", type=int, default=None, help="Processes that share the work. [default: the usable CPUs]"
+    "--workers", type=int, default=None, help="Number of worker processes. [default: the number of usable CPUs]"
 )
 @common
 def demo(out: str, workers: int | None, quiet: bool, as_json: bool) -> None:
-    """See the whole job done on a small corpus in a few minutes: vocabulary, shards, a tiny BERT.
+    """Run the whole pipeline on a small corpus in a few minutes: vocabulary, shards, a tiny BERT.
 
     \b
     Example:

@@ -17,9 +17,9 @@ from ._options import common, from_config
 @click.argument("text", nargs=-1, required=True)
 @click.option("--out", help="File for the vectors, .parquet or .npy.")
 @click.option(
-    "--similarity", is_flag=True, help="Print the cosine of each line of one TEXT and that of another."
+    "--similarity", is_flag=True, help="Print the cosine similarity of corresponding lines of two TEXTs."
 )
-@click.option("--overwrite", is_flag=True, help="Replace another file of this name.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file that this command did not write.")
 @from_config(EmbedOptions)
 @common
 def embed(
@@ -32,7 +32,7 @@ def embed(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Vectors of text, a text a line: of every token, of [CLS], or their mean, from any layer.
+    """Compute vectors of texts, one text per line: of every token, of [CLS], or their mean, from any layer.
 
     \b
     Example:
@@ -42,7 +42,7 @@ def embed(
     from wpprep.training.inference import embed as embedding
 
     if len(text) != 1 + similarity or (out is None) != similarity:
-        raise click.UsageError("give one TEXT and --out, or --similarity and two TEXTs")
+        raise click.UsageError("expected one TEXT and --out, or two TEXTs and --similarity")
     if similarity:
         values = list(embedding.similarity(model, *text, **options))
         lines = [f"{value:.4f}" for value in values]

@@ -19,7 +19,7 @@ from ._options import common, from_config
 @from_config(CorpusOptions, RunOptions)
 @common
 def encode(corpus: tuple[str, ...], vocab: str, out: str, quiet: bool, as_json: bool, **options: Any) -> None:
-    """Encode text once, for shards of several lengths: make-shards --tokens takes what this writes.
+    """Encode text once, for several sets of shards; make-shards --tokens uses the result.
 
     \b
     Example:

@@ -15,13 +15,16 @@ from ._options import common, from_config
 @click.command()
 @click.argument("shards")
 @click.option(
-    "--to", required=True, type=click.Choice(["parquet", "tfrecord", "hdf5", "jsonl"]), help="Format."
+    "--to",
+    required=True,
+    type=click.Choice(["parquet", "tfrecord", "hdf5", "jsonl"]),
+    help="Format of the output files.",
 )
-@click.option("--out", required=True, help="Folder for the files.")
+@click.option("--out", required=True, help="Folder for the output files.")
 @from_config(RunOptions)
 @common
 def export(shards: str, to: Any, out: str, quiet: bool, as_json: bool, **options: Any) -> None:
-    """Write the instances of shards as other trainers read them, a file a shard.
+    """Write the instances of shards in the format of another trainer, one file per shard.
 
     \b
     Example:

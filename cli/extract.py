@@ -14,7 +14,7 @@ from ._options import common, from_config
 
 @click.command()
 @click.argument("corpus", nargs=-1, required=True)
-@click.option("--out", required=True, help="Folder for the files.")
+@click.option("--out", required=True, help="Folder for the output files.")
 @from_config(ExtractOptions, CorpusOptions, RunOptions)
 @common
 def extract(corpus: tuple[str, ...], out: str, quiet: bool, as_json: bool, **options: Any) -> None:

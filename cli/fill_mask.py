@@ -11,10 +11,10 @@ from ._options import common
 @click.command()
 @click.argument("model")
 @click.argument("text")
-@click.option("--top-k", default=5, show_default=True, help="Guesses for each blank.")
+@click.option("--top-k", default=5, show_default=True, help="Number of predictions per masked word.")
 @common
 def fill_mask(model: str, text: str, top_k: int, quiet: bool, as_json: bool) -> None:
-    """Ask a model what stands in the blanks, written [MASK], of a text.
+    """Predict the words at the [MASK] tokens of a text.
 
     \b
     Example:

@@ -16,14 +16,16 @@ from ._options import common, from_config
 @click.argument("model")
 @click.argument("data")
 @click.option("--out", required=True, help="Folder for the fine-tuned model.")
-@click.option("--dev", help="File that judges the model. [default: DATA's, or a share of the training texts]")
-@click.option("--test", help="File that the finished model is measured on. [default: DATA's, if it has one]")
+@click.option(
+    "--dev", help="File of evaluation examples. [default: that of DATA, else a fraction of the training texts]"
+)
+@click.option("--test", help="File of test examples, for the finished model. [default: that of DATA, if any]")
 @from_config(FinetuneOptions, LabelledOptions)
 @common
 def finetune(model: str, data: str, out: str, quiet: bool, as_json: bool, **options: Any) -> None:
     """Fine-tune a BERT on labelled examples: TSV, JSON lines, CoNLL or SQuAD files.
 
-    DATA is a file to learn from, or a folder of files named train, dev and test.
+    DATA is a file of training examples, or a folder of files named train, dev and test.
 
     \b
     Example:

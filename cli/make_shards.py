@@ -16,14 +16,14 @@ from ._options import common, from_config
 @click.argument("corpus", nargs=-1)
 @click.option("--vocab", help="Vocabulary folder or file.")
 @click.option("--out", required=True, help="Folder for the shards.")
-@click.option("--tokens", help="Folder to keep the token store in, for other shards of the same text.")
-@click.option("--from-tokens", help="A kept token store instead of a corpus; its vocabulary is in it.")
+@click.option("--tokens", help="Folder in which to keep the token store, for other shards of the same text.")
+@click.option("--from-tokens", help="Token store to use instead of a corpus; it includes its vocabulary.")
 @from_config(ShardOptions, CorpusOptions, RunOptions)
 @common
 def make_shards(
     corpus: tuple[str, ...], vocab: str | None, out: str, quiet: bool, as_json: bool, **options: Any
 ) -> None:
-    """Turn text into shards of pretraining instances, with masks and next-sentence labels.
+    """Make shards of pretraining instances from text, with masks and next-sentence labels.
 
     \b
     Example:

@@ -14,15 +14,28 @@ from ._options import common, from_config
 
 @click.command()
 @click.argument("corpus", nargs=-1, required=True)
-@click.option("--sample-bytes", default=8_000_000, show_default=True, help="Text to process for the estimates.")
-@click.option("--nodes", type=click.IntRange(min=1), help="Machines to share the work, of --workers each.")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes of each of them. [default: as here]")
+@click.option(
+    "--sample-bytes",
+    default=8_000_000,
+    show_default=True,
+    help="Size of the sample of text for the estimates, in bytes.",
+)
+@click.option(
+    "--nodes",
+    type=click.IntRange(min=1),
+    help="Number of machines for additional estimates, with --workers processes each.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Number of worker processes per machine. [default: the number of usable CPUs]",
+)
 @from_config(VocabOptions, ShardOptions, CorpusOptions)
 @common
 def plan(corpus: tuple[str, ...], quiet: bool, as_json: bool, **options: Any) -> None:
-    """Say what a corpus holds, and about what a vocabulary and shards of it will take.
+    """Summarise a corpus and estimate time, memory and disk for a vocabulary and shards of it.
 
-    A sample is really processed; the estimates take the options of train-vocab and make-shards.
+    The estimates are measured on a sample of the corpus, with the options of train-vocab and make-shards.
 
     \b
     Example:

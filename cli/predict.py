@@ -15,9 +15,11 @@ from ._options import common, from_config
 @click.command()
 @click.argument("model")
 @click.argument("data")
-@click.option("--out", required=True, help="File for the predictions, a line of JSON an example; - for stdout.")
-@click.option("--batch-size", default=64, show_default=True, help="Rows that are forwarded together.")
-@click.option("--overwrite", is_flag=True, help="Replace another file of this name.")
+@click.option(
+    "--out", required=True, help="File for the predictions, one line of JSON per example; - for stdout."
+)
+@click.option("--batch-size", default=64, show_default=True, help="Number of rows per forward pass.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file that this command did not write.")
 @from_config(LabelledOptions)
 @common
 def predict(
@@ -30,7 +32,7 @@ def predict(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Predict on new text with a model that `wpprep finetune` made; where DATA has labels, also measure.
+    """Predict on new text with a model of `wpprep finetune`; evaluate it if DATA has labels.
 
     \b
     Example:
@@ -39,7 +41,9 @@ def predict(
     from wpprep.training.finetuning.predicting import predict
 
     done = predict(model, data, out, batch_size=batch_size, overwrite=overwrite, **options)
-    lines = [f"{done.path}: {done.examples:,} predictions" + (f", {done.cut:,} texts cut" if done.cut else "")]
+    lines = [
+        f"{done.path}: {done.examples:,} predictions" + (f", {done.cut:,} texts truncated" if done.cut else "")
+    ]
     if done.measures:
         lines.append("  " + ", ".join(f"{name} {value:.3f}" for name, value in done.measures.items()))
     _screen.finish(done, lines, quiet=quiet or out == "-", as_json=as_json)

@@ -11,13 +11,13 @@ from ._options import common
 @click.command()
 @click.argument("folder", nargs=-1, required=True)
 @click.option("--out", required=True, help="HTML file to write.")
-@click.option("--text", multiple=True, help="Text to measure vocabularies on; may be given several times.")
-@click.option("--overwrite", is_flag=True, help="Replace another file of this name.")
+@click.option("--text", multiple=True, help="Text to evaluate vocabularies on; may be given several times.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file that this command did not write.")
 @common
 def report(
     folder: tuple[str, ...], out: str, text: tuple[str, ...], overwrite: bool, quiet: bool, as_json: bool
 ) -> None:
-    """Write one HTML page about vocabularies, shards and training runs, to look at in a browser.
+    """Write one HTML page about vocabularies, shards and training runs.
 
     \b
     Example:

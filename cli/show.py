@@ -16,7 +16,7 @@ from ._options import common, from_config
 @from_config(ShowOptions)
 @common
 def show(path: str, quiet: bool, as_json: bool, **options: Any) -> None:
-    """Look at instances, at a vocabulary, or at what is different in other shards, in the terminal.
+    """Show instances, a vocabulary, or the differences between two shard folders, in the terminal.
 
     \b
     Example:

@@ -11,17 +11,17 @@ from ._options import common
 
 @click.command()
 @click.option("--vocab", required=True, help="Vocabulary folder or file.")
-@click.option("--ids", is_flag=True, help="Write ids in place of pieces.")
+@click.option("--ids", is_flag=True, help="Write ids instead of pieces.")
 @click.option(
     "--cache-memory",
     default=RunOptions.cache_memory,
     type=click.IntRange(min=0),
-    help="Bytes in which the ids of frequent words are remembered.",
+    help="Size of the cache of token ids of frequent words, in bytes.",
     show_default=True,
 )
 @common
 def tokenize(vocab: str, ids: bool, cache_memory: int, quiet: bool, as_json: bool) -> None:
-    """Filter: a line of text in, a line of pieces (or ids) out. Lines end at \\n alone.
+    """Tokenize lines from stdin; write one line of pieces or ids for each. Lines end only at \\n.
 
     \b
     Example:

@@ -18,7 +18,7 @@ from ._options import common, from_config
 @from_config(TrainOptions)
 @common
 def train(shards: tuple[str, ...], out: str, quiet: bool, as_json: bool, **options: Any) -> None:
-    """Pretrain a BERT on a shard folder; the folder it writes loads with transformers.
+    """Pretrain a BERT on shard folders; transformers can load the result.
 
     \b
     Example:

@@ -15,7 +15,7 @@ from ._options import common, from_config
 @click.command()
 @click.argument("corpus", nargs=-1)
 @click.option("--out", required=True, help="Folder for the vocabulary.")
-@click.option("--counts", help="Learn from what count-words wrote, or a .tsv file, instead of a corpus.")
+@click.option("--counts", help="Counts to use instead of a corpus: a folder of count-words, or a .tsv file.")
 @from_config(VocabOptions, CorpusOptions, CountRunOptions)
 @common
 def train_vocab(
@@ -41,8 +41,8 @@ def train_vocab(
     held_out = statistics["held_out"]
     if held_out:
         lines.append(
-            f"  held out {held_out['documents']:,} documents: {held_out['tokens_per_word']:.3f} tokens a word, "
-            f"{held_out['bits_per_byte']:.3f} bits a byte, [UNK] {held_out['unk_share']:.2%}, "
+            f"  held out {held_out['documents']:,} documents: {held_out['tokens_per_word']:.3f} tokens per "
+            f"word, {held_out['bits_per_byte']:.3f} bits per byte, [UNK] {held_out['unk_share']:.2%}, "
             f"whole words {held_out['whole_words']:.1%}"
         )
     _screen.finish(summary, lines, quiet=quiet, as_json=as_json)

@@ -15,11 +15,11 @@ from ._options import common, from_config
 
 @click.command()
 @click.argument("folder", nargs=-1, required=True)
-@click.option("--deep", is_flag=True, help="Check the columns of shards row by row too.")
+@click.option("--deep", is_flag=True, help="Check the columns of shards row by row as well.")
 @from_config(EngineOptions)
 @common
 def verify(folder: tuple[str, ...], quiet: bool, as_json: bool, **options: Any) -> None:
-    """Check finished folders against their manifests, and name every file that is not as it was written.
+    """Check finished folders against their manifests; list damaged, missing and foreign files.
 
     \b
     Example:
@@ -29,7 +29,7 @@ def verify(folder: tuple[str, ...], quiet: bool, as_json: bool, **options: Any) 
 
     summary = verify(folder, **options)
     problems = summary.problems
-    _screen.finish(summary, problems or ["all files are as they were written"], quiet=quiet, as_json=as_json)
+    _screen.finish(summary, problems or ["all files match their manifests"], quiet=quiet, as_json=as_json)
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise ShardError(f"{count} in {', '.join(folder)}")

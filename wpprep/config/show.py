@@ -18,7 +18,7 @@ class ShowOptions(OptionSet):
     start: int = option(0, "Index of the first one to show.")
     row: tuple[str, ...] = option(
         (),
-        "Index of an instance, or a range of indices such as 5-9; may be given several times.",
+        "Index of an instance, or a range of indices such as 5-9; may be given several times. [default: none]",
     )
     document: int | None = option(None, "Index of a document; shows the instances with their A from it.")
     search: str | None = option(None, "Text to search for in the instances, as before masking.")

@@ -69,7 +69,9 @@ class VocabOptions(CountOptions):
     limit_alphabet: int = option(
         None, "Maximum number of distinct characters kept. [default: half the vocabulary]"
     )
-    initial_alphabet: str = option("", "Characters kept regardless of their count, as one string.")
+    initial_alphabet: str = option(
+        "", "Characters kept regardless of their count, as one string. [default: none]"
+    )
     special_tokens: tuple[str, ...] = option(
         (), "Additional special token; may be given several times. [default: none]", flags="--special-token"
     )
