@@ -1,29 +1,33 @@
-"""The census of shards: counts equal to those taken row by row, and a part that stands for all."""
+"""The census of shards: counts equal to those taken row by row, and a sample of large folders."""
+
+from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from wpprep.errors import ShardError
-from wpprep.inspection.census import padding_shares, take_census
-from wpprep.inspection.find_rows import readable
-from wpprep.inspection.terminal import as_data
+from wpprep.inspection.census import Census, padding_shares, take_census
+from wpprep.inspection.find_rows import Instance, by_number, readable
 from wpprep.pipeline.make_shards import make_shards
+from wpprep.records import Ints
 from wpprep.shards.folder import ShardFolder
 from wpprep.storage.manifest import read_manifest
 
 
-def nonzero(counts):
-    """The counts that are not 0, by place."""
+def nonzero(counts: Ints) -> dict[int, int]:
+    """The counts that are not 0, by index."""
     return {int(i): int(counts[i]) for i in np.flatnonzero(counts)}
 
 
-def check_against_rows(shards):
-    """Count the rows one by one, as `show` gives them, and compare."""
+def check_against_rows(shards: Path) -> tuple[Census, list[Instance]]:
+    """Count the rows one by one and compare."""
     opened = ShardFolder(shards)
-    census, rows = take_census(opened), as_data(shards, rows=10**6)["instances"]
+    census, rows = take_census(opened), by_number(opened, range(len(opened)))
     lengths = Counter(len(row["pieces"]) for row in rows)
     ones = Counter(len(row["pieces"]) for row in rows if row["label"])
     ends = [{0, row["b_start"] - 1, len(row["pieces"]) - 1} for row in rows]
@@ -48,8 +52,8 @@ def check_against_rows(shards):
     return census, rows
 
 
-def test_counts_are_those_of_the_rows(shards):
-    """Of every figure: counted row by row and position by position it is the same."""
+def test_counts_are_those_of_the_rows(shards: Path) -> None:
+    """Every count is equal to one taken row by row and position by position."""
     census, rows = check_against_rows(shards)
     assert nonzero(census.documents) == Counter(row["document"] for row in rows)
     statistics = read_manifest(shards).statistics
@@ -61,16 +65,18 @@ def test_counts_are_those_of_the_rows(shards):
     [{"layout": "dense"}, {"objective": "single"}, {"masking": "dynamic"}, {"bins": "32,64"}],
     ids=["dense", "single", "dynamic", "bins"],
 )
-def test_counts_are_those_of_the_rows_in_other_shards(options, sample_corpus, vocab, tmp_path):
-    """Dense rows do not say their document, single segments have one [SEP], dynamic rows no predictions."""
+def test_counts_are_those_of_the_rows_in_other_shards(
+    options: Any, sample_corpus: Path, vocab: Path, tmp_path: Path
+) -> None:
+    """Dense rows have no document, single segments have one [SEP], and dynamic rows no predictions."""
     corpus = [sample_corpus / "books"]
     make_shards(corpus, vocab, tmp_path / "out", max_seq_length=64, dupe_factor=1, workers=1, **options)
     census, _ = check_against_rows(tmp_path / "out")
     assert (census.documents.sum() == 0) == (options.get("layout") == "dense")
 
 
-def test_of_a_large_folder_some_shards_are_counted(shards):
-    """With a bound that one shard reaches, one is counted, whole, and always the same."""
+def test_a_sample_of_a_large_folder_is_counted(shards: Path) -> None:
+    """With a maximum that one shard reaches, one whole shard is counted, and always the same."""
     opened = ShardFolder(shards)
     census = take_census(opened, most_tokens=1)
     assert census.counted == 1
@@ -79,8 +85,8 @@ def test_of_a_large_folder_some_shards_are_counted(shards):
     assert take_census(opened).counted == 3
 
 
-def test_a_damaged_row_is_named_by_its_file(shards):
-    """An id beyond the vocabulary is not counted somewhere else."""
+def test_a_damaged_row_is_named_by_its_file(shards: Path) -> None:
+    """A length out of range raises an error with the file, and is not counted at another index."""
     opened = ShardFolder(shards)
     small = dataclasses.replace(opened.manifest, options=opened.options | {"max_seq_length": 32})
     opened.manifests[0] = small
@@ -88,17 +94,17 @@ def test_a_damaged_row_is_named_by_its_file(shards):
         take_census(opened)
 
 
-def test_padding_by_hand():
-    """Rows of 8 and 16 tokens, as many of each, in batches of 2 and a full length of 32.
+def test_padding_by_hand() -> None:
+    """Rows of 8 and 16 tokens, 100 of each, in batches of 2 with a maximum length of 32.
 
-    To the full length: 24 of 64 places hold tokens, 1 - 24/64 = 0.625 is padding. Sorted, pairs are of one
-    length but for at most one pair, and nothing is padded but there.
+    Padded to the maximum length, 24 of 64 places of a batch are tokens: 1 - 24/64 = 0.625 is padding. Sorted,
+    both rows of a batch have one length, and nothing is padded.
     """
     lengths = np.zeros(33, np.int64)
     lengths[[8, 16]] = 100
     shares = padding_shares(lengths, batch_size=2, window=100)
     assert shares["to the full length"] == pytest.approx(0.625)
     assert shares["sorted in 64 batches"] == 0
-    # In a random batch the pair is of two lengths half of the time: 16 + 16 places for 24 tokens.
+    # A random pair has two lengths half of the time, and then 16 + 16 places for 24 tokens.
     assert 0.1 < shares["to the longest of a batch"] < 0.2
     assert padding_shares(np.zeros(33, np.int64)) == {}

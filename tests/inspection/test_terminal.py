@@ -1,99 +1,137 @@
-"""What people look at: instances, pieces and differences in a terminal."""
+"""Instances, pieces and vocabularies in a terminal, and as the plain data that is printed."""
+
+from __future__ import annotations
 
 import io
+from pathlib import Path
+from typing import Any, Unpack
 
 import pytest
 from rich.console import Console
 
+from wpprep.config.keywords import ShowKeywords
 from wpprep.errors import MissingInputError, OptionError
-from wpprep.inspection.find_rows import originals, readable, rows_holding
-from wpprep.inspection.terminal import as_data, show
-from wpprep.pipeline.make_shards import make_shards
+from wpprep.inspection.find_rows import Instance, readable
+from wpprep.inspection.terminal import Instances, Piece, as_data, label_of, show
 from wpprep.shards.folder import ShardFolder
-from wpprep.shards.format import read_shard
 
 
-def printed(path, **options):
+def printed(path: Path, **options: Unpack[ShowKeywords]) -> str:
     """What `show` prints on a terminal of 100 columns without colours."""
-    console = Console(file=io.StringIO(), width=100, no_color=True)
-    show(path, console=console, **options)
-    return console.file.getvalue()
+    text = io.StringIO()
+    show(path, console=Console(file=text, width=100, no_color=True), **options)
+    return text.getvalue()
 
 
-def test_instances_show_what_stood_where_masks_are(shards):
-    """Every predicted position appears with its original piece; the label is said in words."""
-    instance = as_data(shards, rows=1)["instances"][0]
+def shown(path: Path, **options: Unpack[ShowKeywords]) -> Instances:
+    """The plain data of instances."""
+    data = as_data(path, **options)
+    assert data["kind"] == "shards"
+    return data
+
+
+def pieces_of(path: Path, **options: Unpack[ShowKeywords]) -> list[Piece]:
+    """The plain data of pieces."""
+    data = as_data(path, **options)
+    assert data["kind"] == "pieces"
+    return data["pieces"]
+
+
+def restored(instance: Instance) -> list[str]:
+    """The pieces of an instance before masking."""
+    return [instance["predictions"].get(i, piece) for i, piece in enumerate(instance["pieces"])]
+
+
+def test_predictions_are_printed_with_their_original_pieces(shards: Path) -> None:
+    """Every predicted position shows its original piece, and the label is printed in words."""
+    instance = shown(shards, rows=1)["instances"][0]
     text = printed(shards, rows=1)
     assert text.count("⟨") == len(instance["predictions"])
     assert all(f"⟨{piece}" in text.replace("\n", " ") for piece in instance["predictions"].values())
-    assert ("B is random" if instance["label"] else "B follows A") in text
+    assert label_of(instance) in text
 
 
-def test_rows_are_counted_over_all_shards(shards):
-    """A row beyond the first shard comes from the next one; beyond the last is an error."""
-    everything = as_data(shards, rows=10**6)
+@pytest.mark.parametrize(
+    ("objective", "b_start", "label", "words"),
+    [
+        ("nsp", 3, 0, "B follows A"),
+        ("nsp", 3, 1, "B is random"),
+        ("sop", 3, 1, "A and B are swapped"),
+        ("single", 5, 0, "one segment"),
+    ],
+)
+def test_labels_have_words(objective: str, b_start: int, label: int, words: str) -> None:
+    """The words depend on the objective; a row without B is one segment."""
+    instance = Instance(
+        row=0,
+        number=0,
+        pieces=["[CLS]", "a", "[SEP]", "b", "[SEP]"],
+        predictions={},
+        b_start=b_start,
+        label=label,
+        document=0,
+        shard="shard",
+        objective=objective,
+    )
+    assert label_of(instance) == words
+
+
+def test_rows_are_counted_over_all_shards(shards: Path) -> None:
+    """A row after the first shard comes from the next one; one after the last is an error."""
+    everything = shown(shards, rows=10**6)
     first = sum(instance["shard"].startswith("shard-00000") for instance in everything["instances"])
-    assert as_data(shards, rows=1, start=first)["instances"][0]["shard"].startswith("shard-00001")
+    assert shown(shards, rows=1, start=first)["instances"][0]["shard"].startswith("shard-00001")
     assert len(everything["instances"]) == everything["rows"]
-    with pytest.raises(OptionError, match="expected 0 to"):
+    with pytest.raises(OptionError, match=r"start is \d+, expected 0 to"):
         as_data(shards, rows=1, start=everything["rows"])
 
 
-def test_one_shard_file_can_be_shown(shards):
-    """The path of a file shows that file's rows."""
+def test_one_shard_file_can_be_shown(shards: Path) -> None:
+    """The path of a file shows the rows of that file, counted from 0."""
     path = shards / "shard-00002-of-00003.arrow"
-    assert {i["shard"] for i in as_data(path, rows=2)["instances"]} == {path.name}
+    found = shown(path, rows=2)["instances"]
+    assert {one["shard"] for one in found} == {path.name}
+    assert [one["number"] for one in found] == [0, 1]
 
 
-def test_a_vocabulary_shows_its_entries_and_an_example(vocab):
-    """Size, identity, first entries, lengths and a sentence cut into pieces."""
+def test_a_vocabulary_shows_its_entries_and_an_example(vocab: Path) -> None:
+    """Number of entries, first entries, and a sentence cut into pieces are printed."""
     text = printed(vocab)
     assert "2,000 entries" in text
     assert "[PAD]" in text
     assert "lighthouse" in text
 
 
-def restored(instance):
-    """The pieces of an instance as they stood before masking."""
-    return [instance["predictions"].get(i, piece) for i, piece in enumerate(instance["pieces"])]
-
-
-def test_rows_are_shown_by_number_in_the_order_asked_for(shards):
-    """Numbers and ranges; a number means the same row as with start."""
-    everything = as_data(shards, rows=10**6)["instances"]
-    some = as_data(shards, row=("7", "200-202", "0"))["instances"]
+def test_rows_are_shown_by_number_in_the_requested_order(shards: Path) -> None:
+    """Numbers and ranges can be mixed; a number means the same row as with start."""
+    everything = shown(shards, rows=10**6)["instances"]
+    some = shown(shards, row=("7", "200-202", "0"))["instances"]
     assert some == [everything[i] for i in (7, 200, 201, 202, 0)]
     assert [instance["number"] for instance in some] == [7, 200, 201, 202, 0]
 
 
-def test_rows_of_a_document_and_no_others(shards):
-    """Asked for more than there are, all of them come, in the order of the shards."""
-    everything = as_data(shards, rows=10**6)["instances"]
+def test_rows_of_a_document_and_no_others(shards: Path) -> None:
+    """With a large number of rows, all rows of the document are shown, in the order of the shards."""
+    everything = shown(shards, rows=10**6)["instances"]
     document = everything[3]["document"]
-    found = as_data(shards, document=document, rows=10**6)
+    found = shown(shards, document=document, rows=10**6)
     assert found["instances"] == [one for one in everything if one["document"] == document]
     assert found["looked"] == found["rows"] == len(everything)
 
 
-def test_a_search_finds_words_that_masks_hide(shards):
-    """The rows are those whose restored pieces hold the words one after another, looked for one by one here."""
-    everything = as_data(shards, rows=10**6)["instances"]
+def test_a_search_finds_words_that_masks_hide(shards: Path) -> None:
+    """The rows found are those with the words in their pieces before masking."""
+    everything = shown(shards, rows=10**6)["instances"]
     expected = [one["number"] for one in everything if " of the " in " ".join(restored(one))]
-    found = as_data(shards, search="Of  THE", rows=10**6)
+    found = shown(shards, search="Of  THE", rows=10**6)
     assert [one["number"] for one in found["instances"]] == expected
     hidden = [one for one in found["instances"] if " of the " not in " ".join(one["pieces"])]
     assert len(expected) > 10
     assert hidden
-    assert as_data(shards, search="of the", rows=2)["looked"] == expected[1] + 1
-
-
-def test_a_search_does_not_reach_into_the_next_row(shards):
-    """The last word of a row and the first of the next stand side by side in the file, and are no find."""
-    batch, pieces = read_shard(shards / "shard-00000-of-00003.arrow"), readable(ShardFolder(shards).vocabulary)
-    ids = originals(batch)
-    sep, cls = ids[batch.offsets[1] - 1], ids[batch.offsets[1]]
-    assert (pieces[sep], pieces[cls]) == ("[SEP]", "[CLS]")
-    assert not len(rows_holding(batch, [[int(sep), int(cls)]]))
+    assert shown(shards, search="of the", rows=2)["looked"] == expected[1] + 1
+    assert f"searched in the first {expected[1] + 1:,}" in " ".join(
+        printed(shards, search="of the", rows=2).split()
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,110 +145,42 @@ def test_a_search_does_not_reach_into_the_next_row(shards):
         ({"document": -1}, "no document -1"),
         ({"search": "日本"}, "cannot encode"),
         ({"search": "  "}, "cannot encode"),
-        ({"search": "sea", "row": ("1",)}, "row and search do not go together"),
+        ({"search": "sea", "row": ("1",)}, "row and search cannot be used together"),
         ({"rows": 0}, "rows is 0, expected at least 1"),
         ({"order": "shortest"}, "expected one of id, longest, rarest, commonest"),
     ],
 )
-def test_what_is_not_there_is_refused_in_one_line(shards, options, message):
-    """The message says what was asked for and what there is."""
+def test_options_out_of_range_are_refused(shards: Path, options: Any, message: str) -> None:
+    """The message has the value that was given and the values that are expected."""
     with pytest.raises(OptionError, match=message):
         as_data(shards, **options)
 
 
-def test_only_shards_have_rows(vocab, shards, tmp_path):
-    """A vocabulary has no row and no counts; a file beside the shards is none of them."""
+def test_only_shards_have_rows(vocab: Path, shards: Path, tmp_path: Path) -> None:
+    """A vocabulary has no rows and no counts, and the folder to compare with must exist."""
     with pytest.raises(OptionError, match="neither a shard folder nor a shard file, which row needs"):
         as_data(vocab, row=("1",))
     with pytest.raises(OptionError, match="order is rarest, which needs counts from shards"):
         as_data(vocab, order="rarest")
     with pytest.raises(MissingInputError, match="other: no such folder"):
-        as_data(shards, compare=tmp_path / "other")
+        as_data(shards, compare=str(tmp_path / "other"))
 
 
-def test_pieces_are_chosen_and_ordered(vocab, shards):
-    """By beginning, by length, and by how often they stood in the text."""
+def test_pieces_are_chosen_and_ordered(vocab: Path, shards: Path) -> None:
+    """Pieces are chosen by prefix and by length, and ordered by length or by their number in the text."""
     pieces = readable(ShardFolder(shards).vocabulary)
-    found = as_data(vocab, prefix="##t", rows=10**6)
-    assert [one["id"] for one in found["pieces"]] == [i for i, p in enumerate(pieces) if p.startswith("##t")]
-    assert {len(one["piece"].removeprefix("##")) for one in as_data(vocab, length=5)["pieces"]} == {5}
-    longest = as_data(vocab, order="longest", rows=1)["pieces"][0]
+    found = pieces_of(vocab, prefix="##t", rows=10**6)
+    assert [one["id"] for one in found] == [i for i, p in enumerate(pieces) if p.startswith("##t")]
+    assert {len(one["piece"].removeprefix("##")) for one in pieces_of(vocab, length=5)} == {5}
+    (longest,) = pieces_of(vocab, order="longest", rows=1)
     assert longest["characters"] == max(len(piece.removeprefix("##")) for piece in pieces)
-    words = [word for one in as_data(shards, rows=10**6)["instances"] for word in restored(one)]
-    first, second = as_data(shards, order="commonest", prefix="t", rows=2)["pieces"]
+    words = [word for one in shown(shards, rows=10**6)["instances"] for word in restored(one)]
+    first, second = pieces_of(shards, order="commonest", prefix="t", rows=2)
     assert first["count"] == words.count(first["piece"]) >= second["count"] == words.count(second["piece"]) > 0
     assert first["piece"] == "the"
     assert "count" in printed(shards, order="rarest", rows=2)
 
 
-def test_pieces_that_look_like_markup_are_printed_as_they_are(shards):
-    """Text of the corpus is no markup of the terminal library: [UNK] and [/bold] stay."""
+def test_pieces_that_look_like_markup_are_printed_unchanged(shards: Path) -> None:
+    """A piece in brackets is text and not markup of the terminal library."""
     assert "[UNK]" in printed(shards, vocab=True, prefix="[")
-
-
-@pytest.fixture(scope="module")
-def others(sample_corpus, vocab, tmp_path_factory):
-    """The corpus of `shards` with another seed, and once more as it is."""
-    folder, options = tmp_path_factory.mktemp("others"), {"max_seq_length": 64, "dupe_factor": 2, "workers": 1}
-    corpus = [sample_corpus / "wiki"]
-    make_shards(corpus, vocab, folder / "seed", shards=3, seed=7, **options)
-    make_shards(corpus, vocab, folder / "same", shards=3, **options)
-    return folder
-
-
-def test_equal_shards_have_no_difference(shards, others):
-    """No option and no row differs, and it is said so."""
-    data = as_data(shards, compare=others / "same")
-    assert (data["options"], data["first"], data["same_files"]) == ({}, None, True)
-    assert "the shards are equal byte for byte; 0 options differ" in printed(shards, compare=others / "same")
-
-
-def test_a_comparison_names_options_and_the_first_row_that_differs(shards, others):
-    """The seed differs; the row named is the first of those that are not equal, looked for one by one here."""
-    data = as_data(shards, compare=others / "seed")
-    assert data["options"] == {"seed": [12345, 7]}
-    ours, theirs = (as_data(path, rows=10**6)["instances"] for path in (shards, others / "seed"))
-    row = next(i for i, (one, other) in enumerate(zip(ours, theirs, strict=False)) if one != other)
-    assert data["first"]["row"] == row
-    assert data["first"]["instances"] == [ours[row], theirs[row]]
-    assert data["statistics"]["rows"] == [len(ours), len(theirs)]
-    text = printed(shards, compare=others / "seed")
-    assert f"row {row} is the first that differs" in text
-
-
-def test_a_label_or_a_mask_alone_is_a_difference(shards):
-    """Any column of a row makes it another row, wherever in the batch it lies."""
-    import dataclasses
-
-    from wpprep.inspection.diff import rows_that_differ
-
-    batch = read_shard(shards / "shard-00001-of-00003.arrow")
-    assert not rows_that_differ(batch, batch).any()
-    for name in ("input_ids", "mlm_positions", "mlm_labels"):
-        values = getattr(batch, name).copy()
-        values[-1] += 1
-        changed = dataclasses.replace(batch, **{name: values})
-        assert rows_that_differ(batch, changed).nonzero()[0].tolist() == [len(batch) - 1], name
-    for name in ("b_start", "next_sentence_label", "document"):
-        values = getattr(batch, name).copy()
-        values[3] += 1
-        changed = dataclasses.replace(batch, **{name: values})
-        assert rows_that_differ(batch, changed).nonzero()[0].tolist() == [3], name
-
-
-def test_a_folder_that_goes_on_differs_where_the_other_ends(shards, tmp_path):
-    """A copy without its last shard: the first row of that shard has nothing beside it."""
-    import dataclasses
-    import shutil
-
-    from wpprep.storage.manifest import read_manifest, write_manifest
-
-    shutil.copytree(shards, tmp_path / "short")
-    manifest = read_manifest(shards)
-    files = [file for file in manifest.files if not file.name.startswith("shard-00002")]
-    write_manifest(tmp_path / "short", dataclasses.replace(manifest, files=files))
-    data = as_data(tmp_path / "short", compare=shards)
-    rows = as_data(tmp_path / "short", rows=1)["rows"]
-    assert data["first"]["row"] == rows
-    assert data["first"]["instances"] == [None, as_data(shards, row=(str(rows),))["instances"][0]]
-    assert "ends before it" in printed(tmp_path / "short", compare=shards)

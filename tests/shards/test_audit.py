@@ -1,4 +1,4 @@
-"""The deep check: sound shards pass, and every rule that a row breaks is named with its file and row."""
+"""The deep check: valid shards pass, and every rule that a row breaks is named with file and row."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SMALL = {"max_seq_length": 64, "dupe_factor": 2, "shards": 2, "workers": 1}
 
 
 def instances(options: ShardOptions) -> InstanceBatch:
-    """The instances of a small corpus, in arrays that can be damaged."""
+    """The instances of a small corpus, in arrays that can be changed."""
     d = np.arange(len(CORPUS))
     made = make_instances(columns(CORPUS), d, d * 0, store(CORPUS), roles(), options)
     most = int(options.max_predictions_per_seq or 1)
@@ -43,13 +43,13 @@ def broken_rules(batch: InstanceBatch, options: ShardOptions) -> dict[str, int]:
 @pytest.mark.parametrize("objective", ["nsp", "sop", "single"])
 @pytest.mark.parametrize("mask_policy", ["token", "word", "span"])
 def test_what_we_make_is_sound(objective: str, mask_policy: str) -> None:
-    """Rows of every objective and policy keep every rule."""
+    """Instances of every objective and policy break no rule."""
     options = ShardOptions(max_seq_length=32, objective=objective, mask_policy=mask_policy)
     assert broken_rules(instances(options), options) == {}
 
 
 def test_every_rule_is_checked() -> None:
-    """One value changed in row 7 breaks exactly the rule that is meant for it."""
+    """One changed value in row 7 breaks the rule on that value and no other."""
     options = ShardOptions(max_seq_length=32)
     sound = instances(options)
     first, last = int(sound.offsets[7]), int(sound.offsets[8])
@@ -98,14 +98,14 @@ def test_every_rule_is_checked() -> None:
     "options", [{}, {"layout": "dense"}, {"masking": "dynamic"}, {"holdout": 0.1, "bins": "32,64"}], ids=str
 )
 def test_folders_are_sound(sample_corpus: Path, vocab: Path, tmp_path: Path, options: dict[str, Any]) -> None:
-    """Folders of each layout, masked or not, with holdout and bins, are found sound."""
+    """Folders of each layout, masked or not, with holdout and bins, have no faults."""
     out = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "out", **(SMALL | options)).folder
     assert find_damage(out) == []
     assert find_faults(out) == []
 
 
 def rewrite(folder: Path, number: int, **arrays: Any) -> Path:
-    """Change columns of a shard, and all that says what it should be: the maker's mistake, not the disk's."""
+    """Change columns of a shard with its checksum: an error of the program, not of the disk."""
     manifest = read_manifest(folder)
     file = manifest.files[number]
     assert isinstance(file, Shard)
@@ -117,7 +117,7 @@ def rewrite(folder: Path, number: int, **arrays: Any) -> Path:
 
 
 def test_a_wrong_row_is_named(shards: Path, tmp_path: Path) -> None:
-    """What no checksum can tell: file, row, rule, and how many rows; checksums are right."""
+    """A fault that no checksum shows has the file, the first row, the rule and the number of rows."""
     folder = Path(shutil.copytree(shards, tmp_path / "shards"))
     document = read_shard(folder / "shard-00001-of-00003.arrow").document.copy()
     document[[5, 9]] = 10**6
@@ -128,7 +128,7 @@ def test_a_wrong_row_is_named(shards: Path, tmp_path: Path) -> None:
 
 
 def test_labels_out_of_balance_are_named(shards: Path, tmp_path: Path) -> None:
-    """A shard in which every next is random has lost its balance, and differs from what the manifest counts."""
+    """A shard with label 1 in every row is a fault, and so is the difference from the manifest."""
     folder = Path(shutil.copytree(shards, tmp_path / "shards"))
     ones = np.ones(read_manifest(folder).files[0].rows, np.uint8)  # type: ignore[union-attr]
     path = rewrite(folder, 0, next_sentence_label=ones)
@@ -138,7 +138,7 @@ def test_labels_out_of_balance_are_named(shards: Path, tmp_path: Path) -> None:
 
 
 def test_damage_is_a_fault_too(shards: Path, tmp_path: Path) -> None:
-    """A shard that cannot be read, and a folder that is none, are lines and not exceptions."""
+    """A shard that cannot be read gives a line and not an exception."""
     folder = Path(shutil.copytree(shards, tmp_path / "shards"))
     path = folder / "shard-00002-of-00003.arrow"
     path.write_bytes(path.read_bytes()[:1000])
@@ -146,7 +146,7 @@ def test_damage_is_a_fault_too(shards: Path, tmp_path: Path) -> None:
 
 
 def test_statistics_are_those_of_the_rows(shards: Path) -> None:
-    """The manifest's numbers are the sums that the deep check compares them with."""
+    """The number of rows in the manifest is the sum over the shards."""
     manifest = read_manifest(shards)
     files = [file for file in manifest.files if isinstance(file, Shard)]
     counted = [shard_statistics(read_shard(shards / file.name), roles(), 64)["rows"] for file in files]

@@ -1,4 +1,4 @@
-"""What is in the loader's batches: padding, dynamic masks, and what is said about damage."""
+"""The contents of the loader's batches: padding, and dynamic masks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from support.counting import CLS, PAD, PIECES, SEP, make_folder, rewrite
 
 from wpprep import rng
-from wpprep.errors import ShardError, WpprepError
 from wpprep.instances.masking import mask_batch
 from wpprep.records import InstanceBatch
 from wpprep.shards.folder import ShardFolder
@@ -39,7 +38,7 @@ def test_batches_equal_the_slow_twin(static: Any, pad_to: str) -> None:
 
 
 def slow_batch(written: list[InstanceBatch], rows: Any, width: int | None) -> dict[str, Any]:
-    """What `Loader.assemble` should return, the slow way."""
+    """The expected result of `Loader.assemble`, made from Python lists."""
     found = []
     for row in rows:
         shard, local = 0, int(row)
@@ -68,7 +67,7 @@ def slow_batch(written: list[InstanceBatch], rows: Any, width: int | None) -> di
 
 
 def test_nothing_padded_means_no_attention_mask(static: Any) -> None:
-    """Rows of equal length come without a mask, so that a model need not apply one."""
+    """A batch of rows of equal length has no attention mask, so that a model need not apply one."""
     folder = ShardFolder(static[0])
     lengths = np.concatenate([np.diff(batch.offsets) for batch in static[1]])
     assert Loader(folder, batch_size=4).assemble(np.flatnonzero(lengths == 24)[:4]).attention_mask is None
@@ -77,7 +76,7 @@ def test_nothing_padded_means_no_attention_mask(static: Any) -> None:
 
 
 def test_dynamic_masks_follow_row_and_epoch_alone(dynamic: Any) -> None:
-    """A row's masks in an epoch are the same in any batch, and others next epoch or with another seed."""
+    """Masks of a row depend on the row, the epoch and the seed, and not on the batch."""
 
     def masks(batch_size: int, seed: int) -> dict[tuple[int, int], tuple[Any, ...]]:
         loader, found = Loader(dynamic[0], batch_size=batch_size, seed=seed, tail="keep"), {}
@@ -97,7 +96,7 @@ def test_dynamic_masks_follow_row_and_epoch_alone(dynamic: Any) -> None:
 
 
 def test_dynamic_masks_leave_the_shards_alone(dynamic: Any) -> None:
-    """Masking works on a copy: the labels put back give the ids that are in the shard."""
+    """Masking works on a copy: with the labels put back, the ids are those in the shard."""
     folder, written = dynamic
     for batch in Loader(folder, batch_size=6):
         restored = batch.input_ids.copy().reshape(-1)
@@ -110,7 +109,7 @@ def test_dynamic_masks_leave_the_shards_alone(dynamic: Any) -> None:
 
 @pytest.mark.parametrize("policy", ["word", "span"])
 def test_words_and_spans_are_masked_as_shards_would(tmp_path: Path, policy: str) -> None:
-    """The loader masks as `mask_batch` does with the key of (seed, epoch, row): whole words, new each epoch."""
+    """Masks are those of `mask_batch` with the key of (seed, epoch, row): whole words, new in each epoch."""
     folder, written = make_folder(
         tmp_path / "shards", rows=(40,), longest=40, masking="dynamic", mask_policy=policy
     )
@@ -137,14 +136,14 @@ def test_words_and_spans_are_masked_as_shards_would(tmp_path: Path, policy: str)
 
 
 def restore_specials(instances: InstanceBatch) -> None:
-    """Put [CLS] and [SEP] back to their places."""
+    """Write [CLS] and [SEP] to their positions again."""
     instances.input_ids[instances.offsets[:-1]] = CLS
     instances.input_ids[instances.offsets[1:] - 1] = SEP
     instances.input_ids[instances.offsets[:-1] + instances.b_start - 1] = SEP
 
 
 def check_whole_words(batch: Batch, starts_word: Any) -> None:
-    """No word is predicted in part: beside a predicted piece, the word's other pieces are predicted too."""
+    """Assert that no word is predicted in part."""
     ids = batch.input_ids.reshape(-1).copy()
     ids[batch.mlm_positions] = batch.mlm_labels
     predicted = np.zeros(ids.size, np.bool_)
@@ -157,41 +156,8 @@ def check_whole_words(batch: Batch, starts_word: Any) -> None:
             assert predicted[place] == predicted[place - 1]
 
 
-def test_an_id_out_of_range_names_file_and_row(tmp_path: Path) -> None:
-    """A token that the vocabulary does not have stops with the file and row, not with an index error."""
-    folder, written = make_folder(tmp_path / "shards")
-    written[2].input_ids[written[2].offsets[5]] = 999
-    rewrite(folder, 2, written[2])
-    with pytest.raises(ShardError, match=r"shard-00002-of-00003\.arrow: row 5 is damaged"):
-        list(Loader(folder, batch_size=8))
-
-
-def test_damage_is_found_and_named(tmp_path: Path) -> None:
-    """A shard cut short or missing, a flipped bit under `verify`, another vocabulary: each says which file."""
-    folder, _ = make_folder(tmp_path / "shards")
-    shard = folder / "shard-00001-of-00003.arrow"
-    good = shard.read_bytes()
-    flipped = bytearray(good)
-    flipped[len(good) // 2] ^= 1
-    shard.write_bytes(flipped)
-    with pytest.raises(ShardError, match=r"shard-00001.*sha256"):
-        ShardFolder(folder, verify=True)
-    shard.write_bytes(good[:-10])
-    with pytest.raises(ShardError, match=r"shard-00001.*bytes, expected"):
-        ShardFolder(folder).check()
-    shard.unlink()
-    with pytest.raises(ShardError, match=r"shard-00001.*not there"):
-        Loader(folder, batch_size=2)
-    shard.write_bytes(good)
-    ShardFolder(folder, verify=True)
-    with open(folder / "vocab" / "tokenizer.json", "a") as file:
-        file.write(" ")
-    with pytest.raises(WpprepError, match="vocab"):
-        ShardFolder(folder)
-
-
 def test_the_example_for_numpy_runs(dynamic: Any) -> None:
-    """What the README shows for JAX or plain NumPy: a bigram model learned from dynamic masks."""
+    """The example in the README for NumPy learns a bigram model from dynamic masks."""
     loader = Loader(dynamic[0], batch_size=16)
     follows = np.ones((len(PIECES), len(PIECES)))
     for _ in range(60):

@@ -1,4 +1,4 @@
-"""Shards: rows come back as they were, the file is what the design says, damage is named, statistics add up."""
+"""Shards: rows are read as they were written, the file has the documented layout, damage is named."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from wpprep.instances.masking import mask_batch
 from wpprep.instances.pairing import make_instances
 from wpprep.instances.statistics import add_statistics, shard_statistics
 from wpprep.records import InstanceBatch, offsets_of
-from wpprep.shards import format as room
+from wpprep.shards import format as shard_format
 from wpprep.shards.format import read_metadata, read_rows, read_shard, take_rows, write_dense_shard, write_shard
+from wpprep.storage.manifest import Shard
 
 OPTIONS = ShardOptions(max_seq_length=32)
 CORPUS = synthetic(documents=40, sentences=10, words=6, seed=1)
@@ -41,7 +42,7 @@ def instances(*, masked: bool = True, marked: bool = False) -> InstanceBatch:
 
 
 def row(batch: InstanceBatch, r: int) -> dict[str, Any]:
-    """All that belongs to one row."""
+    """All values of one row."""
     tokens = slice(batch.offsets[r], batch.offsets[r + 1])
     predicted = slice(batch.mlm_offsets[r], batch.mlm_offsets[r + 1])
     return {
@@ -59,7 +60,7 @@ def all_rows(batch: InstanceBatch) -> list[dict[str, Any]]:
     return [row(batch, r) for r in range(len(batch))]
 
 
-def write(path: Path, batch: InstanceBatch, masking: str = "static") -> room.Shard:
+def write(path: Path, batch: InstanceBatch, masking: str = "static") -> Shard:
     return write_shard(path, batch, "f00d", {**as_dict(OPTIONS), "masking": masking})
 
 
@@ -69,7 +70,7 @@ def write(path: Path, batch: InstanceBatch, masking: str = "static") -> room.Sha
 @pytest.mark.parametrize("masked", [True, False])
 @pytest.mark.parametrize("marked", [True, False])
 def test_rows_come_back(tmp_path: Path, masked: bool, marked: bool) -> None:
-    """Everything of every row is read as it was written; marks of words survive until masks are applied."""
+    """All values of every row are read as they were written; word starts are stored until masks are applied."""
     batch = instances(masked=masked, marked=marked)
     assert (batch.word_starts is not None) == (marked and not masked)
     write(tmp_path / "shard.arrow", batch, "static" if masked else "dynamic")
@@ -82,7 +83,7 @@ def test_rows_come_back(tmp_path: Path, masked: bool, marked: bool) -> None:
 
 
 def test_large_vocabularies_take_32_bits(tmp_path: Path) -> None:
-    """Ids above 65,535 come back as they were."""
+    """Ids above 65,535 are read as they were written."""
     batch = instances()
     wide = dataclasses.replace(
         batch,
@@ -104,7 +105,7 @@ def test_ids_are_mapped_not_copied(tmp_path: Path) -> None:
 
 
 def test_an_empty_shard_is_one(tmp_path: Path) -> None:
-    """A shard without rows is written and read."""
+    """A shard without rows can be written and read."""
     entry = write(tmp_path / "shard.arrow", take_rows(instances(), np.empty(0, np.int64)))
     assert (entry.rows, entry.tokens) == (0, 0)
     assert len(read_shard(tmp_path / "shard.arrow")) == 0
@@ -112,7 +113,7 @@ def test_an_empty_shard_is_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("masking", ["static", "dynamic"])
 def test_the_file_is_what_the_design_says(tmp_path: Path, masking: str) -> None:
-    """Any Arrow reader finds the columns of DESIGN.md, of these types, in one record batch."""
+    """Any Arrow reader finds the documented columns and types in one record batch."""
     batch = instances(masked=masking == "static")
     write(tmp_path / "shard.arrow", batch, masking)
     with pa.ipc.open_file(tmp_path / "shard.arrow") as reader:
@@ -132,12 +133,12 @@ def test_the_file_is_what_the_design_says(tmp_path: Path, masking: str) -> None:
 
 
 def test_a_shard_says_what_it_is(tmp_path: Path) -> None:
-    """The manifest's entry and the metadata in the file tell rows, size, checksum, vocabulary and options."""
+    """The manifest entry has rows, size and checksum, and the metadata of the file vocabulary and options."""
     batch = instances()
     path = tmp_path / "shard-00000-of-00001.arrow"
     entry = write(path, batch)
     content = path.read_bytes()
-    assert entry == room.Shard(
+    assert entry == Shard(
         name="shard-00000-of-00001.arrow",
         rows=len(batch),
         tokens=len(batch.input_ids),
@@ -148,7 +149,7 @@ def test_a_shard_says_what_it_is(tmp_path: Path) -> None:
 
 
 def test_equal_rows_give_equal_bytes(tmp_path: Path) -> None:
-    """Two shards of the same rows are the same bytes."""
+    """Two shards of the same rows are equal byte for byte."""
     assert write(tmp_path / "a.arrow", instances()).sha256 == write(tmp_path / "b.arrow", instances()).sha256
 
 
@@ -176,8 +177,8 @@ def test_an_instance_of_512_takes_1351_bytes(tmp_path: Path) -> None:
 def test_rows_are_read_a_few_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, at_once: int
 ) -> None:
-    """Either layout gives back every row in pieces, with the number of its first; dense ones no document."""
-    monkeypatch.setattr(room, "DENSE_ROWS", at_once)
+    """Rows of either layout are read in parts, each with its first row number; dense rows have no document."""
+    monkeypatch.setattr(shard_format, "DENSE_ROWS", at_once)
     batch = instances()
     options = {**as_dict(OPTIONS), "layout": layout}
     path = tmp_path / "shard.arrow"
@@ -194,7 +195,7 @@ def test_rows_are_read_a_few_at_a_time(
 
 
 def test_dense_rows_worked_by_hand() -> None:
-    """Padding is [PAD], 0 and -100; B and the [SEP] behind it are 1; a row alone has no B."""
+    """Padding is [PAD], 0 and -100; B and the [SEP] after it have type 1; a single segment has no B."""
     batch = InstanceBatch(
         input_ids=np.array([CLS, MASK, SEP, 11, SEP, CLS, 12, 13, SEP], np.uint16),
         offsets=np.array([0, 5, 9]),
@@ -216,7 +217,7 @@ def test_dense_rows_worked_by_hand() -> None:
 
 
 def test_dense_shards_are_not_for_the_loader(tmp_path: Path) -> None:
-    """Read as a compact one, a dense shard is refused with what it is, not called damaged."""
+    """A dense shard read as a compact one is refused for its layout, and not as damaged."""
     write_dense_shard(tmp_path / "shard.arrow", instances(), "f00d", as_dict(OPTIONS), 0)
     with pytest.raises(ShardError, match="the layout is dense, which is for other readers"):
         read_shard(tmp_path / "shard.arrow")
@@ -227,7 +228,7 @@ def test_dense_shards_are_not_for_the_loader(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keep", [0.0, 0.001, 0.5, 0.9, 0.999])
 def test_a_shard_cut_short_is_named(tmp_path: Path, keep: float) -> None:
-    """A shard that lost its end is said to be damaged, by its name."""
+    """A shard cut short raises an error with its name."""
     path = tmp_path / "shard.arrow"
     write(path, instances())
     whole = path.read_bytes()
@@ -238,7 +239,7 @@ def test_a_shard_cut_short_is_named(tmp_path: Path, keep: float) -> None:
 
 
 def test_flipped_bits_are_named_or_harmless(tmp_path: Path) -> None:
-    """With any one bit flipped, a shard is refused by its name or reads as rows whose offsets are in order."""
+    """With any bit flipped, a shard is refused by its name or read as rows with valid offsets."""
     path = tmp_path / "shard.arrow"
     write(path, take_rows(instances(), np.arange(5)))
     whole = path.read_bytes()
@@ -262,7 +263,7 @@ def test_flipped_bits_are_named_or_harmless(tmp_path: Path) -> None:
 
 
 def test_other_arrow_files_are_no_shards(tmp_path: Path) -> None:
-    """An Arrow file of somebody else's is refused, and so is a shard whose column has another type."""
+    """An Arrow file without the metadata of a shard is refused, and so is a column of another type."""
     path = tmp_path / "shard.arrow"
     for metadata, found in (
         (None, "format version none"),
@@ -279,13 +280,13 @@ def test_other_arrow_files_are_no_shards(tmp_path: Path) -> None:
 
 
 def test_a_missing_shard_is_said(tmp_path: Path) -> None:
-    """A shard that is not there is missing, not damaged."""
+    """A missing shard raises another error than a damaged one."""
     with pytest.raises(MissingInputError, match="no such file"):
         read_shard(tmp_path / "shard.arrow")
 
 
 def test_nothing_half_made_keeps_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A shard that cannot be written leaves no file, under any name."""
+    """A shard that cannot be written leaves no file."""
 
     def full(*args: object) -> None:
         raise OSError(28, "No space left on device")
@@ -297,8 +298,8 @@ def test_nothing_half_made_keeps_the_name(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_shard_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More tokens than 32-bit offsets reach are refused with what to do."""
-    monkeypatch.setattr(room, "_MOST_TOKENS", 3)
+    """More tokens than 32-bit offsets can address are refused, with the option to change."""
+    monkeypatch.setattr(shard_format, "_MOST_TOKENS", 3)
     with pytest.raises(OptionError, match="more shards"):
         write(tmp_path / "shard.arrow", instances())
 
@@ -308,7 +309,7 @@ def test_a_shard_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @given(st.lists(st.integers(0, 99), max_size=8), st.booleans())
 def test_rows_are_taken_with_all_that_is_theirs(wanted: list[int], masked: bool) -> None:
-    """Any rows can be taken, in any order; every column follows."""
+    """Any rows can be copied, in any order, with all their columns."""
     batch = instances(masked=masked, marked=True)
     taken = take_rows(batch, np.array(wanted, np.int64))
     assert all_rows(taken) == [row(batch, r) for r in wanted]

@@ -1,4 +1,4 @@
-"""Shards in other hands: `datasets` reads both layouts, with a copy and without (the Trainer: README)."""
+"""Shards read by other libraries: `datasets` reads both layouts, with a copy and without."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ datasets = pytest.importorskip("datasets", reason="needs the package datasets")
 def dense(sample_corpus: Path, vocab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The fixture ``shards`` in the layout dense."""
     options: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3, "layout": "dense"}
-    return make_shards(
-        [sample_corpus / "wiki"], vocab, tmp_path_factory.mktemp("dense") / "out", **options
-    ).folder
+    folder = tmp_path_factory.mktemp("dense") / "out"
+    make_shards([sample_corpus / "wiki"], vocab, folder, **options)
+    return folder
 
 
 def paths(folder: Path) -> list[str]:
@@ -31,7 +31,7 @@ def paths(folder: Path) -> list[str]:
 
 
 def test_compact_shards_are_a_dataset(shards: Path, tmp_path: Path) -> None:
-    """Every column of every row, shards one after another, as our own reader gives them."""
+    """Every column of every row is equal to that of `read_shard`, shards one after another."""
     loaded = datasets.load_dataset(
         "arrow", data_files=paths(shards), split="train", cache_dir=str(tmp_path)
     ).with_format("arrow")[:]
@@ -48,7 +48,7 @@ def test_compact_shards_are_a_dataset(shards: Path, tmp_path: Path) -> None:
 
 
 def test_dense_shards_are_a_dataset_of_what_bert_takes(shards: Path, dense: Path, tmp_path: Path) -> None:
-    """The names of `BertForPreTraining`'s arguments, padded, and -100 where nothing is predicted."""
+    """Columns are the arguments of `BertForPreTraining`, padded, with -100 where nothing is predicted."""
     loaded = datasets.load_dataset("arrow", data_files=paths(dense), split="train", cache_dir=str(tmp_path))
     rows = loaded.with_format("numpy")
     row = 0
@@ -68,13 +68,11 @@ def test_dense_shards_are_a_dataset_of_what_bert_takes(shards: Path, dense: Path
 
 @pytest.mark.parametrize("layout", ["compact", "dense"])
 def test_a_dataset_needs_no_copy(shards: Path, dense: Path, layout: str) -> None:
-    """Over the mapped file, as the README says: the dataset's buffers are the file's, nothing is allocated."""
-    from datasets.table import InMemoryTable
-
+    """A dataset over the mapped file, as in the README, has the buffers of the file and allocates nothing."""
     path = paths(shards if layout == "compact" else dense)[0]
     before = pa.total_allocated_bytes()
     table = pa.ipc.open_file(pa.memory_map(path)).read_all()
-    dataset = datasets.Dataset(InMemoryTable(table.replace_schema_metadata(None)))
+    dataset = datasets.Dataset(datasets.table.InMemoryTable(table.replace_schema_metadata(None)))
     assert pa.total_allocated_bytes() - before < 10_000
     mine, theirs = (t.column("input_ids").chunk(0).values.buffers()[1] for t in (table, dataset.data))
     assert mine.address == theirs.address

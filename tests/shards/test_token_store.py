@@ -1,4 +1,4 @@
-"""The token store: what is written comes back, by documents and by spans, and damage is named."""
+"""The token store: documents and spans are read as they were written, and damage is named."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reference import Document, columns, numbered, store
 from wpprep import rng
 from wpprep.errors import MissingInputError, OptionError, ShardError
 from wpprep.records import TokenizedDocuments
-from wpprep.shards import token_store as room
+from wpprep.shards import token_store
 from wpprep.shards.token_store import TokenStore, read_part, read_token_counts, write_index, write_part
 
 PARTS = ["part-00000.arrow", "part-00001.arrow", "part-00002.arrow"]
@@ -29,7 +29,7 @@ def documents_of(batch: TokenizedDocuments) -> list[Document]:
 
 
 def keys(sentences: list[int], counts: list[int]) -> np.ndarray:
-    """Keys that draw these sentences of documents that have so many."""
+    """Keys that draw these sentences of documents with these numbers of sentences."""
 
     def draws(key: int, count: int) -> int:
         return int(rng.below(np.array([key], np.uint64), count))
@@ -49,7 +49,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_parts_are_one_corpus(folder: Path) -> None:
-    """Documents are numbered through over the parts, and their tokens counted without reading them."""
+    """Documents are numbered over all parts, and their numbers of tokens are read from the index."""
     assert len(TokenStore.open(folder)) == 10
     counts = read_token_counts(folder)
     assert counts.tolist() == [4, 2, 9, 1, 7, 4, 6, 3, 10, 8]
@@ -57,7 +57,7 @@ def test_parts_are_one_corpus(folder: Path) -> None:
 
 
 def test_take_copies_documents_in_the_order_asked_for(folder: Path) -> None:
-    """Any documents of any parts come back, in any order and as often as asked for."""
+    """Any documents of any parts can be copied, in any order and more than once."""
     documents = numbered([[3, 1], [2], [4, 4, 1], [1], [7], [2, 2], [1, 5], [3], [2, 6, 2], [8]])
     order = [9, 2, 4, 2, 0]
     taken = TokenStore.open(folder).take(np.array(order))
@@ -68,10 +68,10 @@ def test_take_copies_documents_in_the_order_asked_for(folder: Path) -> None:
 
 
 def test_spans_take_whole_sentences_until_the_target() -> None:
-    """A span ends with the sentence that reaches the target, at the end of the document, or after one sentence.
+    """A span ends with the sentence that reaches the target, or with the document, and is never empty.
 
     Document 1 has sentences of 2, 3 and 4 tokens, numbered 7 and 8, 9 to 11, 12 to 15. From its second one
-    on, 3 tokens are 9 to 11; 4 need the third sentence too; 99 are not there; and 0 still give a sentence.
+    on, 3 tokens are 9 to 11; 4 need the third sentence too; 99 are more than there are; 0 give one sentence.
     """
     corpus = store(numbered([[2], [2, 3, 4], [5]]), marked=True)
     tokens, offsets, word_starts = corpus.spans(np.full(4, 1), keys([1] * 4, [3] * 4), np.array([3, 4, 99, 0]))
@@ -87,7 +87,7 @@ def test_spans_take_whole_sentences_until_the_target() -> None:
 
 @given(LENGTHS, st.data())
 def test_spans_are_those_of_lists(lengths: list[list[int]], data: st.DataObject) -> None:
-    """Spans of random requests to random corpora are those read off the lists."""
+    """Spans of random requests to random corpora are equal to those from lists."""
     documents = numbered(lengths)
     requests = data.draw(
         st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), st.integers(-3, 40)), max_size=6)
@@ -109,7 +109,7 @@ def test_spans_are_those_of_lists(lengths: list[list[int]], data: st.DataObject)
 
 
 def test_large_vocabularies_take_32_bits(tmp_path: Path) -> None:
-    """Ids above 65,535 come back as they were."""
+    """Ids above 65,535 are read as they were written."""
     tokens = np.array([70_000, 5, 119_546], np.uint32)
     write_part(
         tmp_path / "part-00000.arrow", TokenizedDocuments(["a"], tokens, np.array([0, 1, 3]), np.array([0, 2]))
@@ -121,7 +121,7 @@ def test_large_vocabularies_take_32_bits(tmp_path: Path) -> None:
 
 
 def test_parts_are_what_the_design_says(tmp_path: Path) -> None:
-    """A part is an Arrow file that any Arrow reader understands, one bit a token for the word starts."""
+    """A part is an Arrow file with the documented columns, with one bit per token for the word starts."""
     write_part(tmp_path / "part-00000.arrow", columns(numbered([[2, 1], [1]]), marked=True))
     with pa.ipc.open_file(tmp_path / "part-00000.arrow") as reader:
         assert reader.num_record_batches == 1
@@ -135,7 +135,7 @@ def test_parts_are_what_the_design_says(tmp_path: Path) -> None:
 
 
 def test_stores_map_more_parts_than_files_may_be_open(tmp_path: Path) -> None:
-    """A store of many parts keeps no file open."""
+    """A store with more parts than a process may have open files can be read."""
     for part in range(100):
         write_part(tmp_path / f"part-{part:05}.arrow", columns(numbered([[2, 1]])))
     write_index(tmp_path, [f"part-{part:05}.arrow" for part in range(100)])
@@ -148,22 +148,22 @@ def test_stores_map_more_parts_than_files_may_be_open(tmp_path: Path) -> None:
 
 
 def test_a_part_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More tokens than 32-bit offsets reach are refused with what to do, not written wrongly."""
-    monkeypatch.setattr(room, "_MOST_TOKENS", 3)
+    """More tokens than 32-bit offsets can address are refused, with the option to change."""
+    monkeypatch.setattr(token_store, "_MOST_TOKENS", 3)
     with pytest.raises(OptionError, match="slice_bytes"):
         write_part(tmp_path / "part-00000.arrow", columns(numbered([[2, 2]])))
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_without_parts_is_said(tmp_path: Path) -> None:
-    """Opening a folder that holds no store names the folder."""
+    """Opening a folder without a store raises an error with its name."""
     with pytest.raises(MissingInputError, match=str(tmp_path)):
         TokenStore.open(tmp_path)
 
 
 @pytest.mark.parametrize("keep", [0, 7, 0.5, -1])
 def test_a_part_cut_short_is_named(folder: Path, keep: float) -> None:
-    """A part that lost its end is said to be damaged, by its name."""
+    """A part cut short raises an error with its name."""
     path = folder / "part-00002.arrow"
     whole = path.read_bytes()
     path.write_bytes(whole[: int(keep * len(whole)) if isinstance(keep, float) else keep])
@@ -172,7 +172,7 @@ def test_a_part_cut_short_is_named(folder: Path, keep: float) -> None:
 
 
 def test_a_part_of_another_store_is_named(folder: Path) -> None:
-    """A whole part that is not the one the index counted is refused: document numbers would shift."""
+    """A part of another store is refused, because document numbers would shift."""
     (folder / "part-00002.arrow").write_bytes((folder / "part-00000.arrow").read_bytes())
     with pytest.raises(ShardError, match=r"part-00002\.arrow: not the part .*: 4 documents, expected 6"):
         TokenStore.open(folder).take(np.array([5]))
@@ -180,7 +180,7 @@ def test_a_part_of_another_store_is_named(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["rows.npy", "token_counts.npy"])
 def test_a_damaged_index_is_named(folder: Path, name: str) -> None:
-    """An index that is cut short, or would run code, is refused by its name."""
+    """An index that is cut short, or has pickled objects, is refused by its name."""
     whole = (folder / name).read_bytes()
     (folder / name).write_bytes(whole[:-1])
     reading = TokenStore.open if name == "rows.npy" else read_token_counts

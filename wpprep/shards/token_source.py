@@ -46,7 +46,7 @@ def open_source(
     Args:
         store: the folder, or its URL, that `encode_corpus` or ``make_shards(tokens=...)`` wrote.
         vocab: the vocabulary that the store must have been made with; None accepts any.
-        given: options by name; those of `CorpusOptions` must be equal to the store's, None counts as not given.
+        given: options by name; those of `CorpusOptions` must be equal to the store's.
         workers: number of threads that read the files; by default one per usable CPU.
 
     Returns:

@@ -1,18 +1,25 @@
-"""The report in a browser: filters, keyboard, dark mode, a phone's width, and nothing on the console."""
+"""The report in a browser: filters, keyboard, dark mode, the width of a phone, and an empty console."""
+
+from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("matplotlib", reason="the report draws charts")
 pytest.importorskip("jinja2", reason="the report fills a template")
-playwright = pytest.importorskip("playwright.sync_api", reason="a browser is driven by playwright")
+playwright: Any = pytest.importorskip("playwright.sync_api", reason="a browser is driven by playwright")
+
+Open = Callable[..., Any]  # opens the page with settings of the browser
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser() -> Iterator[Any]:
     """A headless Chromium: the system's, or the one playwright has installed."""
     found = next((path for path in map(shutil.which, NAMES) if path), None)
     with playwright.sync_playwright() as engine:
@@ -25,11 +32,12 @@ def browser():
 
 
 @pytest.fixture
-def visit(browser, html):
-    """Opens the page with some settings; at the end nothing may have been said on the console."""
-    said, pages = [], []
+def visit(browser: Any, html: Path) -> Iterator[Open]:
+    """A function that opens the page with some settings; at the end the console must be empty."""
+    said: list[str] = []
+    pages: list[Any] = []
 
-    def open_page(**settings):
+    def open_page(**settings: Any) -> Any:
         page = browser.new_page(**settings)
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
@@ -44,13 +52,13 @@ def visit(browser, html):
     assert said == []
 
 
-def shown(page):
-    """The instances that can be seen."""
+def shown(page: Any) -> Any:
+    """The visible instances."""
     return page.locator(".instances li:visible")
 
 
-def test_filters_by_label_words_and_length(visit):
-    """A click leaves the instances of a label, words those that hold them; how many is said aloud."""
+def test_filters_by_label_words_and_length(visit: Open) -> None:
+    """A filter hides the other instances, and their number is announced."""
     page = visit()
     assert shown(page).count() == 20
     page.get_by_role("button", name="B is random").click()
@@ -69,22 +77,22 @@ def test_filters_by_label_words_and_length(visit):
     assert len(lengths) < 20
 
 
-def test_what_the_model_sees_and_what_stood_there(visit):
-    """One view hides the originals, the other what was put in their place."""
+def test_views_of_the_input_and_of_the_original(visit: Open) -> None:
+    """One view hides the original tokens, the other one the replacements."""
     page = visit()
     both = shown(page).first.locator(".text").inner_text()
     page.get_by_role("button", name="model input").click()
-    seen = shown(page).first.locator(".text").inner_text()
+    model_input = shown(page).first.locator(".text").inner_text()
     page.get_by_role("button", name="original text").click()
-    stood = shown(page).first.locator(".text").inner_text()
-    assert "[MASK]" in seen
-    assert "→" not in seen
-    assert "[MASK]" not in stood
-    assert len(both) > max(len(seen), len(stood))
+    original = shown(page).first.locator(".text").inner_text()
+    assert "[MASK]" in model_input
+    assert "→" not in model_input
+    assert "[MASK]" not in original
+    assert len(both) > max(len(model_input), len(original))
 
 
-def test_the_keyboard_reaches_everything(visit):
-    """Tab goes to the skip link first, then on; the focus can be seen; Enter and Space act."""
+def test_the_keyboard_reaches_everything(visit: Open) -> None:
+    """Tab reaches the skip link first, then all controls; the focus is visible; Enter and Space act."""
     page = visit()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
@@ -107,11 +115,12 @@ def test_the_keyboard_reaches_everything(visit):
     assert 0 < shown(page).count() < 20
 
 
-def colour(page, selector, name):
-    return page.eval_on_selector(selector, f"e => getComputedStyle(e).{name}")
+def colour(page: Any, selector: str, name: str) -> str:
+    """A computed style of the first element that matches."""
+    return str(page.eval_on_selector(selector, f"e => getComputedStyle(e).{name}"))
 
 
-def luminance(text):
+def luminance(text: str) -> float:
     """The relative luminance of rgb(r, g, b), as WCAG 2 defines it."""
     parts = [int(part) / 255 for part in text[text.index("(") + 1 : -1].split(",")[:3]]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
@@ -119,8 +128,8 @@ def luminance(text):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_colours_follow_the_scheme_and_can_be_read(visit, scheme):
-    """Paper is light or dark; texts have a contrast of 4.5 at least, lines of charts of 3 (WCAG 2, AA)."""
+def test_colours_follow_the_scheme_and_are_readable(visit: Open, scheme: str) -> None:
+    """The page is light or dark; text has a contrast of at least 4.5, lines of charts of 3 (WCAG 2, AA)."""
     page = visit(color_scheme=scheme)
     paper, card = (luminance(colour(page, name, "backgroundColor")) for name in ("body", "figure"))
     assert (paper > 0.5) == (scheme == "light")
@@ -138,8 +147,8 @@ def test_colours_follow_the_scheme_and_can_be_read(visit, scheme):
     assert sum((bright + 0.05) / (dark + 0.05) >= 3 for dark, bright in ratios) >= 3
 
 
-def test_a_phone_shows_it_without_scrolling_sideways(visit):
-    """At 360 points nothing is wider than the screen; wide tables scroll in their own boxes."""
+def test_a_phone_needs_no_horizontal_scrolling(visit: Open) -> None:
+    """At 360 points nothing is wider than the screen, and wide tables scroll in their boxes."""
     page = visit(viewport={"width": 360, "height": 740})
     page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
@@ -149,15 +158,15 @@ def test_a_phone_shows_it_without_scrolling_sideways(visit):
     assert page.evaluate("[...document.querySelectorAll('.scroll')].some(e => e.scrollWidth > e.clientWidth)")
 
 
-def test_the_corpus_runs_no_script(visit):
-    """The title is ours: what the corpus holds was shown, not run."""
+def test_the_corpus_runs_no_script(visit: Open) -> None:
+    """The title is unchanged, although the corpus has a script that sets it."""
     page = visit()
     assert page.title() == "wpprep report"
     assert page.evaluate("document.scripts.length") == 1
 
 
-def test_without_scripts_everything_is_shown(visit):
-    """Filters that would do nothing are not there, the instances are."""
+def test_without_scripts_everything_is_shown(visit: Open) -> None:
+    """Instances are visible and filters, which need the script, are not."""
     page = visit(java_script_enabled=False)
     assert shown(page).count() == 20
     assert not page.get_by_role("button", name="all").is_visible()
