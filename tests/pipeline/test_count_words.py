@@ -152,7 +152,7 @@ def test_counts_of_another_rule_are_refused(counts: Path, tmp_path: Path) -> Non
         train_vocab(None, tmp_path / "v", counts=counts, cjk=False)
     with pytest.raises(OptionError, match=r"holdout is 0\.3, but .* was counted with 0\.1"):
         train_vocab(None, tmp_path / "v", counts=counts, holdout=0.3)
-    with pytest.raises(OptionError, match="expected a corpus, or counts"):
+    with pytest.raises(OptionError, match="expected either a corpus or counts"):
         train_vocab(["corpus"], tmp_path / "v", counts=counts)
     assert not (tmp_path / "v").exists()
 
@@ -223,7 +223,7 @@ def test_the_need_of_merging_is_told_before(
     monkeypatch.setattr(learning, "_WORTH_A_LINE", 1000)
     with caplog.at_level(logging.WARNING):
         train_vocab([sample_corpus / "wiki"], tmp_path / "v", vocab_size=1000, workers=1)
-    assert any("distinct words takes about 0.0" in record.message for record in caplog.records)
+    assert any("distinct words needs about 0.0" in record.message for record in caplog.records)
 
 
 def most_of_its_own(pid: int, of: dict[int, int]) -> None:

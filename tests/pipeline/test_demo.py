@@ -38,4 +38,4 @@ def test_without_the_packages_for_it_the_demo_ends_without_a_report(tmp_path, mo
         monkeypatch.delitem(sys.modules, name)
     lines = []
     assert module._report([tmp_path], tmp_path / "report.html", lines.append) is None
-    assert lines[-1] == "left out: the report needs extra packages: pip install 'wpprep[report]'"
+    assert lines[-1] == "skipped: the report needs extra packages: pip install 'wpprep[report]'"

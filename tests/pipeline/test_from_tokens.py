@@ -56,15 +56,15 @@ def test_what_does_not_fit_the_store_is_refused(
     """Another vocabulary, other ways to read the text, a corpus, nothing: a line each, nothing written."""
     other = train_vocab([sample_corpus / "wiki"], tmp_path / "other", vocab_size=1000, workers=1).folder
     out = tmp_path / "out"
-    with pytest.raises(VocabularyError, match=rf"{other}: vocabulary \w+, but the tokens in {tokens} are of"):
+    with pytest.raises(VocabularyError, match=rf"{other}: vocabulary \w+, but the tokens in {tokens} were made with"):
         make_shards(vocab=other, out=out, from_tokens=tokens)
     with pytest.raises(OptionError, match="min_chars is 5, but the text of the tokens in .* was read with"):
         make_shards(out=out, from_tokens=tokens, min_chars=5)
-    with pytest.raises(OptionError, match="corpus does not go with from_tokens"):
+    with pytest.raises(OptionError, match="corpus cannot be used with from_tokens"):
         make_shards([sample_corpus], out=out, from_tokens=tokens)
-    with pytest.raises(OptionError, match="tokens does not go with from_tokens"):
+    with pytest.raises(OptionError, match="tokens cannot be used with from_tokens"):
         make_shards(out=out, tokens=tokens, from_tokens=tokens)
-    with pytest.raises(OptionError, match="no corpus: give corpus and vocab, or from_tokens"):
+    with pytest.raises(OptionError, match="no corpus: expected corpus and vocab, or from_tokens"):
         make_shards(vocab=vocab, out=out)
     with pytest.raises(MissingInputError, match="no such folder; expected a folder of kind tokens"):
         make_shards(out=out, from_tokens=tmp_path / "nowhere")
@@ -87,7 +87,7 @@ def test_a_damaged_store_is_named_before_anything_is_made(
         make_shards(out=tmp_path / "out", from_tokens=store)
     assert not (tmp_path / "out").exists()
     part.unlink()
-    with pytest.raises(ShardError, match=re.escape(f"{part}: missing; encode the text anew")):
+    with pytest.raises(ShardError, match=re.escape(f"{part}: missing; encode the text again")):
         make_shards([sample_corpus / "wiki"], vocab, tmp_path / "out", tokens=store, **SMALL, **READING)
 
 

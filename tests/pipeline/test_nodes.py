@@ -17,7 +17,6 @@ from support.checksums import checksums
 
 from wpprep.config import RunOptions
 from wpprep.errors import OptionError, OutputError, ShardError
-from wpprep.jobs.claims import Claims
 from wpprep.jobs.output import OutputFolder
 from wpprep.pipeline.extract import extract
 from wpprep.pipeline.make_shards import make_shards
@@ -66,53 +65,13 @@ def alone(sample_corpus: Path, vocab: Path, tmp_path_factory: pytest.TempPathFac
     return checksums(out)
 
 
-def test_a_node_wants_its_own_share_first(tmp_path):
-    """Node 2 of 3 wants tasks 1, 4 of seven (counted from 0), then those of node 3 (2, 5), then of node 1."""
-    claims = Claims(tmp_path, "2/3", 60)
-    assert claims.own("abcdefg") == ["b", "e"]
-    assert claims.order("abcdefg") == ["b", "e", "c", "f", "a", "d", "g"]
-
-
-def test_a_claim_holds_until_its_node_ends(tmp_path):
-    """What one node has taken the other cannot take, until the first has ended."""
-    with Claims(tmp_path, "1/2", 60) as second:
-        with Claims(tmp_path, "2/2", 60) as first:
-            assert first.take("task")
-            assert not second.take("task")
-            assert not first.take("task")
-        assert second.take("task")
-
-
-def test_a_node_without_a_sign_of_life_is_lost(tmp_path):
-    """The claims of a node whose file has not been touched for long are free, and only those."""
-    with Claims(tmp_path, "1/2", 30) as alive, Claims(tmp_path, "2/2", 30) as lost:
-        assert lost.take("task")
-        assert not alive.take("task")
-        lost._beat.kill()
-        lost._beat.join()
-        long_ago = time.time() - 31
-        os.utime(tmp_path / lost._name, (long_ago, long_ago))
-        assert alive.take("task")
-
-
-def test_a_node_gives_signs_of_life(tmp_path):
-    """A node's file, made old, is touched again while the node lives."""
-    with Claims(tmp_path, "1/1", 30) as claims:
-        os.utime(tmp_path / claims._name, (0, 0))
-        deadline = time.monotonic() + 60
-        while (tmp_path / claims._name).stat().st_mtime == 0:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_nodes_and_other_runs_shut_each_other_out(tmp_path):
     """A folder that nodes fill together is closed to a run without --node, and the other way round."""
     plan = {"options": {}, "vocabulary": None, "corpus": "c"}
-    where = (tmp_path / "out", "shards", plan)
+    where = (tmp_path / "out", {"kind": "shards", **plan})
     nodes: list[dict[str, Any]] = [{"overwrite": False, "node": f"{i}/2", "node_timeout": 60} for i in (1, 2)]
     with OutputFolder.claim(*where, **nodes[0]) as folder:
-        folder.note("a", 1, {})
+        folder.receipts.write("a", 1, {})
         with OutputFolder.claim(*where, **nodes[1]):
             pass
         with pytest.raises(OutputError, match="another run is at work"):
@@ -133,7 +92,7 @@ def test_a_node_that_cannot_be_is_refused(node):
 
 def test_a_node_cannot_overwrite():
     """--overwrite would take away what other nodes have done."""
-    with pytest.raises(OptionError, match="overwrite is no option of a node"):
+    with pytest.raises(OptionError, match="--overwrite cannot be used with --node"):
         RunOptions(node="1/2", overwrite=True)
 
 
@@ -231,14 +190,14 @@ def test_a_full_disk_on_one_node_is_its_own_trouble(sample_corpus, vocab, alone,
 def test_a_node_given_up_ends_well_beside_finished_work(tmp_path, caplog):
     """What fails here while another node finishes the folder is a line in the log, else an error."""
     plan = {"options": {}, "vocabulary": None, "corpus": "c"}
-    where = (tmp_path / "out", "shards", plan)
+    where = (tmp_path / "out", {"kind": "shards", **plan})
     nodes: list[dict[str, Any]] = [{"overwrite": False, "node": f"{i}/2", "node_timeout": 60} for i in (1, 2)]
     gone = ShardError("tokens: gone")
     alone = OutputFolder.claim(*where, **nodes[0])
     with alone, pytest.raises(ShardError), OutputFolder.claim(*where, **nodes[1]):
         raise gone
     with OutputFolder.claim(*where, **nodes[0]) as other:
-        other.elect()
+        other.nodes.elect()
         with OutputFolder.claim(*where, **nodes[1]):
             threading.Timer(0.3, other.finish, [Manifest(kind="shards", options={}, files=[])]).start()
             raise gone

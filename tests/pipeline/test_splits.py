@@ -134,7 +134,7 @@ def test_splits_are_the_same_for_any_workers(
 def test_bins_that_make_no_sense_are_refused(bins: str) -> None:
     """Lengths must rise from 3 and end at the longest row."""
     with pytest.raises(
-        OptionError, match=f"bins are {bins}, expected rising lengths that end at max_seq_length 128"
+        OptionError, match=f"bins are {bins}, expected increasing lengths that end at max_seq_length 128"
     ):
         ShardOptions(max_seq_length=128, bins=bins)
 

@@ -1,11 +1,11 @@
-"""What a plan means for several nodes: time, memory, disk and traffic, from the figures of one processor.
+"""Estimates of time, memory, disk and traffic on several nodes, from the estimates for one processor.
 
-    work of one processor / (nodes x workers) + what only one can do + the start of a process
+    time = parallel work of one processor / (nodes x workers) + serial work + start of a process
 
-Counting, encoding and making shards are shared by all workers; merging pieces is one node's. Through the
-shared folder or bucket goes the text (once for the vocabulary, once to be encoded), the token store (written
-once; read once a pass, and again what random next sentences take from it), and the shards. What this module
-does not do: measure anything (`planning`), or know how fast the network is.
+All workers share counting, encoding and making shards; one node merges pieces. The shared folder or bucket
+carries the text (once for the vocabulary, once for encoding), the token store (written once; read once per
+pass, and again for random next sentences), and the shards. This module does not measure anything (see
+`wpprep.pipeline.plan`), and the estimates do not include the speed of the network.
 """
 
 from __future__ import annotations
@@ -14,20 +14,22 @@ from typing import Any
 
 from wpprep.config import ShardOptions
 
-_TOKEN_BYTES = 2.3  # of a token in the store, its share of sentence and document offsets included
+_TOKEN_BYTES = 2.3  # per token in the store, including sentence and document offsets
 
 
 def on_nodes(plan: dict[str, Any], shard: ShardOptions, nodes: int, workers: int) -> dict[str, Any]:
-    """Estimates for so many nodes of so many workers each.
+    """Return estimates for a number of nodes.
 
     Args:
-        plan: what `planning.plan` found.
-        shard: the options that the shards are made with.
+        plan: the estimates for one processor.
+        shard: the options of the shards.
+        nodes: number of nodes.
+        workers: number of worker processes per node.
 
     Returns:
-        ``nodes``, ``workers``; of ``train_vocab`` and ``make_shards`` the ``seconds``, ``node_memory_bytes``,
-        and ``read_bytes`` and ``written_bytes`` by all nodes; ``disk_bytes`` of the shared folder at its
-        fullest.
+        ``nodes`` and ``workers``; for ``train_vocab`` and ``make_shards`` the ``seconds``,
+        ``node_memory_bytes``, and ``read_bytes`` and ``written_bytes`` of all nodes; the maximum ``disk_bytes``
+        of the shared folder.
 
     >>> figures = {"seconds": 1000.0, "start": 2.0, "alone": 98.0, "memory_bytes": 10**9}
     >>> figures |= {"disk_bytes": 0, "tokens": 0}
@@ -39,7 +41,7 @@ def on_nodes(plan: dict[str, Any], shard: ShardOptions, nodes: int, workers: int
     vocab, shards = plan["train_vocab"], plan["make_shards"]
     tokens = shards["tokens"] / shard.dupe_factor
     store = round(tokens * _TOKEN_BYTES)
-    # A random next reads as much as its own document's rest would have been: about half of a row, in some rows.
+    # A random next is as long as the rest of its own document would be: about half of a row, in some rows.
     is_pairing = shard.objective == "nsp"
     share_of_partners = 0.5 * shard.random_next_prob if is_pairing else 0.0
     again = round(store * shard.dupe_factor * (1 + share_of_partners))
@@ -62,12 +64,12 @@ def _stage(figures: dict[str, Any], processes: int, workers: int) -> dict[str, A
 
 
 def as_lines(found: dict[str, Any]) -> list[str]:
-    """The estimates, line by line, for people."""
+    """Return the estimates as lines of text."""
     where = f"on {found['nodes']} nodes of {found['workers']} workers"
     stages = [
         f"{name.replace('_', '-')} {where}: about {found[name]['seconds']:,.0f} s, "
-        f"{found[name]['node_memory_bytes'] / 1e6:,.0f} MB of memory a node, "
+        f"{found[name]['node_memory_bytes'] / 1e6:,.0f} MB of memory per node, "
         f"{found[name]['read_bytes'] / 1e6:,.0f} MB read, {found[name]['written_bytes'] / 1e6:,.0f} MB written"
         for name in ("train_vocab", "make_shards")
     ]
-    return [*stages, f"shared folder: {found['disk_bytes'] / 1e6:,.0f} MB of disk at its fullest"]
+    return [*stages, f"shared folder: {found['disk_bytes'] / 1e6:,.0f} MB of disk at most"]

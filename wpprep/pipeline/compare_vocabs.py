@@ -1,11 +1,11 @@
-"""Vocabularies side by side, on text that none of them was learned from.
+"""Comparison of vocabularies on the same text, which should be text that none of them was learned from.
 
     compare_vocabs(["vocab", "bert-base-uncased"], "held-out.txt", out="comparison")
 
     comparison/
-      zipf.png       how often each entry is used, by rank, both axes logarithmic
-      lengths.png    share of the tokens by their length in characters
-      quality.json   the figures (`vocab.quality.Quality`) of each
+      zipf.png       count of each entry by rank, both axes logarithmic
+      lengths.png    fraction of the tokens by length in characters
+      quality.json   the measures (`wpprep.vocab.quality.Quality`) of each vocabulary
 
 Charts need matplotlib (`pip install 'wpprep[report]'`).
 """
@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 
@@ -29,21 +29,22 @@ from wpprep.corpus.tasks import Paths, refuse_empty, tasks_of
 from wpprep.errors import OptionError
 from wpprep.inspection.charts import bars, lines, save
 from wpprep.jobs.summary import Summary
+from wpprep.records import Ints
 from wpprep.storage.files import make_folder
 from wpprep.storage.output_file import output_file
 from wpprep.vocab.any_tokenizer import open_subject
 from wpprep.vocab.quality import LONGEST, Measured, Quality, compare
 
 _SLICE_BYTES = 16_000_000
-_MOST_POINTS = 400  # of a curve: ranks are thinned evenly on the logarithmic axis
+_MOST_POINTS = 400  # maximum number of points of a curve, at even distances on the logarithmic axis
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class CompareSummary(Summary):
-    """The figures of vocabularies on one text.
+    """Measures of vocabularies on one text.
 
     Attributes:
-        qualities: the figures of each, by the path as it was given.
+        qualities: the measures of each vocabulary, by its path as given.
     """
 
     qualities: dict[str, Quality]
@@ -61,12 +62,13 @@ def compare_vocabs(
     out: str | os.PathLike[str] | None = None,
     **options: Unpack[CompareVocabsKeywords],
 ) -> CompareSummary:
-    """Measure tokenizers on the same text.
+    """Compare vocabularies on the same text.
 
     Args:
-        vocabs: our folders, any tokenizer.json, any folder that AutoTokenizer loads, sentencepiece's .model.
-        text: files and folders of text; the figures mean something if nothing was learned from it.
-        out: a folder for charts and figures; they need matplotlib.
+        vocabs: vocabulary folders of wpprep, tokenizer.json files, folders that AutoTokenizer loads, or .model
+            files of sentencepiece.
+        text: files and folders of text, which the vocabularies should not have been learned from.
+        out: a folder for charts and measures; they need matplotlib.
         **options: fields of `CorpusOptions`.
 
     Raises:
@@ -76,7 +78,7 @@ def compare_vocabs(
     refuse_unknown(options, CorpusOptions)
     corpus = build(CorpusOptions, options)
     if not vocabs:
-        raise OptionError("no vocabulary to compare: give one or more folders")
+        raise OptionError("no vocabulary to compare: expected one or more folders")
     subjects = {os.fspath(path): open_subject(path) for path in vocabs}
     measured = compare(subjects, _texts(text, corpus))
     qualities = {name: each.quality() for name, each in measured.items()}
@@ -90,11 +92,12 @@ def compare_vocabs(
 
 
 def _is_figures(head: bytes) -> bool:
-    """Return whether a file that begins with these bytes holds figures of vocabularies."""
+    """Return whether a file that begins with these bytes has measures of vocabularies."""
     return head.startswith(b"{") and b'"tokens_per_word"' in head
 
 
 def _texts(text: Paths, corpus: CorpusOptions) -> Iterator[str]:
+    """Yield the texts of the documents that pass the filters."""
     for slices in tasks_of(text, corpus, _SLICE_BYTES):
         for slice_ in slices:
             for document in used_documents(slice_, corpus):
@@ -102,6 +105,7 @@ def _texts(text: Paths, corpus: CorpusOptions) -> Iterator[str]:
 
 
 def _draw(measured: dict[str, Measured], out: Path) -> None:
+    """Write both charts."""
     make_folder(out)
     names = [Path(name).name for name in measured]
     labels = names if len(set(names)) == len(names) else list(measured)
@@ -113,11 +117,12 @@ def _draw(measured: dict[str, Measured], out: Path) -> None:
         for label, each in zip(labels, measured.values(), strict=True)
     }
     places = np.arange(1, LONGEST + 1)
-    chart = bars(lengths, places, title="Tokens by length", x_label="characters", y_label="share of tokens")
+    chart = bars(lengths, places, title="Tokens by length", x_label="characters", y_label="fraction of tokens")
     save(chart, out / "lengths.png")
 
 
-def _by_rank(measured: Measured) -> tuple[Any, Any]:
+def _by_rank(measured: Measured) -> tuple[Ints, Ints]:
+    """Return some ranks, and the counts of the entries at them."""
     counts = np.sort(measured.counts[measured.counts > 0])[::-1]
     ranks = np.unique(np.geomspace(1, max(1, len(counts)), _MOST_POINTS).astype(np.int64))[: len(counts)]
     return ranks, counts[ranks - 1]

@@ -28,13 +28,13 @@ def count_words(
 
     Args:
         corpus: files and folders of text.
-        out: the folder to write; `train_vocab` takes it as ``counts``.
-        tsv: a file to write the counts to as lines of piece of text, tab, count.
-        progress: is told (stage, done, total) now and then.
+        out: the folder to write; the ``counts`` of `train_vocab`.
+        tsv: a file to write the counts to in addition, as lines of text, tab, count.
+        progress: called as progress(stage, done, total) during the run.
         **options: fields of `CountOptions`, `CorpusOptions` and `CountRunOptions`.
 
     Raises:
-        WpprepError: an input, an option or the output is at fault; the message says which and where.
+        WpprepError: an input, an option or the output is invalid; the message names it.
     """
     from wpprep.vocab.counting.counts_file import is_tsv, open_counts, write_tsv  # noqa: PLC0415 (loads pyarrow)
 

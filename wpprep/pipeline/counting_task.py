@@ -1,16 +1,16 @@
-"""Counting a corpus: in memory where it is small, else in tasks that write sorted runs, merged afterwards.
+"""Counting of a corpus: in memory if it is small, else by tasks that write sorted runs, which are then merged.
 
     slices -> CountSlices -> runs/run-00000.arrow, ... -> merged -> counts.arrow
 
-A task is a function of its slices alone and writes its run under its own name, so tasks may run in any
-process that sees the folder, and a task whose run is there with its receipt is not done again. The merge
-comes when all are there.
+A task depends only on its slices and writes its run under its own name, so tasks may run in any process with
+access to the folder, and a task with a run and a receipt is not repeated. The runs are merged when all are
+finished.
 
-Memory is what processes hold of their own; the files of the libraries, some 150 MB, are mapped once for all of
-them. Python and Numba take about 110 MB of a process; the text at hand, sorting and slack 100. What ``memory``
-gives beyond that goes to the table of chunks, which is put aside on disk (`vocab.runs`) when it has had its
-share. A corpus that could not outgrow its share even if no chunk came twice, and that is small for so many
-workers, is counted in this process, a thread reading ahead of another.
+Memory means the private memory of processes; the files of the libraries, about 150 MB, are mapped once for all
+of them. Python and Numba take about 110 MB of a process; text, sorting and slack about 100 MB. The rest of
+``memory`` is for the table of chunks, which is spilled to disk (`vocab.counting.runs`) when it reaches its
+limit. A corpus that would fit even if all its chunks were distinct, and that is small for the number of
+workers, is counted in this process, with a second thread that reads ahead.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ from wpprep.vocab.counting.counts import ChunkCounter, ChunkCounts, CorpusFacts
 RUNS = "runs"
 MERGED = "counts.arrow"
 
-_OF_PROCESS = 210_000_000  # bytes of a process beside its table: the program's own, some text, slack
-_GROWTH = 3  # a table that doubles is there twice, the new one being twice as large
-_MOST_AT_HAND = 400_000_000  # bytes of text, shared by the workers, that are not worth sorting and merging
-_TABLE_BYTES = 12  # of memory for a byte of text, were all chunks distinct
+_OF_PROCESS = 210_000_000  # bytes of a process without its table: the libraries, some text, slack
+_GROWTH = 3  # while a table doubles, the old one and the new one (twice as large) are in memory
+_MOST_AT_HAND = 400_000_000  # bytes of text times workers; below this, sorted runs cost more than they save
+_TABLE_BYTES = 12  # bytes of memory per byte of text if all chunks are distinct
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What counting found.
+    """Counts of the chunks of a corpus, and facts about its documents.
 
     Attributes:
-        parts: gives the counts, each chunk once in all parts together.
+        parts: returns the parts of the counts; each chunk is in only one of them.
         learned, held_out: facts of the documents to learn from, and of those held out.
-        unused: what a manifest says of what was not used, and why.
-        chunks: how many distinct chunks there are, 0 if that was not asked.
-        is_at_hand: whether all of them are in memory, as one part.
+        unused: the entries of the manifest about documents that were not used.
+        chunks: number of distinct chunks, or 0 if it is unknown.
+        is_at_hand: whether all counts are in memory, as one part.
     """
 
     parts: Callable[[], Iterator[ChunkCounts]]
@@ -67,16 +67,16 @@ class Counted:
     is_at_hand: bool = False
 
     def for_manifest(self) -> dict[str, Any]:
-        """What a manifest says of the corpus, documents held out included."""
+        """Return the entries of the manifest about the corpus, including held-out documents."""
         return (self.learned + self.held_out).for_manifest() | self.unused
 
     @property
     def documents(self) -> int:
-        """Documents counted."""
+        """Number of documents counted."""
         return self.learned.documents + self.held_out.documents
 
     def with_something_to_learn(self) -> Counted:
-        """The same counts, but where chance has held out every document, all of them to learn from."""
+        """Return counts to learn from: these, or the held-out ones if every document was held out by chance."""
         if self.learned.documents:
             return self
 
@@ -87,12 +87,12 @@ class Counted:
 
 
 def table_bytes(run: CountRunOptions) -> int:
-    """Memory for the table of one process."""
+    """Return the memory for the table of one process, in bytes."""
     return (run.memory_bytes // run.processes - _OF_PROCESS) // _GROWTH
 
 
 def fits_in_memory(tasks: list[list[Slice]], run: CountRunOptions) -> bool:
-    """Whether this process counts all alone, with nothing on disk."""
+    """Return whether a corpus is counted in this process, without files on disk."""
     size = sum(bytes_of(slice_) for slices in tasks for slice_ in slices)
     return size * run.workers <= _MOST_AT_HAND and size * _TABLE_BYTES <= run.memory_bytes - _OF_PROCESS
 
@@ -116,7 +116,7 @@ def count_at_hand(
 def count_in_runs(
     chosen: Chosen, identity: str, job: Job, options: CountOptions, text: CorpusOptions, run: CountRunOptions
 ) -> Counted:
-    """Count a corpus of any size into a folder, where the merged counts stay as ``counts.arrow``."""
+    """Count a corpus of any size into the folder of a job; the merged counts remain as ``counts.arrow``."""
     from wpprep.vocab.counting.counts_file import SavedCounts, write_counts  # noqa: PLC0415 (loads pyarrow)
     from wpprep.vocab.counting.runs import Spill  # noqa: PLC0415
 
@@ -145,7 +145,7 @@ def count_in_runs(
             "held_out": merge["held_out"],
             "unused": unused,
         }
-        rows = write_counts(job.path / MERGED, _told(spill.merged(), job.say), facts)
+        rows = write_counts(job.path / MERGED, _reported(spill.merged(), job.say), facts)
         merge["shard"] = entry_of(describe_rows(job.path / MERGED, rows, name=MERGED))
         notes.write(MERGED, "merge", merge)
     remove_folder(runs)
@@ -157,11 +157,11 @@ def count_in_runs(
 
 @dataclass(frozen=True)
 class CountSlices:
-    """Counts the chunks of some slices into one sorted run.
+    """Task that counts the chunks of some slices into one sorted run.
 
     Attributes:
-        folder: where runs go.
-        table_bytes: memory that the table of chunks may hold.
+        folder: the folder of the runs.
+        table_bytes: maximum memory of the table of chunks, in bytes.
     """
 
     options: CountOptions
@@ -170,16 +170,15 @@ class CountSlices:
     table_bytes: int
 
     def __post_init__(self) -> None:
-        ChunkCounter(self._rule).add_documents(
-            [Document("", "a")]
-        )  # loads the kernels before workers are forked
+        """Load the kernels, before workers are forked."""
+        ChunkCounter(self._rule).add_documents([Document("", "a")])
 
     @cached_property
     def _rule(self) -> CutRule:
         return counting_rule(self.options)
 
     def __call__(self, task: tuple[str, list[Slice]]) -> Receipt:
-        """Write the run; returns its receipt."""
+        """Write the run; return its receipt."""
         from wpprep.vocab.counting.runs import Spill, sorted_table, write_run  # noqa: PLC0415 (loads pyarrow)
 
         name, slices = task
@@ -216,7 +215,7 @@ def _count(
 ) -> None:
     """Count the chunks of some slices; documents are held out by a keyed hash of their text.
 
-    ``after_slice`` is told how many bytes have been read.
+    ``after_slice`` is called with the number of bytes read so far.
     """
     limit = int(options.holdout * 2**64)
 
@@ -235,7 +234,7 @@ def _count(
 
 
 def _facts_of(receipts: Iterable[Receipt]) -> Receipt:
-    """What all tasks found, in the order of the corpus."""
+    """Return the sums of the facts and tallies of all tasks."""
     learned, held_out, tally = CorpusFacts(), CorpusFacts(), Tally()
     for receipt in receipts:
         learned += CorpusFacts(**receipt["learned"])
@@ -244,7 +243,8 @@ def _facts_of(receipts: Iterable[Receipt]) -> Receipt:
     return {"learned": asdict(learned), "held_out": asdict(held_out), "tally": asdict(tally)}
 
 
-def _told(tables: Iterator[Any], say: Progress) -> Iterator[Any]:
+def _reported(tables: Iterator[Any], say: Progress) -> Iterator[Any]:
+    """Yield tables; report the number of rows so far."""
     rows = 0
     for table in tables:
         yield table

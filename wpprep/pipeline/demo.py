@@ -1,7 +1,7 @@
-"""The demo: the whole job on the sample corpus, each step shown as the command it stands for.
+"""Demo: the whole pipeline on the sample corpus, each step printed as the equivalent command.
 
-It takes a few minutes on two cores without a GPU. The model is far too small and the corpus far too short to be
-of use, but every step is the real one: a held-out loss that falls says that the data is right.
+It takes a few minutes on two cores without a GPU. The model and the corpus are far too small for a useful
+model, but every step is the real one, and a decreasing held-out loss shows that the data is correct.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _BLANKS = (
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class DemoSummary(Summary):
-    """What the demo made.
+    """Folders and losses of the demo.
 
     Attributes:
-        vocab, shards, model: the folders.
+        vocab, shards, model: the folders that were written.
         loss_before, loss_after: MLM loss on held-out instances before and after training, in nats.
         page: the report; None if the packages for a report are not installed.
     """
@@ -76,10 +76,13 @@ def demo(
     """Make a vocabulary, shards and a tiny BERT from the sample corpus.
 
     Args:
-        out: the folder for all of it.
-        workers: processes that share the work.
-        say: prints a line.
-        look: whether to print an instance to stdout, in colours where there are any.
+        out: the folder for the output of all steps.
+        workers: number of worker processes.
+        say: called with each line of output.
+        look: whether to print an instance to stdout, in colours if the terminal has them.
+
+    Raises:
+        WpprepError: a package is missing, or a folder in ``out`` holds something else; the message names it.
     """
     from wpprep.training.inference.fill import fill_mask  # noqa: PLC0415 (torch may be missing until here)
     from wpprep.training.pretraining.pretrain import train  # noqa: PLC0415
@@ -87,7 +90,7 @@ def demo(
     started = time.perf_counter()
     corpus = [sample_corpus() / "wiki", sample_corpus() / "books"]
     vocab, shards, model = (Path(out) / name for name in ("vocab", "shards", "model"))
-    say("The first run compiles its kernels, which takes about 20 seconds, once.\n")
+    say("The first run compiles the kernels, which takes about 20 seconds.\n")
     say(_command("train-vocab", corpus, out=vocab, **_VOCAB))
     made = train_vocab(corpus, vocab, workers=workers, **_VOCAB)
     say(f"{made.manifest.statistics['entries']:,} entries in {made.seconds:.1f} s\n")
@@ -103,7 +106,7 @@ def demo(
     assert trained.after is not None
     before, after = trained.before.mlm_loss, trained.after.mlm_loss
     say(f"\nheld-out mlm loss: {before:.2f} before training, {after:.2f} after {trained.steps:,} steps\n")
-    say("So small a model has learned in this time which words are frequent, and little of what they mean:\n")
+    say("A model of this size learns in this time which words are frequent, and little of their meaning:\n")
     for text in _BLANKS:
         say(_command("fill-mask", [model, text]))
         guesses = [f"{guess.piece} {guess.probability:.0%}" for guess in fill_mask(model, text)[0]]
@@ -122,36 +125,36 @@ def demo(
 
 
 def _report(folders: list[Path], out: Path, say: Callable[[str], None]) -> Path | None:
-    """End with a page about all of it, if the packages for one are installed."""
-    say("All of it on one page, to look at in a browser:\n")
+    """Write the report, if its packages are installed; return its path, else None."""
+    say("An HTML page about all of them:\n")
     say(_command("report", folders, out=out))
     try:
         from wpprep.inspection.html_report.page import report  # noqa: PLC0415 (needs an extra)
 
         made = report(folders, out)
     except MissingExtraError as error:
-        say(f"left out: {error}")
+        say(f"skipped: {error}")
         return None
     say(f"{made.path}: {made.bytes / 1000:,.0f} kB")
     return out
 
 
 def sample_corpus() -> Path:
-    """The folder of the sample corpus, in the installed package or in the checkout.
+    """Return the folder of the sample corpus, in the installed package or in the checkout.
 
     Raises:
-        MissingInputError: this installation has none.
+        MissingInputError: the installation does not include the sample corpus.
     """
     package = Path(__file__).parents[1]
     for folder in (package / "sample_corpus", package.parent / "sample_corpus"):
         if (folder / "wiki").is_dir():
             is_near = folder.is_relative_to(Path.cwd())
             return folder.relative_to(Path.cwd()) if is_near else folder
-    raise MissingInputError(f"{package}: this installation lacks sample_corpus; install wpprep again")
+    raise MissingInputError(f"{package}: sample_corpus is missing in this installation; install wpprep again")
 
 
 def _command(name: str, arguments: list[Any], **options: Any) -> str:
-    """A command as one would type it."""
+    """Return a command as typed in a shell."""
     words = ["wpprep", name, *map(str, arguments)]
     for option, value in options.items():
         words += [f"--{option.replace('_', '-')}", str(value)]

@@ -1,4 +1,8 @@
-"""Pass 1: encode the slices of a corpus into a token store."""
+"""Pass 1 of making shards: encode the slices of a corpus into a token store.
+
+Each task encodes some slices into one part of the store. Sentences are split here, so that pass 2
+(`shard_folder`) needs only the token store.
+"""
 
 from __future__ import annotations
 
@@ -46,13 +50,13 @@ def encode(
 
     Args:
         corpus: files and folders of text.
-        vocab: a vocabulary folder or file, ours or any that `Vocabulary.from_folder` reads.
+        vocab: a vocabulary folder or file, of wpprep or any other that `Vocabulary.from_folder` reads.
         out: the folder to write.
-        progress: is told (stage, done, total) now and then.
+        progress: called as progress(stage, done, total) during the run.
         **options: fields of `CorpusOptions` and `RunOptions`.
 
     Raises:
-        WpprepError: an input, an option or the output is at fault; the message says which and where.
+        WpprepError: an input, an option or the output is invalid; the message names it.
     """
     started = time.perf_counter()
     refuse_unknown(options, CorpusOptions, RunOptions)
@@ -65,7 +69,7 @@ def encode(
 
 @dataclass(frozen=True)
 class Encoding:
-    """Pass 1, planned: the corpus and the vocabulary as given, the tasks, and what the bytes depend on."""
+    """Plan of pass 1: the corpus and the vocabulary as given, the tasks, and all that the output depends on."""
 
     corpus: Paths
     vocab: Place
@@ -78,9 +82,13 @@ class Encoding:
 def plan_encoding(
     corpus: Paths | None, vocab: str | os.PathLike[str] | None, options: Mapping[str, object], run: RunOptions
 ) -> Encoding:
-    """Plan pass 1; a vocabulary or a language that does not exist is refused here, before any work."""
+    """Return the plan of pass 1.
+
+    Raises:
+        WpprepError: the corpus, the vocabulary or an option is missing or invalid.
+    """
     if not corpus or vocab is None:
-        raise OptionError(f"no {'vocab' if corpus else 'corpus'}: give corpus and vocab, or from_tokens")
+        raise OptionError(f"no {'vocab' if corpus else 'corpus'}: expected corpus and vocab, or from_tokens")
     text = build(CorpusOptions, options)
     sentence_splitter(text.sentences, text.language, text.format)
     vocabulary = Vocabulary.from_folder(vocab)
@@ -90,7 +98,7 @@ def plan_encoding(
 
 
 def run_encoding(outer: Job, out: str | os.PathLike[str], encoding: Encoding) -> Source:
-    """Run what is left of pass 1, as a part of another job."""
+    """Run the unfinished tasks of pass 1, as a part of another job."""
     with outer.inner(out, "tokens", encoding.plan) as job:
         _fill(job, encoding)
     return Source(job.place, read_manifest(job.place).corpus, encoding.vocabulary)
@@ -107,7 +115,7 @@ def _fill(job: Job, encoding: Encoding) -> None:
     sizes = {name: sum(map(bytes_of, slices)) for name, slices in named.values()}
     make = partial(EncodeSlices, encoding.vocab, encoding.text, job.path, job.run.cache_memory)
     job.folder.nodes.agree("encode", named)
-    job.folder.remove_others("part-*.arrow", names)  # of a killed run that cut other slices
+    job.folder.remove_others("part-*.arrow", names)  # of a killed run with other slices
     receipts = job.run_tasks("encode", make, named, sizes)
     job.elect()
     job.folder.receipts.bring(receipts)
@@ -122,7 +130,7 @@ def _fill(job: Job, encoding: Encoding) -> None:
 
 @dataclass(frozen=True)
 class EncodeSlices:
-    """Encodes some slices into one part of a token store, with ``cache_memory`` bytes to remember chunks in."""
+    """Task that encodes some slices into one part of a token store; ``cache_memory`` is in bytes."""
 
     vocabulary: Place
     text: CorpusOptions
@@ -130,14 +138,15 @@ class EncodeSlices:
     cache_memory: int
 
     def __post_init__(self) -> None:
-        _ = self._encoder  # built now, before workers are forked: they share it, and the kernels loaded for it
+        """Build the encoder and load its kernels, before workers are forked: forked processes share both."""
+        _ = self._encoder
 
     @cached_property
     def _encoder(self) -> Encoder:
         return Encoder.from_folder(self.vocabulary, self.cache_memory)
 
     def __call__(self, task: tuple[str, list[Slice]]) -> Receipt:
-        """Write the part; returns its manifest entry and what the manifest counts."""
+        """Write the part; return its manifest entry, statistics and tally."""
         name, slices = task
         facts = dict.fromkeys(FACTS, 0)
         tally = Tally()
@@ -157,7 +166,7 @@ class EncodeSlices:
 
 
 def _batches(slices: list[Slice], text: CorpusOptions, tally: Tally) -> Iterator[tuple[str, list[Document]]]:
-    """Documents in batches of a few MB, each of one format."""
+    """Yield documents in batches of a few MB, each with its format."""
     for slice_ in slices:
         documents = used_documents(slice_, text, tally)
         for batch in in_batches(documents, lambda document: len(document.text), _BATCH_CHARACTERS):
@@ -165,7 +174,7 @@ def _batches(slices: list[Slice], text: CorpusOptions, tally: Tally) -> Iterator
 
 
 def _joined(batches: list[TokenizedDocuments], encoder: Encoder) -> TokenizedDocuments:
-    """Several batches as one."""
+    """Return several batches as one."""
     if not batches:
         batches = [encoder.encode_documents([])]
     return TokenizedDocuments(
@@ -178,6 +187,11 @@ def _joined(batches: list[TokenizedDocuments], encoder: Encoder) -> TokenizedDoc
 
 
 def _joined_offsets(offsets: list[Ints]) -> Ints:
+    """Return the offsets of joined batches.
+
+    >>> _joined_offsets([np.array([0, 2, 5]), np.array([0, 3])]).tolist()
+    [0, 2, 5, 8]
+    """
     joined = [np.zeros(1, np.int64)]
     end = 0
     for of_batch in offsets:

@@ -1,21 +1,21 @@
-"""Export: shards as other trainers read them, one file a shard.
+"""Export of shards to the formats of other trainers, one file per shard.
 
     parquet   the columns of `wpprep.instances.dense`, padded, for `datasets` and transformers' Trainer
     tfrecord  BERT's run_pretraining (google-research/bert): input_ids, input_mask, segment_ids,
               masked_lm_positions, masked_lm_ids, masked_lm_weights (floats), next_sentence_labels
-    hdf5      NVIDIA's BERT (DeepLearningExamples): the same but for the weights, a dataset each, in files with
-              "training" in their names, as its run_pretraining.py reads no others
-    jsonl     an object a row, not padded: input_ids, token_type_ids, mlm_positions, mlm_labels,
-              next_sentence_label, document (of dense shards 0)
+    hdf5      NVIDIA's BERT (DeepLearningExamples): the same without the weights, a dataset each, in files with
+              "training" in their names, because its run_pretraining.py reads only those
+    jsonl     one object per row, not padded: input_ids, token_type_ids, mlm_positions, mlm_labels,
+              next_sentence_label, document (0 for dense shards)
 
 Rows are padded to the shards' max_seq_length and max_predictions_per_seq, predictions with position 0, id 0 and
-weight 0, as in BERT. The order of rows is that of the shards. At most 4,096 rows are held at a time.
+weight 0, as in BERT. The rows keep the order of the shards. At most 4,096 rows are in memory at a time.
 
-The folder is one of ours: written by one run at a time, resumed by the same command, finished when its
-manifest is there.
+The output folder is a job (`wpprep.jobs`): it is written by one run at a time, resumed by the same command, and
+finished when its manifest exists.
 
-What this module does not do: shuffle or mask. Masks must be there (``--masking static``), but for parquet and
-jsonl, which are then without labels.
+This module does not shuffle or mask. The shards must have masks (``--masking static``), except for parquet and
+jsonl, which then have no labels.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ def export(
     """Write the instances of a shard folder in another format.
 
     Args:
-        shards: a finished shard folder, of either layout; of its folders inside, bins come with it.
+        shards: a finished shard folder, of either layout; its bins are exported too, its holdout is not.
         out: the folder to write.
         to: a key of `FORMATS`.
-        progress: is told (stage, done, total) now and then.
+        progress: called as progress(stage, done, total) during the run.
         **options: fields of `RunOptions`.
 
     Raises:
-        WpprepError: the shards, an option or the output is at fault; the message says which and where.
+        WpprepError: the shards, an option or the output is invalid; the message names it.
     """
     started = time.perf_counter()
     refuse_unknown(options, RunOptions)
@@ -107,16 +107,17 @@ def export(
 
 
 def _refuse(to: str, options: Mapping[str, Any]) -> None:
+    """Raise OptionError if shards with these options cannot be exported to a format."""
     if to not in FORMATS:
         raise OptionError(f"to is {to!r}, expected one of {', '.join(FORMATS)}")
     if options["masking"] == "dynamic" and to in {"tfrecord", "hdf5"}:
-        raise OptionError(f"{to} needs masks, and these shards have none; make them with masking static")
+        raise OptionError(f"{to} needs masks, but these shards have none; make shards with --masking static")
     if to == "hdf5":
         _import_h5py()
 
 
 def _name_of(shard: str, to: str) -> str:
-    """The file of a shard; those of bins, which lie in folders, are told apart by the folder's name.
+    """Return the file name for a shard; for a shard of a bin it contains the name of the bin's folder.
 
     >>> _name_of("bin-64/shard-00000-of-00001.arrow", "hdf5")
     'training-bin-64-shard-00000-of-00001.hdf5'
@@ -126,7 +127,7 @@ def _name_of(shard: str, to: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class ExportShard:
-    """Writes one shard in another format."""
+    """Task that writes one shard in another format."""
 
     folder: Path
     out: Path
@@ -135,7 +136,7 @@ class ExportShard:
     options: dict[str, Any]
 
     def __call__(self, task: tuple[str, str]) -> Receipt:
-        """Write the file; returns its manifest entry."""
+        """Write the file; return its manifest entry."""
         name, shard = task
         rows = tokens = 0
 
@@ -152,7 +153,7 @@ class ExportShard:
 
 
 def _padded(batch: InstanceBatch, roles: TokenRoles, options: Mapping[str, Any]) -> Columns:
-    """The rows as BERT's features, ``[rows, max_seq_length]`` and ``[rows, max_predictions_per_seq]``."""
+    """Return rows as BERT's features, ``[rows, max_seq_length]`` and ``[rows, max_predictions_per_seq]``."""
     dense = pad_rows(batch, 0, len(batch), options["max_seq_length"], roles.pad)
     counts = np.diff(batch.mlm_offsets)
     is_there = np.arange(options["max_predictions_per_seq"]) < counts[:, None]

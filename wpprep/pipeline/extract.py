@@ -1,13 +1,13 @@
-"""Extraction: the clean text of a corpus as JSON lines or Parquet, to look at, keep or use elsewhere.
+"""Extraction of the clean text of a corpus, as JSON lines or Parquet.
 
     {"id": "12", "title": "Anarchism", "text": "Anarchism\\nThe first paragraph.\\nThe second."}
 
-A document is what every other stage reads, after all filters: one paragraph a line. Files are
-cut where the corpus has about ``file_bytes`` of text, never by workers, so that the bytes are the same for any
-number of these. Read again with the format ``auto`` they give the same documents, ids and titles.
+The documents are those that every other stage reads, after all filters, with one paragraph per line. Each file
+has the text of about ``file_bytes`` of the corpus; workers have no influence on this, so that any number of
+them writes the same bytes. The files, read with the format ``auto``, give the same documents, ids and titles.
 
-The folder is one of ours: written by one run at a time, resumed by the same command, finished when its
-manifest is there.
+The output folder is a job (`wpprep.jobs`): it is written by one run at a time, resumed by the same command, and
+finished when its manifest exists.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ def extract(
     Args:
         corpus: files and folders of text.
         out: the folder to write.
-        progress: is told (stage, done, total) now and then.
+        progress: called as progress(stage, done, total) during the run.
         **options: fields of `ExtractOptions`, `CorpusOptions` and `RunOptions`.
 
     Raises:
-        WpprepError: an input, an option or the output is at fault; the message says which and where.
+        WpprepError: an input, an option or the output is invalid; the message names it.
     """
     started = time.perf_counter()
     refuse_unknown(options, ExtractOptions, CorpusOptions, RunOptions)
@@ -77,7 +77,7 @@ def _fill(
     how: ExtractOptions,
     text: CorpusOptions,
 ) -> None:
-    """Write what is missing, and the manifest."""
+    """Write the missing files, and the manifest."""
     chosen = survey(tasks, text, job)
     ending = how.to + (_ENDINGS[how.compress] if how.to == "jsonl" else "")
     names = [f"part-{i:05}.{ending}" for i in range(len(tasks))]
@@ -102,14 +102,14 @@ def _fill(
 
 @dataclass(frozen=True)
 class ExtractSlices:
-    """Writes the documents of some slices into one file."""
+    """Task that writes the documents of some slices into one file."""
 
     how: ExtractOptions
     text: CorpusOptions
     folder: Path
 
     def __call__(self, task: tuple[str, list[Slice]]) -> Receipt:
-        """Write the file; return its manifest entry and what the manifest counts."""
+        """Write the file; return its manifest entry, statistics and tally."""
         name, slices = task
         facts, tally = dict.fromkeys(FACTS, 0), Tally()
 
@@ -133,7 +133,7 @@ def _write_jsonl(file: IO[bytes], documents: Iterable[Document], compress: str) 
 
 
 def _write_parquet(file: IO[bytes], documents: Iterable[Document], compress: str) -> None:
-    """Row groups of a few MB, so that readers may cut the file."""
+    """Write row groups of a few MB, so that the file can be split for reading."""
     import pyarrow as pa  # noqa: PLC0415 (only Parquet needs it)
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -152,7 +152,7 @@ WRITERS: dict[str, Callable[[IO[bytes], Iterable[Document], str], None]] = {
 
 @contextlib.contextmanager
 def _compressed(file: IO[bytes], compress: str) -> Iterator[Any]:
-    """The file, or a stream that compresses into it; no name and no time go in."""
+    """Yield the file, or a stream that compresses into it, without a name or time in its header."""
     if compress == "gzip":
         with gzip.GzipFile("", "wb", 6, file, mtime=0) as stream:
             yield stream

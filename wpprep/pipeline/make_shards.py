@@ -1,11 +1,11 @@
-"""Make shards: raw text, or a token store of it, to shards of instances.
+"""Making shards of instances from raw text, or from a token store.
 
     pass 1   corpus -> tasks: encode slices -> token store (`encode`)
     pass 2   token store -> tasks: pair, mask and write shards -> shard folder (`shard_folder`, `shard_task`)
 
-The corpus is cut into tasks by its files and sizes, never by workers, and a task's result depends only on its
-input. So any number of workers gives the same bytes, and a run that was killed goes on where it stopped:
-finished tasks have left a receipt (`wpprep.jobs.receipts`).
+The corpus is split into tasks by files and sizes, independently of the number of workers, and the result of a
+task depends only on its input. So any number of workers gives the same bytes, and the same command resumes a
+killed run: finished tasks have a receipt (`wpprep.jobs.receipts`).
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ def make_shards(
     progress: Progress | None = None,
     **options: Unpack[MakeShardsKeywords],
 ) -> FolderSummary:
-    """Turn text into shards of pretraining instances.
+    """Make shards of pretraining instances from text.
 
     Args:
         corpus: files and folders of text.
-        vocab: a vocabulary folder or file, ours or any that `Vocabulary.from_folder` reads.
+        vocab: a vocabulary folder or file, of wpprep or any other that `Vocabulary.from_folder` reads.
         out: the folder to write.
-        tokens: a folder for the token store, which is kept there and used again; by default it lies in
-            ``out`` until the shards are done.
-        from_tokens: a finished token store to take the place of ``corpus``; the vocabulary is in it.
-        progress: is told (stage, done, total) now and then.
+        tokens: a folder in which to keep the token store, for other shards; by default it is in ``out``, and is
+            removed when the shards are finished.
+        from_tokens: a finished token store to use instead of ``corpus``; it includes its vocabulary.
+        progress: called as progress(stage, done, total) during the run.
         **options: fields of `ShardOptions`, `CorpusOptions` and `RunOptions`.
 
     Raises:
-        WpprepError: an input, an option or the output is at fault; the message says which and where.
+        WpprepError: an input, an option or the output is invalid; the message names it.
     """
     started = time.perf_counter()
     refuse_unknown(options, ShardOptions, CorpusOptions, RunOptions)
@@ -73,21 +73,26 @@ def make_shards(
             inside = hold_out(job, plan, source, held_out, shard)
             receipts = fill_folder("shard", job, source, trained, shard)
         except (OptionError, VocabularyError):
-            job.folder.discard()  # with these options no run ends, and one with others would be refused here
+            job.folder.discard()  # these options cannot work, and the folder would refuse others
             raise
         job.elect()
         inside += finish_bins(job.path, source, receipts, shard)
         manifest = manifest_of(job.path, source, plan["options"], receipts, inside)
         if not (tokens or from_tokens):
-            job.folder.set_aside("tokens")  # at the last moment: a run killed after this encodes again
+            job.folder.set_aside(
+                "tokens"
+            )  # as late as possible: a run that is killed after this must encode again
         job.finish(manifest)
     if run.node and not (tokens or from_tokens):
         with contextlib.suppress(OSError):
-            remove_folder(job.path / "tokens")  # begun anew by a node that came as the others finished
+            remove_folder(
+                job.path / "tokens"
+            )  # started again by a node that joined when the others had finished
     return job.summary("make-shards", started)
 
 
 def _refuse_beside_tokens(**given: object) -> None:
+    """Raise OptionError if an argument that from_tokens replaces was given."""
     for name, value in given.items():
         if value:
-            raise OptionError(f"{name} does not go with from_tokens, which takes its place; leave one out")
+            raise OptionError(f"{name} cannot be used with from_tokens, which replaces it; omit one of them")

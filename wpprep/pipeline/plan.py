@@ -1,17 +1,17 @@
-"""Planning: what a corpus holds, and about what a vocabulary and shards of it will take.
+"""Summary of a corpus, and estimates of time, memory and disk for a vocabulary and shards of it.
 
-Slices from all over the corpus are read, so much of each, into a sample; then the real `train_vocab` and
-`make_shards` run over a few documents (so that everything is compiled), half of the sample, and all of it, in a
-process of their own that tells its time and memory. From the last two the whole is extrapolated:
+A sample is read from slices all over the corpus. Then the real `train_vocab` and `make_shards` run on a few
+documents (to compile the kernels), on half of the sample, and on all of it, in a separate process that measures
+time and memory. The estimates are extrapolated from the last two measurements:
 
-    counting, encoding, shards   straight lines through both points
-    merging                      as the distinct words, which grow by a power of the text (Heaps' law) fitted
-                                 to both points
-    memory                       what grows with the distinct words, as they do; what grows with a shard, up to
-                                 a full one
+    counting, encoding, shards   linear in the size of the text
+    merging                      linear in the number of distinct words, which is a power of the size of the
+                                 text (Heaps' law) fitted to both points
+    memory                       for the vocabulary, linear in the number of distinct words; for shards, linear
+                                 in the size of the text, up to a full shard
 
-Times are seconds of one processor; N workers share all but the merging. What this module does not do: know the
-language of a text. The guess is by script and, for Latin and Cyrillic letters, by a few frequent words.
+Times are seconds of one processor; N workers share all work except merging. The languages of documents are only
+a guess, by script and, for Latin and Cyrillic letters, by a few frequent words.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from __future__ import annotations
 import collections
 import json
 import math
-import resource
 import subprocess
 import sys
 import tempfile
@@ -45,7 +44,7 @@ from wpprep.records import Document, Slice
 from wpprep.storage.files import compression, open_raw, size_of
 
 _SLICE_BYTES = 1 << 20
-_FEW = 20  # documents that compile everything
+_FEW = 20  # number of documents for compiling the kernels
 _WORDS = {  # some of the most frequent words
     "en": "the of and in to was is for", "de": "der die und in den von mit ist", "pl": "w na z się do jest nie",
     "fr": "le la les et des du est en", "es": "el la los de y en que por", "it": "il di che la e un per del",
@@ -53,7 +52,7 @@ _WORDS = {  # some of the most frequent words
     "tr": "ve bir bu da ile için de olarak", "ru": "и на что не как это но", "uk": "та на що не як це але",
 }  # fmt: skip
 _WORDS_OF = {language: frozenset(words.split()) for language, words in _WORDS.items()}
-_SCRIPTS = {  # ranges of code points, and the language that is at once guessed, if any
+_SCRIPTS = {  # ranges of code points by language, or by script if several languages use it
     "ko": ((0xAC00, 0xD7A3),),
     "ja": ((0x3040, 0x30FF),),
     "zh": ((0x4E00, 0x9FFF), (0x3400, 0x4DBF)),
@@ -67,7 +66,14 @@ _SCRIPTS = {  # ranges of code points, and the language that is at once guessed,
 
 @dataclass
 class Found:
-    """What there is of one format; documents and text are estimates from the sample."""
+    """Contents of a corpus in one format; documents and text are estimates from the sample.
+
+    Attributes:
+        files: number of files.
+        bytes: bytes of the files, or of the slices of them that are read.
+        documents: number of documents.
+        text_bytes: bytes of text.
+    """
 
     files: int = 0
     bytes: int = 0
@@ -77,25 +83,25 @@ class Found:
 
 @dataclass
 class _Sample:
-    """What was read of one format."""
+    """Documents that were read from the corpus in one format."""
 
     documents: list[Document] = field(default_factory=list)
-    of_bytes: int = 0  # bytes of the files that these are from
+    of_bytes: int = 0  # bytes of the files that were read
     text_bytes: int = 0
     seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class PlanSummary(Summary):
-    """What a corpus holds, and estimates of what the work on it takes.
+    """Summary of a corpus, and estimates of the work on it.
 
     Attributes:
-        formats: `Found` of each format, as a dictionary.
-        languages: shares of the documents by language, a guess.
+        formats: `Found` for each format, as a dictionary.
+        languages: fractions of the documents by language, a guess.
         sample_bytes: bytes of text that were processed for the estimates.
-        train_vocab, make_shards: ``seconds`` of one processor, of these ``start`` of a process and ``alone`` what
-            cannot be shared, ``memory_bytes`` of one worker, ``disk_bytes``.
-        cluster: the same on several nodes (`cluster_plan.on_nodes`), if ``nodes`` was given.
+        train_vocab, make_shards: ``seconds`` of one processor, which include ``start`` of a process and
+            ``alone`` for serial work; ``memory_bytes`` of one worker; ``disk_bytes``.
+        cluster: estimates for several nodes (`cluster_plan.on_nodes`), if ``nodes`` was given.
     """
 
     formats: dict[str, Any]
@@ -118,17 +124,17 @@ def plan(
     workers: int | None = None,
     **options: Unpack[PlanKeywords],
 ) -> PlanSummary:
-    """What a corpus holds, and estimates of time, memory and disk for `train_vocab` and `make_shards`.
+    """Summarise a corpus and estimate time, memory and disk for `train_vocab` and `make_shards`.
 
     Args:
         corpus: files and folders of text.
-        sample_bytes: text that is read and processed for the estimates.
-        nodes: number of machines for which estimates are made as well.
-        workers: processes of each of them; by default as many as here.
+        sample_bytes: bytes of text to process for the estimates.
+        nodes: number of machines for additional estimates.
+        workers: number of worker processes per machine; by default the number of usable CPUs.
         **options: fields of `CorpusOptions`, `VocabOptions` and `ShardOptions`.
 
     Raises:
-        WpprepError: an input or an option is at fault; the message says which and where.
+        WpprepError: an input or an option is invalid; the message names it.
     """
     started = time.perf_counter()
     refuse_unknown(options, CorpusOptions, VocabOptions, ShardOptions)
@@ -164,7 +170,7 @@ def plan(
 def _read_sample(
     slices: list[Slice], text: CorpusOptions, sample_bytes: int, scratch: Path
 ) -> dict[str, _Sample]:
-    """Documents of slices from all over the corpus, by format: at least one slice of each."""
+    """Read documents from slices all over the corpus, at least one slice per format; return them by format."""
     samples: dict[str, _Sample] = {}
     left = sample_bytes
     for index in rng.permutation(len(slices), np.uint64(0)):
@@ -187,7 +193,10 @@ def _read_sample(
 
 
 def _beginning(slice_: Slice, scratch: Path) -> tuple[Slice, int]:
-    """A slice that costs little to read, and how many bytes of its file it has: of large files, a beginning."""
+    """Return a slice that is cheap to read, and the number of bytes of its file.
+
+    For a large compressed file, it is a copy of the beginning in ``scratch``.
+    """
     if slice_.stop >= 0:
         return slice_, slice_.stop - slice_.start
     size = size_of(slice_.path)
@@ -200,7 +209,7 @@ def _beginning(slice_: Slice, scratch: Path) -> tuple[Slice, int]:
 
 
 def _extrapolate(format_: str, slices: list[Slice], sample: _Sample) -> Found:
-    """What a format has in all; tables count the bytes of their row groups."""
+    """Return the contents of the corpus in one format, extrapolated from its sample."""
     mine = [slice_ for slice_ in slices if slice_.format == format_]
     paths = {slice_.path for slice_ in mine}
     size = sum(slice_.stop - slice_.start if slice_.stop >= 0 else size_of(slice_.path) for slice_ in mine)
@@ -211,7 +220,11 @@ def _extrapolate(format_: str, slices: list[Slice], sample: _Sample) -> Found:
 def _measure(
     documents: list[Document], vocab: VocabOptions, shard: ShardOptions, scratch: Path
 ) -> dict[str, list[dict[str, Any]]]:
-    """What the work on a few documents, on half of them, and on all takes; of each stage the last two."""
+    """Measure both stages on a few documents, on half of the sample, and on all of it.
+
+    Returns:
+        the measurements on half and all, by stage (``vocab``, ``shards``).
+    """
     half = documents[:: 2 if len(documents) > 3 else 1]
     for name, some in (("few", documents[:_FEW]), ("half", half), ("all", documents)):
         rows = (json.dumps({"id": str(i), "text": document.text}) + "\n" for i, document in enumerate(some))
@@ -224,7 +237,7 @@ def _measure(
     found = {}
     for stage, of_stage in options.items():
         code = "from wpprep.pipeline.plan import measure; measure()"
-        command = [sys.executable, "-c", code, str(scratch), stage, json.dumps(of_stage)]
+        command = [sys.executable, "-P", "-c", code, str(scratch), stage, json.dumps(of_stage)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own code)
         if done.returncode:
             problem = done.stderr.strip().splitlines()[-1]
@@ -235,9 +248,9 @@ def _measure(
 
 
 def measure() -> None:
-    """Learn vocabularies from three files, or make shards of them; print what each took, as JSON."""
+    """Learn vocabularies from three files, or make shards of them; print the measurements as JSON."""
     folder, stage, options = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
-    start, results = time.process_time(), []  # of this process: what imports take
+    start, results = time.process_time(), []  # includes the time of imports
     for name in ("few", "half", "all"):
         taken = (_learn if stage == "vocab" else _shard)(folder / f"{name}.jsonl", folder, options)
         files = [file for file in (folder / stage).rglob("*") if file.is_file()]
@@ -247,14 +260,14 @@ def measure() -> None:
 
 
 def _shard(corpus: Path, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """Make shards with the vocabulary learned before."""
+    """Make shards with the vocabulary of `_learn`; return time and tokens."""
     started = time.process_time()
     made = make_shards([corpus], folder / "vocab", folder / "shards", workers=1, overwrite=True, **options)
     return {"seconds": time.process_time() - started, "tokens": made.manifest.statistics["tokens"]}
 
 
 def _learn(corpus: Path, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """Learn as large a vocabulary as the text gives, up to the one that is asked for."""
+    """Learn the largest vocabulary that the text allows, up to the given size; return times and words."""
     size = options["vocab_size"]
     run: dict[str, Any] = {"workers": 1, "overwrite": True}
     while True:
@@ -276,16 +289,21 @@ def _learn(corpus: Path, folder: Path, options: dict[str, Any]) -> dict[str, Any
 
 
 def peak_memory() -> int:
-    """The most memory this process ever had, in bytes."""
+    """Return the maximum memory of this process so far, in bytes."""
     status = Path("/proc/self/status")
-    if status.exists():  # what getrusage says includes the parent's
+    if status.exists():  # the value of getrusage includes the parent's memory
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
+    try:
+        import resource  # noqa: PLC0415 (Windows has none)
+    except ImportError:
+        return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _estimate_vocab(measured: list[dict[str, Any]], whole: int, read_seconds: float) -> dict[str, Any]:
+    """Extrapolate the measurements of `_learn` to the whole text, of ``whole`` bytes."""
     half, all_ = measured
     sizes, distinct, words = _two("text_bytes", measured), _two("words", measured), _words(half, all_, whole)
     count, merge = _line(sizes, _two("count", measured), whole), _line(distinct, _two("merge", measured), words)
@@ -302,6 +320,7 @@ def _estimate_vocab(measured: list[dict[str, Any]], whole: int, read_seconds: fl
 def _estimate_shards(
     measured: list[dict[str, Any]], whole: int, read_seconds: float, options: ShardOptions
 ) -> dict[str, Any]:
+    """Extrapolate the measurements of `_shard` to the whole text, of ``whole`` bytes."""
     sizes, all_ = _two("text_bytes", measured), measured[1]
     full = options.shard_bytes * all_["text_bytes"] / max(1, all_["disk"])  # text of a full shard
     memory = _line(sizes, _two("memory", measured), min(whole, full))
@@ -316,12 +335,12 @@ def _estimate_shards(
 
 
 def _two(name: str, measured: list[dict[str, Any]]) -> list[float]:
-    """A figure of both measurements."""
+    """Return one value of both measurements."""
     return [one[name] for one in measured]
 
 
 def _words(half: dict[str, Any], all_: dict[str, Any], whole: int) -> float:
-    """Distinct words of the whole corpus by Heaps' law, V = k n**b, through both points.
+    """Return the distinct words of the whole corpus by Heaps' law, V = k n**b, through both points.
 
     >>> a, b = {"text_bytes": 10_000, "words": 1000}, {"text_bytes": 40_000, "words": 2000}
     >>> round(_words(a, b, 160_000))
@@ -333,7 +352,10 @@ def _words(half: dict[str, Any], all_: dict[str, Any], whole: int) -> float:
 
 
 def _line(x: list[float], y: list[float], at: float) -> float:
-    """A straight line through two points, of no less slope than 0 and never below the second point's share.
+    """Return the value at ``at`` of the line through two points, with a slope of at least 0.
+
+    If both points have the same x, the value is proportional to x.
+
 
     >>> _line([10, 20], [3, 5], 100), _line([10, 10], [3, 5], 100)
     (21.0, 50.0)
@@ -345,13 +367,13 @@ def _line(x: list[float], y: list[float], at: float) -> float:
 
 
 def _languages(documents: list[Document]) -> dict[str, float]:
-    """Shares of the documents by language, the largest first; by script and frequent words, a guess."""
+    """Return guessed fractions of the documents by language, in descending order."""
     counts = collections.Counter(guess_language(document.text[:2000]) for document in documents)
     return {name: round(count / len(documents), 3) for name, count in counts.most_common()}
 
 
 def guess_language(text: str) -> str:
-    """A guess at the language of a text.
+    """Return the language of a text, guessed by script and frequent words, or ``unknown``.
 
     >>> guess_language("The harbour was empty when the two of them came to it.")
     'en'
@@ -361,7 +383,7 @@ def guess_language(text: str) -> str:
     letters = [ord(letter) for letter in text if letter.isalpha()]
     for name, ranges in _SCRIPTS.items():
         inside = sum(any(low <= letter <= high for low, high in ranges) for letter in letters)
-        if inside > (0.1 if name == "ja" else 0.4) * len(letters):  # kana stand between ideographs
+        if inside > (0.1 if name == "ja" else 0.4) * len(letters):  # Japanese mixes kana with ideographs
             return name
     words = text.lower().split()
     scores = {name: sum(word in frequent for word in words) for name, frequent in _WORDS_OF.items()}
@@ -370,7 +392,7 @@ def guess_language(text: str) -> str:
 
 
 def as_lines(plan: dict[str, Any]) -> list[str]:
-    """The plan, line by line, for people."""
+    """Return the plan as lines of text."""
     lines = [
         f"{name}: {found['files']:,} files, {found['bytes'] / 1e6:,.1f} MB; about {found['documents']:,} "
         f"documents, {found['text_bytes'] / 1e6:,.1f} MB of text"
@@ -386,4 +408,4 @@ def as_lines(plan: dict[str, Any]) -> list[str]:
         )
     if "cluster" in plan:
         lines += lines_of_nodes(plan["cluster"])
-    return [*lines, f"(extrapolated from {plan['sample_bytes'] / 1e6:,.1f} MB that were really processed)"]
+    return [*lines, f"(extrapolated from {plan['sample_bytes'] / 1e6:,.1f} MB of processed text)"]

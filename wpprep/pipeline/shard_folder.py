@@ -1,7 +1,6 @@
-"""Filling folders: from which tasks they come, and what their manifests say of these.
+"""Filling of shard folders: tasks, held-out documents, bins, the copy of the vocabulary, and manifests.
 
-`pipeline` knows the order of the whole job; this room knows how a folder of shards comes about: the tasks of
-its shards, the documents held out, a folder for each bin, the copy of the vocabulary.
+This module has the parts of a shard folder; `make_shards` has their order.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ from wpprep.tokenizer.vocabulary import Vocabulary, copy_vocabulary
 
 
 def vocabulary_in(folder: Path, vocabulary: Vocabulary) -> list[File]:
-    """Copy the vocabulary into a folder that is made with it; returns its entries in the manifest."""
+    """Copy the vocabulary into a folder that was made with it; return its manifest entries."""
     make_folder(folder / "vocab")
     names = copy_vocabulary(vocabulary, folder / "vocab")
     return [describe(folder / "vocab" / name, folder) for name in sorted(names)]
 
 
 def fill_folder(stage: str, job: Job, source: Source, documents: Selection, shard: ShardOptions) -> Receipts:
-    """Make the shards of some documents; return all receipts."""
+    """Make the shards of the selected documents; return the receipts."""
     for bin_ in bins_of(shard):
         make_folder(job.path / bin_.folder)
     roles = source.vocabulary.roles
@@ -54,7 +53,7 @@ def fill_folder(stage: str, job: Job, source: Source, documents: Selection, shar
 def hold_out(
     job: Job, plan: Plan, source: Source, documents: Selection, shard: ShardOptions
 ) -> list[File | Shard]:
-    """Make the shard folder of the held-out documents, of one pass and without bins; return its entry."""
+    """Make the shard folder of the held-out documents, in one pass and without bins; return its entry."""
     if not documents.size:
         return []
     shard = replace(shard, dupe_factor=1, shards=None, bins=None)
@@ -71,7 +70,7 @@ def hold_out(
 def finish_bins(
     folder: Path, source: Source, receipts: Iterable[Receipt], shard: ShardOptions
 ) -> list[File | Shard]:
-    """Declare the folder of every bin finished; returns their entries."""
+    """Write the manifest of every bin's folder; return their manifest entries."""
     entries: list[File | Shard] = []
     for number, bin_ in enumerate(bins_of(shard)):
         if bin_.folder:
@@ -83,7 +82,7 @@ def finish_bins(
 
 @dataclass(frozen=True)
 class _OfBin:
-    """What the receipts of shards say of one bin, read again each time."""
+    """Receipts of one bin, derived from the receipts of shards at each iteration."""
 
     receipts: Iterable[Receipt]
     number: int
@@ -102,7 +101,7 @@ def manifest_of(
     receipts: Iterable[Receipt],
     inside: list[File | Shard],
 ) -> Manifest:
-    """The manifest of a shard folder, into which the vocabulary is copied; ``inside`` are folders in it."""
+    """Copy the vocabulary into a shard folder and return its manifest; ``inside`` has entries of subfolders."""
     return Manifest(
         kind="shards",
         options=options,
@@ -120,7 +119,7 @@ def manifest_of_tokens(
     receipts: Iterable[Receipt],
     not_used: dict[str, Any],
 ) -> Manifest:
-    """The manifest of a token store, into which the vocabulary is copied: with it the store explains itself."""
+    """Copy the vocabulary into a token store, write its index, and return its manifest."""
     total = sum_statistics(receipts)
     facts = take_facts(total)
     parts = files_in(receipts)

@@ -1,7 +1,7 @@
-"""What a worker does with one task: encode slices, make one shard.
+"""Task that makes one shard: pair documents into instances, mask them, write them.
 
-Each class is built once in a worker and then called with tasks. A task's result depends on its input
-alone; nothing here knows of other tasks, workers or folders that are not its own.
+The class is built once per worker and then called with tasks. The result of a task depends only on its input,
+not on other tasks or workers.
 """
 
 from __future__ import annotations
@@ -33,28 +33,32 @@ from wpprep.storage.place import Location
 
 
 class Split:
-    """The selected documents of a token store: all that the pairing of a split sees of the corpus."""
+    """Selected documents of a token store, numbered from 0: the only documents that pairing can use."""
 
     def __init__(self, store: TokenStore, documents: Selection) -> None:
+        """Select documents of a store."""
         self._store, self._documents = store, documents
 
     def __len__(self) -> int:
+        """Return the number of documents."""
         return self._documents.size
 
     def take(self, documents: Ints) -> TokenizedDocuments:
+        """Return documents by their numbers in the split, ``int64[n]``."""
         return self._store.take(self._documents.of(documents))
 
     def spans(self, documents: Ints, start_keys: Keys, targets: Ints) -> Spans:
+        """Return a random span of each document, as `TokenStore.spans` does."""
         return self._store.spans(self._documents.of(documents), start_keys, targets)
 
 
 class Bin(NamedTuple):
-    """Rows of a range of lengths, which have shards of their own.
+    """Range of row lengths with its own shards.
 
     Attributes:
-        folder: where these are in the shard folder, such as ``bin-128/``; empty where there are no bins.
-        above: its rows have more tokens than this.
-        options: its data options: ``max_seq_length`` is its longest row.
+        folder: subfolder of its shards, such as ``bin-128/``; empty without bins.
+        above: its rows have more than this number of tokens.
+        options: its data options; ``max_seq_length`` is the maximum length of its rows.
     """
 
     folder: str
@@ -63,7 +67,11 @@ class Bin(NamedTuple):
 
 
 def bins_of(options: ShardOptions) -> list[Bin]:
-    """The bins that the rows are put into; without bins, one for all."""
+    """Return the bins of the rows; without bins, one for all rows.
+
+    >>> [(b.folder, b.above) for b in bins_of(ShardOptions(max_seq_length=128, bins="64,128"))]
+    [('bin-64/', 0), ('bin-128/', 64)]
+    """
     bins, above = [], 0
     for length in options.bin_lengths:
         most = min(options.max_predictions_per_seq, max(1, round(length * options.masked_lm_prob)))
@@ -75,11 +83,11 @@ def bins_of(options: ShardOptions) -> list[Bin]:
 
 @dataclass(frozen=True)
 class MakeShard:
-    """Makes one shard from the token store (with bins, one of each): pairs, masks and writes it.
+    """Task that makes one shard, or with bins one shard of each, from the token store.
 
     Attributes:
-        documents: the split that is made; random nexts come from there too.
-        bounds: ``int64[shards + 1]``, each shard's range in the documents of all passes (`share_out`).
+        documents: the documents of the split; random nexts are from the same split.
+        bounds: ``int64[shards + 1]``, the range of each shard in the documents of all passes (`share_out`).
     """
 
     tokens: Location
@@ -95,13 +103,13 @@ class MakeShard:
         return Split(TokenStore.open(self.tokens), self.documents)
 
     def __call__(self, task: tuple[str, int]) -> Receipt:
-        """Write the shard; returns its manifest entries and the statistics of all rows and of each bin."""
+        """Write the shard; return its manifest entries and the statistics of all rows and of each bin."""
         name, index = task
         options, split = self.options, self._split
         passes, documents = documents_of(self.bounds[index], self.bounds[index + 1], len(split), options.seed)
         own = split.take(documents)
         if options.mask_policy == "token":
-            own = replace(own, word_starts=None)  # nobody will ask where words start
+            own = replace(own, word_starts=None)  # the policy token does not use word starts
         order_key = int(rng.key(options.seed, rng.ROW_ORDER, 0, index))
         made = make_instances(own, documents, passes, split, self.roles, options, order_key)
         batch = replace(made.batch, document=self.documents.of(made.batch.document))
@@ -126,7 +134,7 @@ class MakeShard:
         }
 
     def _write(self, name: str, batch: InstanceBatch, bin_: Bin) -> tuple[Shard, dict[str, Any]]:
-        """Write the rows of one bin; returns the entry and the statistics."""
+        """Write the rows of one bin; return the manifest entry and the statistics."""
         longest = bin_.options["max_seq_length"]
         if bin_.folder:
             lengths = np.diff(batch.offsets)

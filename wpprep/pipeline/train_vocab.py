@@ -1,9 +1,9 @@
-"""From text to a vocabulary folder, by way of counts that can be kept.
+"""Learning a vocabulary from text, or from the counts of a text.
 
-    count_words   corpus -> counts of chunks (`counting`) -> counts folder
+    count_words   corpus -> counts of chunks (`counting_task`) -> counts folder
     train_vocab   corpus or counts folder -> words -> merges -> vocabulary folder
 
-Each distinct chunk of the corpus is looked at once, so that a vocabulary from kept counts takes seconds.
+Normalization and merging process each distinct chunk once, so that a vocabulary from counts takes seconds.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ from wpprep.vocab.train import learn_vocabulary
 
 _log = logging.getLogger(__name__)
 
-_COUNTS = f"{UNFINISHED}/counts"  # the folder, inside an unfinished vocabulary, of its counts
-_WORTH_A_LINE = 1 << 30  # bytes that merging takes
-_OF_COUNTS = ("cjk", "holdout", "seed")  # options that counts have settled
+_COUNTS = f"{UNFINISHED}/counts"  # folder of the counts in an unfinished vocabulary
+_WORTH_A_LINE = 1 << 30  # bytes of memory for merging; above this, a warning is logged
+_OF_COUNTS = ("cjk", "holdout", "seed")  # options that are fixed by the counts
 
 
 def train_vocab(
@@ -63,20 +63,20 @@ def train_vocab(
     """Learn a subword vocabulary from text and write it as a vocabulary folder.
 
     Args:
-        corpus: files and folders of text; None or none with ``counts``.
+        corpus: files and folders of text; None or empty with ``counts``.
         out: the folder to write.
-        counts: what `count_words` wrote, or a TSV file of words and counts, instead of a corpus.
-        progress: is told (stage, done, total) now and then.
-        **options: fields of `VocabOptions`, `CorpusOptions` and `CountRunOptions`; those that counting has
-            settled (how text is read, cjk, holdout, seed) come with ``counts``.
+        counts: a folder of `count_words`, or a TSV file of words and counts, to use instead of a corpus.
+        progress: called as progress(stage, done, total) during the run.
+        **options: fields of `VocabOptions`, `CorpusOptions` and `CountRunOptions`. With ``counts``, the options
+            for reading text, cjk, holdout and seed are those of the counts.
 
     Raises:
-        WpprepError: an input, an option or the output is at fault; the message says which and where.
+        WpprepError: an input, an option or the output is invalid; the message names it.
     """
     started = time.perf_counter()
     refuse_unknown(options, VocabOptions, CorpusOptions, CountRunOptions)
     if (counts is None) == (not corpus):
-        raise OptionError("expected a corpus, or counts (--counts) in its place")
+        raise OptionError("expected either a corpus or counts (--counts)")
     run = build(CountRunOptions, options)
     source = _Corpus(corpus, options, run) if counts is None else _Counts(counts, options)
     with Job.begin(out, "vocabulary", source.plan, run, progress) as job:
@@ -86,7 +86,7 @@ def train_vocab(
 
 
 def _learn(job: Job, source: _Corpus | _Counts, run: CountRunOptions) -> None:
-    """Learn the vocabulary into the job's folder, and finish it."""
+    """Learn the vocabulary, write it into the folder of the job, and finish the folder."""
     vocab, say = source.vocab, job.say
     counted = source.count(job)
     if counted.held_out.documents:
@@ -95,7 +95,7 @@ def _learn(job: Job, source: _Corpus | _Counts, run: CountRunOptions) -> None:
     rules = TextRules(vocab)
     words = _words(counted, rules, vocab, job, run)
     size = vocab.vocab_size
-    learned = learn_vocabulary(words, vocab, rules, lambda n: say("merge", min(n, size), size), _tell_need)
+    learned = learn_vocabulary(words, vocab, rules, lambda n: say("merge", min(n, size), size), _log_need)
     names = write_vocabulary(job.path, learned, vocab)
     manifest = Manifest(
         kind="vocabulary",
@@ -116,7 +116,7 @@ def _learn(job: Job, source: _Corpus | _Counts, run: CountRunOptions) -> None:
 
 
 class _Corpus:
-    """A vocabulary's text: counted at hand if it is small, else by `count_words`, which can be resumed."""
+    """Corpus as the source of a vocabulary: counted in memory if it is small, else by `count_words`."""
 
     def __init__(self, corpus: Paths | None, options: Mapping[str, object], run: CountRunOptions) -> None:
         self._corpus, self._options, self._run = corpus or [], options, run
@@ -125,7 +125,7 @@ class _Corpus:
         self.plan = plan_of(as_dict(self.vocab) | as_dict(self._text), None, self._tasks)
 
     def count(self, job: Job) -> Counted:
-        """The counts; the job's folder holds them until the vocabulary is finished, where they need disk."""
+        """Count the corpus; counts on disk are in the folder of the job until the vocabulary is finished."""
         if fits_in_memory(self._tasks, self._run):
             chosen = survey(self._tasks, self._text, job)
             job.elect()
@@ -144,7 +144,7 @@ class _Corpus:
 
 
 class _Counts:
-    """A vocabulary's counts, which were made before."""
+    """Saved counts as the source of a vocabulary."""
 
     def __init__(self, path: str | os.PathLike[str], options: Mapping[str, object]) -> None:
         from wpprep.vocab.counting.counts_file import identity_of, open_counts  # noqa: PLC0415 (loads pyarrow)
@@ -163,7 +163,7 @@ class _Counts:
         }
 
     def count(self, job: Job) -> Counted:
-        """The counts."""
+        """Return the saved counts."""
         job.elect()
         facts = self._saved.facts
         return Counted(
@@ -175,20 +175,20 @@ class _Counts:
 
 
 def _refuse_settled(path: Path, settled: dict[str, Any], options: Mapping[str, object]) -> None:
-    """Stop where an option asks for something else than was counted."""
+    """Raise OptionError if an option contradicts the counts."""
     reading = {field.name for field in dataclasses.fields(CorpusOptions)}
     for name, value in options.items():
         if value is not None and name in {*reading, *_OF_COUNTS} and value != settled.get(name):
-            found = f"was counted with {settled[name]!r}" if name in settled else "is of words alone"
+            found = f"was counted with {settled[name]!r}" if name in settled else "contains only words"
             raise OptionError(
-                f"{name} is {value!r}, but {path} {found}; leave {name} away, or count the corpus again"
+                f"{name} is {value!r}, but {path} {found}; omit {name}, or count the corpus again"
             )
 
 
 def _words(
     counted: Counted, rules: TextRules, vocab: VocabOptions, job: Job, run: CountRunOptions
 ) -> WordCounts:
-    """The words of counted chunks, put aside in the folder where they outgrow memory."""
+    """Return the words of counted chunks, spilled into the folder of the job if they exceed the memory."""
     aside = None
     if not counted.is_at_hand:
         from wpprep.vocab.counting.runs import Spill  # noqa: PLC0415 (loads pyarrow)
@@ -197,19 +197,24 @@ def _words(
     return words_of(counted.parts(), rules, vocab.min_word_count, aside)
 
 
-def _tell_need(need: int, words: int) -> None:
-    """Say how much memory merging will take, before it starts."""
+def _log_need(need: int, words: int) -> None:
+    """Log the memory that merging needs, in bytes, before it starts."""
     has = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
     level = logging.WARNING if need > _WORTH_A_LINE else logging.INFO
-    of = f" of the {has / 1e9:,.1f} GB here" if has else ""
-    hint = "; min_word_count lowers it" if level == logging.WARNING else ""
+    of = f" of {has / 1e9:,.1f} GB" if has else ""
+    hint = "; a higher min_word_count reduces it" if level == logging.WARNING else ""
     _log.log(
-        level, "merging %s distinct words takes about %s GB%s%s", f"{words:,}", f"{need / 1e9:,.2f}", of, hint
+        level,
+        "merging %s distinct words needs about %s GB of memory%s%s",
+        f"{words:,}",
+        f"{need / 1e9:,.2f}",
+        of,
+        hint,
     )
 
 
 def _quality(vocab: Path, counted: Counted) -> dict[str, Any] | None:
-    """The figures of a vocabulary on the documents that nothing was learned from."""
+    """Return the measures of a vocabulary on the held-out documents; None if there are none."""
     if not counted.held_out.documents:
         return None
     tokenizer = Vocabulary.from_folder(vocab).tokenizer

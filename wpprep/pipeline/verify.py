@@ -1,7 +1,7 @@
 """Verify finished folders against their manifests, file by file, with any engine.
 
-What this module does not do: know what a file should hold (`wpprep.storage.manifest` has the checksums,
-`wpprep.shards.audit` the rules).
+The checks themselves are elsewhere: checksums in `wpprep.storage.manifest`, rules for rows in
+`wpprep.shards.audit`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from wpprep.storage.manifest import find_damage
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class VerifySummary(Summary):
-    """What is wrong with some folders.
+    """Problems found in some folders.
 
     Attributes:
-        problems: one line for every file that is damaged, missing or foreign; empty if all is well.
+        problems: one line for every file that is damaged, missing or foreign; empty if there are none.
     """
 
     problems: list[str]
@@ -42,10 +42,10 @@ def verify(
     deep: bool = False,
     **options: Unpack[VerifyKeywords],
 ) -> VerifySummary:
-    """Compare every file of finished folders with their manifests.
+    """Compare every file of finished folders with the manifests.
 
     Args:
-        folders: one folder of any kind, or several; folders inside are verified too.
+        folders: one folder of any kind, or several; subfolders are verified too.
         deep: check the columns of shards row by row as well.
         **options: fields of `EngineOptions`.
 
