@@ -20,7 +20,6 @@ from wpprep.errors import MissingInputError, OptionError, OutputError, ShardErro
 from wpprep.instances.dense import pad_rows, unpad_rows
 from wpprep.instances.masking import mask_batch
 from wpprep.instances.pairing import make_instances
-from wpprep.instances.statistics import add_statistics, shard_statistics
 from wpprep.records import InstanceBatch, offsets_of
 from wpprep.shards import format as shard_format
 from wpprep.shards.format import read_metadata, read_rows, read_shard, take_rows, write_dense_shard, write_shard
@@ -313,43 +312,3 @@ def test_rows_are_taken_with_all_that_is_theirs(wanted: list[int], masked: bool)
     batch = instances(masked=masked, marked=True)
     taken = take_rows(batch, np.array(wanted, np.int64))
     assert all_rows(taken) == [row(batch, r) for r in wanted]
-
-
-def test_statistics_worked_by_hand() -> None:
-    """Four predictions, one seen as [MASK], one as itself, two as other tokens; lengths 5 and 7 of 32.
-
-    With a range for each length, rows of 5 and 7 tokens are in the ranges 4 and 6, counted from 0.
-    """
-    batch = InstanceBatch(
-        input_ids=np.array([CLS, MASK, SEP, 11, SEP, CLS, 12, 99, SEP, 14, 15, SEP], np.uint16),
-        offsets=np.array([0, 5, 12]),
-        b_start=np.array([3, 4]),
-        next_sentence_label=np.array([0, 1], np.uint8),
-        document=np.array([0, 1]),
-        mlm_positions=np.array([1, 3, 2, 4], np.uint16),
-        mlm_labels=np.array([10, 11, 13, 20], np.uint16),
-        mlm_offsets=np.array([0, 2, 4]),
-    )
-    assert shard_statistics(batch, roles(), 32) == {
-        "rows": 2,
-        "tokens": 12,
-        "random_next": 1,
-        "unmasked_rows": 0,
-        "predictions": 4,
-        "masked": 1,
-        "random": 2,
-        "kept": 1,
-        "length_histogram": [1 if length in (4, 6) else 0 for length in range(32)],
-    }
-
-
-def test_statistics_of_parts_add_up() -> None:
-    """The statistics of a shard are the sum of those of its halves, whatever else is counted beside them."""
-    batch = instances()
-    half = len(batch) // 2
-    first, second = (
-        shard_statistics(take_rows(batch, np.arange(a, b)), roles(), 32)
-        for a, b in ((0, half), (half, len(batch)))
-    )
-    assert add_statistics(first, second) == shard_statistics(batch, roles(), 32)
-    assert add_statistics({}, {**first, "dropped_tokens": 3}) == {**first, "dropped_tokens": 3}

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import time
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

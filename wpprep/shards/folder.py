@@ -23,11 +23,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from wpprep import rng
 from wpprep.errors import MissingInputError, OptionError, ShardError
-from wpprep.kernels import kernel
+from wpprep.kernels import kernel, njit
 from wpprep.records import InstanceBatch, Ints, TokenRoles, Tokens, offsets_of, token_dtype
 from wpprep.shards.format import read_metadata, read_shard
 from wpprep.storage.cache import fetch_folder
@@ -36,6 +35,9 @@ from wpprep.tokenizer.vocabulary import Vocabulary
 
 # Options that decide the meaning of labels and dynamic masks: folders read together must have equal values.
 _SHARED_OPTIONS = ("objective", "masking", "mask_policy", "masked_lm_prob", "mask_share", "random_share")
+
+
+Marks = npt.NDArray[np.bool_]
 
 
 class Columns(NamedTuple):
@@ -254,6 +256,7 @@ class ShardFolder:
             self._refuse_damaged(bad, shard)
             if result.word_starts is not None:
                 source = self.shards[shard]
+                assert source.word_starts is not None  # stored by vocabulary, which all shards share
                 _copy_marks(
                     local, places, source.offsets, source.word_starts, result.offsets, result.word_starts
                 )
@@ -395,7 +398,7 @@ def _low_documents(
 
 @kernel
 def _measure(
-    rows: Ints, places: Ints, offsets: Any, mlm_offsets: Any, longest: int, lengths: Ints, predictions: Ints
+    rows: Ints, places: Ints, offsets: Ints, mlm_offsets: Ints, longest: int, lengths: Ints, predictions: Ints
 ) -> int:
     """Write the lengths of one shard's ``rows`` to ``places + 1``; return the first damaged row, or -1.
 
@@ -461,7 +464,7 @@ def _copy(rows: Ints, places: Ints, vocab_size: int, shard: Columns, batch: Colu
 
 @kernel
 def _copy_marks(
-    rows: Ints, places: Ints, from_offsets: Any, from_marks: Any, offsets: Ints, marks: Any
+    rows: Ints, places: Ints, from_offsets: Ints, from_marks: Marks, offsets: Ints, marks: Marks
 ) -> None:
     """Copy the word starts of one shard's ``rows``, which `_copy` has checked, to ``places`` of a batch."""
     for i in range(len(rows)):

@@ -32,10 +32,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
 
 from wpprep.errors import MissingInputError, OptionError, ShardError
 from wpprep.instances.dense import DenseRows, pad_rows, unpad_rows
+from wpprep.kernels import njit
 from wpprep.records import InstanceBatch, Ints, offsets_of
 from wpprep.storage.arrays import numbers, plain
 from wpprep.storage.files import atomic_write, sha256_of

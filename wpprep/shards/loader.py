@@ -27,12 +27,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from wpprep import rng
 from wpprep.errors import OptionError
 from wpprep.instances.masking import mask_batch
-from wpprep.records import InstanceBatch, Ints
+from wpprep.kernels import njit
+from wpprep.records import InstanceBatch, Ints, Tokens
 from wpprep.shards.folder import ShardFolder
 from wpprep.shards.order import MULTIPLE, Order, Rows
 
@@ -275,7 +275,7 @@ def _mask_keys(rows: Ints, epochs: Ints, seed: int) -> npt.NDArray[np.uint64]:
 
 
 @njit(cache=True)
-def _fill(tokens: Any, offsets: Ints, b_start: Ints, pad: int, ids: Ints, types: Ints) -> None:
+def _fill(tokens: Tokens, offsets: Ints, b_start: Ints, pad: int, ids: Ints, types: Ints) -> None:
     """Write padded rows to ``ids`` and token types to ``types``, both ``int64[rows, width]``.
 
     ``tokens`` are the ids of all rows, row ``r`` from ``offsets[r]`` (``int64[rows + 1]``) on; ``b_start``

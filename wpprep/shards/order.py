@@ -20,14 +20,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from wpprep import rng
 from wpprep.errors import OptionError
+from wpprep.kernels import njit
 from wpprep.records import Ints, offsets_of
 from wpprep.shards.folder import ShardFolder
 
@@ -42,6 +42,20 @@ class Rows(NamedTuple):
 
     rows: Ints
     epochs: Ints
+
+
+class Identity(TypedDict):
+    """The options that a list of batches depends on; ``full`` only counts with ``batch_tokens``."""
+
+    seed: int
+    batch_size: int | None
+    batch_tokens: int | None
+    bins: int
+    tail: str
+    weights: list[float] | None
+    rows: int
+    full: bool
+    vocabulary: str
 
 
 class Order:
@@ -104,7 +118,7 @@ class Order:
         if self.weights is not None and self.tail != "carry":
             raise OptionError(f"tail is {self.tail!r}, expected carry, because folders have weights")
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Identity:
         """Return the options that the list of batches depends on, as plain values."""
         return {
             "seed": self.seed,

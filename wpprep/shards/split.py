@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from wpprep import rng
 from wpprep.config import ShardOptions
 from wpprep.errors import OptionError
+from wpprep.kernels import njit
 from wpprep.records import Ints
 
 Counts = npt.NDArray[np.uint32]

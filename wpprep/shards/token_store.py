@@ -29,10 +29,10 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
 
 from wpprep import rng
 from wpprep.errors import MissingInputError, OptionError, ShardError
+from wpprep.kernels import njit
 from wpprep.records import Ints, TokenizedDocuments, Tokens, offsets_of
 from wpprep.storage.arrays import numbers, plain, strings
 from wpprep.storage.cache import fetch_folder

@@ -57,7 +57,4 @@ def test_zipf_ranks_pieces_by_count() -> None:
 def test_long_names_keep_their_end() -> None:
     """A path is cut to its last 24 characters, a short name is not."""
     assert short_name("shards") == "shards"
-    assert (
-        short_name("/very/long/path/to/the/corpus/shards-128")
-        == "…to/the/corpus/shards-128"[:1] + ("/very/long/path/to/the/corpus/shards-128"[-24:])
-    )
+    assert short_name("/very/long/path/to/the/corpus/shards-128") == "…to/the/corpus/shards-128"

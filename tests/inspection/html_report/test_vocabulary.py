@@ -57,7 +57,7 @@ def test_facts_are_those_of_the_manifest(named: Named) -> None:
 
 
 def test_vocabularies_are_compared_on_one_text(named: Named, folders: Path) -> None:
-    """Two equal vocabularies have equal rows and no best value; without a text the manifests' values are used."""
+    """Equal vocabularies have equal rows and no best value; without a text the manifest has the values."""
     sample = read_sample([str(folders / "corpus.txt")])
     assert sample.is_whole
     other = Named("other", named.path, named.vocabulary, {})

@@ -139,6 +139,7 @@ def report(
             training runs, and token stores (which have the names of documents); or a folder of such folders.
         out: the HTML file; an existing report is replaced.
         text: files of a corpus to measure vocabularies on, which should not be the one they were learned from.
+        overwrite: replace an existing file that is not a report, too.
 
     Raises:
         MissingInputError: a folder is missing, or of another kind.

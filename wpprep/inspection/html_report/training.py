@@ -9,12 +9,12 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
 from wpprep.errors import TrainingError
-from wpprep.inspection.html_report.parts import Chart, Section, curves, percent, short_name
+from wpprep.inspection.html_report.parts import Chart, Numbers, Section, curves, percent, short_name
 from wpprep.storage.files import MANIFEST, METRICS
 
 _TRAINING = "training.json"
@@ -29,10 +29,33 @@ _CURVES = {  # by key of the log: title, axis label, whether it is a share
 _NAMES = {"train": "training", "held_out": "held out"}
 
 
-def read_log(folder: Path) -> list[dict[str, Any]]:
-    """Return the lines of a run's log without an incomplete last line.
+class LogLine(NamedTuple):
+    """One line of a log: ``train`` or ``held_out``, the step, and the finite numbers measured, by name."""
 
-    Every line has a ``kind`` (``train`` or ``held_out``), a ``step``, and the numbers that were measured.
+    kind: str
+    step: int
+    values: dict[str, float]
+
+
+class _Results(TypedDict):
+    """The results of a finished run, as far as they are shown."""
+
+    parameters: int
+    rows: int
+    held_out_rows: int
+    seconds: float
+    tokens_per_second: float
+
+
+class _Training(TypedDict):
+    """The contents of `training.json`: the options of the run and, if it is finished, its results."""
+
+    run: dict[str, Any]
+    results: _Results | None
+
+
+def read_log(folder: Path) -> list[LogLine]:
+    """Return the lines of a run's log without an incomplete last line.
 
     Raises:
         TrainingError: another line is not a line of a log.
@@ -41,8 +64,8 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     found = []
     for number, line in enumerate(lines[:-1], 1):
         try:
-            found.append(json.loads(line))
-            found[-1]["kind"], found[-1]["step"] = str(found[-1]["kind"]), int(found[-1]["step"])
+            values = json.loads(line)
+            found.append(LogLine(str(values["kind"]), int(values["step"]), _finite(values)))
         except (ValueError, KeyError, TypeError) as error:
             raise TrainingError(
                 f"{folder / METRICS}:{number}: not a line of a training log: {error!r}"
@@ -58,14 +81,14 @@ def describe(folder: Path) -> Section:
     """
     log = read_log(folder)
     training = _read_training(folder / _TRAINING)
-    run, results = training.get("run", {}), training.get("results")
-    last = max((line["step"] for line in log), default=0)
+    run, results = training["run"], training["results"]
+    last = max((line.step for line in log), default=0)
     notes = []
     if not (folder / MANIFEST).is_file():
         notes.append(f"The run is not finished: it is at step {last:,} of {run.get('steps', 0):,}.")
     if not log:
         notes.append("The log is empty.")
-    charts = [_curve(log, name) for name in _CURVES if any(_has(line, name) for line in log)]
+    charts = [_curve(log, name) for name in _CURVES if any(name in line.values for line in log)]
     return Section(
         kind="training run",
         title=str(folder),
@@ -76,14 +99,15 @@ def describe(folder: Path) -> Section:
     )
 
 
-def _read_training(path: Path) -> dict[str, Any]:
+def _read_training(path: Path) -> _Training:
     """Return the options of a run and, if it is finished, its results; empty if the folder has only a log."""
     if not path.is_file():
-        return {}
+        return {"run": {}, "results": None}
     try:
-        return dict(json.loads(path.read_bytes()))
+        found: dict[str, Any] = dict(json.loads(path.read_bytes()))
     except (ValueError, TypeError) as error:
         raise TrainingError(f"{path}: damaged: {error}; copy the folder of the run again") from error
+    return {"run": found.get("run", {}), "results": found.get("results")}
 
 
 def compare(folders: Sequence[Path]) -> Section:
@@ -99,16 +123,21 @@ def compare(folders: Sequence[Path]) -> Section:
     return Section("comparison", "Training runs", [], charts=[chart] if series else [])
 
 
-def _has(line: dict[str, Any], name: str) -> bool:
-    return isinstance(line.get(name), (int, float)) and math.isfinite(line[name])
+def _finite(values: dict[str, Any]) -> dict[str, float]:
+    return {
+        name: float(value)
+        for name, value in values.items()
+        if isinstance(value, (int, float)) and math.isfinite(value)
+    }
 
 
-def _points(log: list[dict[str, Any]], kind: str, name: str) -> tuple[Any, Any]:
-    lines = [line for line in log if line["kind"] == kind and _has(line, name)]
-    return np.array([line["step"] for line in lines]), np.array([float(line[name]) for line in lines])
+def _points(log: list[LogLine], kind: str, name: str) -> tuple[Numbers, Numbers]:
+    """Return the steps and the values of one curve."""
+    lines = [line for line in log if line.kind == kind and name in line.values]
+    return np.array([line.step for line in lines]), np.array([line.values[name] for line in lines])
 
 
-def _curve(log: list[dict[str, Any]], name: str) -> Chart:
+def _curve(log: list[LogLine], name: str) -> Chart:
     title, y, is_share = _CURVES[name]
     series = {said: _points(log, kind, name) for kind, said in _NAMES.items()}
     series = {said: points for said, points in series.items() if len(points[0])}
@@ -117,7 +146,7 @@ def _curve(log: list[dict[str, Any]], name: str) -> Chart:
     return curves(title, said + ".", series, x="step", y=y, percent=is_share, from_zero=from_zero)
 
 
-def _course(places: Any, values: Any, is_share: bool) -> str:
+def _course(places: Numbers, values: Numbers, is_share: bool) -> str:
     """Return the first and the last value of a curve in words."""
     first, last = (f"{_written(values[i], is_share)} at step {places[i]:,}" for i in (0, -1))
     return first if len(places) == 1 else f"from {first} to {last}"
@@ -128,7 +157,7 @@ def _written(value: float, is_share: bool) -> str:
 
 
 def _facts(
-    run: dict[str, Any], results: dict[str, Any] | None, log: list[dict[str, Any]], last: int
+    run: dict[str, Any], results: _Results | None, log: list[LogLine], last: int
 ) -> list[tuple[str, str]]:
     facts = [("steps", f"{last:,} of {run['steps']:,}" if run.get("steps") else f"{last:,}")]
     if run:
@@ -140,8 +169,8 @@ def _facts(
             ("trained on", f"{results['rows']:,} instances, {results['held_out_rows']:,} held out"),
             ("duration", f"{results['seconds']:,.0f} s, {results['tokens_per_second']:,.0f} tokens per second"),
         ]
-    judged = [line for line in log if line["kind"] == "held_out" and _has(line, "mlm_loss")]
-    if judged:
-        best = min(judged, key=lambda line: float(line["mlm_loss"]))
-        facts.append(("best held-out loss", f"{best['mlm_loss']:.3f} at step {best['step']:,}"))
+    steps, losses = _points(log, "held_out", "mlm_loss")
+    if len(losses):
+        best = int(losses.argmin())
+        facts.append(("best held-out loss", f"{losses[best]:.3f} at step {steps[best]:,}"))
     return facts
