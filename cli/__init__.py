@@ -6,18 +6,19 @@ Installed as `wpprep.cli`. Commands are imported when they are used, and their s
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 import wpprep
-from wpprep.errors import WpprepError
 
 _COMMANDS = {
     "demo": "Run the whole pipeline on a small corpus.",
@@ -55,6 +56,10 @@ class _Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(f".{name}", __name__), name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        with _told_apart():
+            return super().invoke(ctx)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
@@ -77,30 +82,36 @@ def wpprep_command() -> None:
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 done, 1 an error in one line, 2 usage, 130 SIGINT, 143 SIGTERM."""
+    """Run the command line; exit codes are those of `_guard`."""
+    from . import _guard
+
+    _guard.use_utf8()
+    _guard.log_in_lines()
     signal.signal(signal.SIGTERM, _terminate)
-    gc.set_threshold(
-        5_000
-    )  # Python's default threshold makes it traverse all objects of Numba often, without effect
+    gc.set_threshold(5_000)  # by default Python often traverses all objects of Numba, without effect
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # --workers limits the number of processes
     try:
-        wpprep_command(prog_name="wpprep", standalone_mode=False)
-    except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except WpprepError as error:
-        click.echo(f"wpprep: {error}", err=True)
-        sys.exit(1)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("wpprep: interrupted; run the same command again to resume", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of the output has closed the pipe
-        sys.exit(0)
+        code = wpprep_command(prog_name="wpprep", standalone_mode=False)
+        with _told_apart():
+            sys.stdout.flush()
+    except Exception as error:  # noqa: BLE001 (the last guard)
+        code = _guard.report(error)
+    except KeyboardInterrupt as error:
+        code = _guard.report(error)
     finally:
         gc.freeze()  # else the collection at exit traverses all objects of Numba, in a quarter of a second
+    sys.exit(code)
+
+
+@contextlib.contextmanager
+def _told_apart() -> Iterator[None]:
+    """Turn a closed pipe into an error of our own, which click does not end with exit code 1."""
+    from . import _guard
+
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _guard.ReaderLeftError from error
 
 
 def _terminate(signal_number: int, frame: FrameType | None) -> NoReturn:

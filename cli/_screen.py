@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ._guard import OneLine
+
 if TYPE_CHECKING:
     from wpprep.jobs.summary import Summary
 
@@ -36,7 +38,8 @@ def progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     console = Console(stderr=True)
     handler = RichHandler(console=console, show_time=False, show_path=False)
     level = logging.ERROR if quiet else logging.WARNING
-    logging.basicConfig(level=level, format="%(message)s", handlers=[handler])
+    handler.setFormatter(OneLine())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
     columns = (
         TextColumn("{task.description:<16}"),
         BarColumn(),

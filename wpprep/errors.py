@@ -3,6 +3,7 @@
     WpprepError
     ├── OptionError(ValueError)               invalid option, or options that cannot be combined
     ├── MissingInputError(FileNotFoundError)  input that does not exist
+    ├── ReadError(OSError)                    input that the system cannot read now: disk, mount, open files
     ├── CorpusError(ValueError)               text that cannot be read; names the file and the position
     │   └── TextDecodeError                   bytes that are invalid in the file's encoding
     ├── VocabularyError(ValueError)           vocabulary that cannot be trained, read or used
@@ -29,6 +30,10 @@ class OptionError(WpprepError, ValueError):
 
 class MissingInputError(WpprepError, FileNotFoundError):
     """An input file or folder does not exist or has no usable content."""
+
+
+class ReadError(WpprepError, OSError):
+    """The system cannot read an input now (disk, network mount, number of open files, memory); not damage."""
 
 
 class CorpusError(WpprepError, ValueError):
@@ -68,3 +73,12 @@ class TrainingError(WpprepError, RuntimeError):
 
 class MissingExtraError(WpprepError, ImportError):
     """A feature needs optional packages that are not installed."""
+
+
+def printable(text: str) -> str:
+    """Return a text in one line without control characters, which could change a terminal or add a line.
+
+    >>> printable("a\nb\x1b[31m\u2028\udc80")
+    'a\\nb\\x1b[31m\\u2028\\udc80'
+    """
+    return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text)

@@ -23,7 +23,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from wpprep.kernels import njit
 
 State = npt.NDArray[np.uint64]
 Uint64 = np.uint64 | int  # Python integers outside kernels, machine words inside

@@ -1,27 +1,31 @@
 """The command line: fast help, conventions every command keeps, exit codes, one line for bad input."""
 
+from __future__ import annotations
+
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
-from wpprep.cli import _COMMANDS
+from wpprep.cli import _COMMANDS  # type: ignore[import-not-found, unused-ignore]
 
 from wpprep.storage.manifest import read_manifest
 
 COMMANDS = sorted(_COMMANDS)
 
 
-def run(*arguments, **options):
-    """Run wpprep as a user does; returns the finished process, its output as text."""
+def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run wpprep as a user does; return the finished process, its output as text."""
     command = [sys.executable, "-c", "from wpprep.cli import main; main()", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
-def test_help_loads_nothing_heavy():
+def test_help_loads_nothing_heavy() -> None:
     """After `wpprep --help` neither pyarrow, numba, numpy, tokenizers nor torch is loaded."""
     code = (
         "import sys\nsys.argv = ['wpprep', '--help']\nfrom wpprep.cli import main\n"
@@ -35,7 +39,7 @@ def test_help_loads_nothing_heavy():
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_an_example_and_the_common_options(command):
+def test_every_command_has_help_with_an_example_and_the_common_options(command: str) -> None:
     """Help shows an example and --config, --quiet and --json, and loads no stage."""
     done = run(command, "--help")
     assert done.returncode == 0
@@ -43,7 +47,7 @@ def test_every_command_has_help_with_an_example_and_the_common_options(command):
     assert all(option in done.stdout for option in ("--config", "--quiet", "--json"))
 
 
-def test_usage_errors_are_exit_code_2():
+def test_usage_errors_are_exit_code_2() -> None:
     """A missing argument or an unknown option or command is a usage error."""
     assert run("train-vocab").returncode == 2
     assert run("train-vocab", "corpus", "--out", "x", "--wrong").returncode == 2
@@ -67,7 +71,7 @@ def test_usage_errors_are_exit_code_2():
         (["train-vocab", "text.txt", "--out", "out", "--config", "none.toml"], "none.toml: cannot be read"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_1(tmp_path, arguments, message):
+def test_bad_input_is_one_line_and_exit_code_1(tmp_path: Path, arguments: list[str], message: str) -> None:
     """The line names what is wrong; nothing is left behind."""
     (tmp_path / "text.txt").write_text("Some text.\n")
     done = run(*arguments, cwd=tmp_path)
@@ -77,7 +81,9 @@ def test_bad_input_is_one_line_and_exit_code_1(tmp_path, arguments, message):
 
 
 @pytest.mark.parametrize("objective", ["nsp", "sop", "single"])
-def test_make_shards_ends_with_its_statistics(sample_corpus, vocab, tmp_path, objective):
+def test_make_shards_ends_with_its_statistics(
+    sample_corpus: Path, vocab: Path, tmp_path: Path, objective: str
+) -> None:
     """A line for tokens, labels, predictions, what was cut off or left out, and lengths: the manifest's."""
     options = ["--vocab", vocab, "--out", tmp_path / "out", "--max-seq-length", 64, "--objective", objective]
     first, *lines = run("make-shards", sample_corpus / "wiki", *options).stdout.splitlines()
@@ -96,7 +102,7 @@ def test_make_shards_ends_with_its_statistics(sample_corpus, vocab, tmp_path, ob
     assert max(len(figures[1]) for figures in found.values() if len(figures) > 1) == 40
 
 
-def test_a_summary_is_json_on_request(sample_corpus, tmp_path):
+def test_a_summary_is_json_on_request(sample_corpus: Path, tmp_path: Path) -> None:
     """--json prints one object with the folder, the seconds and the manifest, and nothing else."""
     out = tmp_path / "vocab"
     done = run("train-vocab", sample_corpus / "wiki", "--out", out, "--vocab-size", 500, "--json")
@@ -107,7 +113,7 @@ def test_a_summary_is_json_on_request(sample_corpus, tmp_path):
     assert run("train-vocab", sample_corpus / "wiki", "--out", out, "--vocab-size", 500, "--quiet").stdout == ""
 
 
-def test_a_config_file_gives_defaults_and_options_win(sample_corpus, tmp_path):
+def test_a_config_file_gives_defaults_and_options_win(sample_corpus: Path, tmp_path: Path) -> None:
     """Names of other commands are passed over, a command's own table counts, unknown names are refused."""
     config = tmp_path / "run.toml"
     config.write_text("vocab_size = 400\nmax_seq_length = 64\nworkers = 1\n[train-vocab]\nmin-frequency = 3\n")
@@ -124,10 +130,13 @@ def test_a_config_file_gives_defaults_and_options_win(sample_corpus, tmp_path):
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted_runs_say_so_by_their_exit_code(sample_corpus, tmp_path, vocab, sent, code):
+def test_interrupted_runs_say_so_by_their_exit_code(
+    sample_corpus: Path, tmp_path: Path, vocab: Path, sent: int, code: int
+) -> None:
     """SIGINT is 130, SIGTERM 143; no file keeps a half-written name, and the same command goes on."""
     out = tmp_path / "out"
-    arguments = ["make-shards", sample_corpus / "wiki", "--vocab", vocab, "--out", out, "--workers", "2"]
+    arguments = ["make-shards", str(sample_corpus / "wiki"), "--vocab", str(vocab), "--out", str(out)]
+    arguments += ["--workers", "2"]
     arguments += ["--max-seq-length", "64", "--dupe-factor", "60"]
     # Python leaves SIGINT alone where it is ignored, as in a shell's background jobs.
     script = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
@@ -144,7 +153,7 @@ def test_interrupted_runs_say_so_by_their_exit_code(sample_corpus, tmp_path, voc
     assert run(*arguments).returncode == 0
 
 
-def test_verify_names_what_is_damaged(shards, tmp_path):
+def test_verify_names_what_is_damaged(shards: Path, tmp_path: Path) -> None:
     """A whole folder passes; one flipped bit is found and named."""
     import shutil
 

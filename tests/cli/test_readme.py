@@ -1,5 +1,7 @@
 """The README: every command in it runs, and so does its Python."""
 
+from __future__ import annotations
+
 import re
 import shlex
 import subprocess
@@ -15,7 +17,7 @@ COMMANDS = re.findall(
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-def run(arguments, folder):
+def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Run wpprep in a folder; training is cut to a few steps."""
     if "--steps" in arguments:
         arguments[arguments.index("--steps") + 1] = "3"
@@ -23,7 +25,7 @@ def run(arguments, folder):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_every_command_of_the_readme_runs(sample_corpus, tmp_path):
+def test_every_command_of_the_readme_runs(sample_corpus: Path, tmp_path: Path) -> None:
     """In the order of the text, in a folder that holds only sample_corpus."""
     pytest.importorskip("transformers", reason="the README's commands train a model")
     (tmp_path / "sample_corpus").symlink_to(sample_corpus)
@@ -34,7 +36,7 @@ def test_every_command_of_the_readme_runs(sample_corpus, tmp_path):
 
 
 @pytest.mark.parametrize("code", PYTHON)
-def test_the_python_of_the_readme_runs(sample_corpus, tmp_path, code):
+def test_the_python_of_the_readme_runs(sample_corpus: Path, tmp_path: Path, code: str) -> None:
     """Each block runs on its own beside sample_corpus."""
     (tmp_path / "sample_corpus").symlink_to(sample_corpus)
     done = subprocess.run(

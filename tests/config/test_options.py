@@ -107,7 +107,8 @@ def test_values_of_a_wrong_type_are_refused(
 
 def test_numbers_of_numpy_are_numbers() -> None:
     """A whole number or a float from an array is stored as Python's, so that manifests hold plain values."""
-    options = ShardOptions(shards=np.int64(2), holdout=np.float32(0.5), masked_lm_prob=1)
+    values: dict[str, Any] = {"shards": np.int64(2), "holdout": np.float32(0.5), "masked_lm_prob": 1}
+    options = ShardOptions(**values)
     kinds = [type(value) for value in (options.shards, options.holdout, options.masked_lm_prob)]
     assert kinds == [int, float, float]
 

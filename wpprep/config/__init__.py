@@ -24,6 +24,7 @@ from wpprep.config.corpus import (
     CorpusOptions,
     ExtractOptions,
 )
+from wpprep.config.cpus import usable_cpus
 from wpprep.config.fields import Options, as_dict, build, refuse_unknown
 from wpprep.config.run import (
     ENGINES,
@@ -31,7 +32,6 @@ from wpprep.config.run import (
     CountRunOptions,
     EngineOptions,
     RunOptions,
-    usable_cpus,
 )
 from wpprep.config.shards import LAYOUTS, MASK_POLICIES, MASKINGS, OBJECTIVES, ShardOptions
 from wpprep.config.show import PIECE_ORDERS, ShowOptions

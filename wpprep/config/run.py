@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 
+from wpprep.config.cpus import usable_cpus
 from wpprep.config.fields import OptionSet, check, check_least, fill, option
 from wpprep.errors import OptionError
 
@@ -122,10 +122,3 @@ class CountRunOptions(RunOptions):
         if not found:
             raise OptionError(f"memory is {self.memory!r}, expected a size such as 500MB or 2GB")
         return int(float(found[1]) * 1000 ** " KMGT".index(found[2].upper() or " "))
-
-
-def usable_cpus() -> int:
-    """Return the number of CPUs that this process may use, from its affinity mask where the system has one."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from wpprep.kernels import njit
 from wpprep.records import InstanceBatch, Ints, Tokens, offsets_of
 
 IGNORED = -100  # label at positions that are not predicted

@@ -33,11 +33,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from wpprep import rng
 from wpprep.errors import OptionError, VocabularyError
-from wpprep.kernels import kernel
+from wpprep.kernels import kernel, njit
 from wpprep.records import InstanceBatch, Ints, TokenRoles, Tokens
 
 Marks = npt.NDArray[np.bool_]

@@ -38,12 +38,11 @@ from typing import NamedTuple, Protocol, TypedDict
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from wpprep import rng
 from wpprep.config import ShardOptions
 from wpprep.errors import OptionError
-from wpprep.kernels import kernel
+from wpprep.kernels import kernel, njit
 from wpprep.records import InstanceBatch, Ints, TokenizedDocuments, TokenRoles, Tokens, offsets_of
 
 # One row of a plan. Ranges are token indices in the documents of the shard; those of a random B are indices in

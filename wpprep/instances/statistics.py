@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from wpprep.kernels import njit
 from wpprep.records import InstanceBatch, Ints, TokenRoles, Tokens
 
 HISTOGRAM_BINS = 32

@@ -27,7 +27,7 @@ from uuid import uuid4
 
 from wpprep.storage.files import make_folder
 
-_BEAT = 2.0  # seconds between signs of life
+BEAT = 2.0  # seconds between signs of life
 
 
 class Claims:
@@ -80,7 +80,7 @@ class Claims:
         ]
 
     def take(self, name: str) -> bool:
-        """Claim a task; return False if a node that lives has claimed it."""
+        """Claim a task; return False if a living node has claimed it, this one included."""
         claim = self._folder / f"{name}.claim"
         try:
             with open(claim, "x") as file:
@@ -142,4 +142,4 @@ def _beat(alive: Path, parent: int) -> None:
             os.utime(alive)
         except FileNotFoundError:
             return  # the folder is finished
-        time.sleep(_BEAT)
+        time.sleep(BEAT)

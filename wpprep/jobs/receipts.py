@@ -20,7 +20,7 @@ from wpprep.jobs.upload import KEPT_HERE, Mirror
 from wpprep.storage.cache import fetch_entry
 from wpprep.storage.files import UNFINISHED, sha256_of, write_text
 
-_LATE = (1, 2, 4, 8, 16)  # pauses in seconds until a network file system shows files of another machine
+LATE = (1, 2, 4, 8, 16)  # pauses in seconds until a network file system shows files of another machine
 
 
 class ReceiptStore:
@@ -87,7 +87,7 @@ class ReceiptStore:
                 fetch_entry(self._mirror.url if self._mirror else "", self._folder, dict(entry))
 
     def _wait_for(self, path: Path) -> None:
-        for pause in (0, *_LATE):
+        for pause in (0, *LATE):
             time.sleep(pause)
             if path.exists():
                 return

@@ -233,7 +233,12 @@ class _Lock:
     def __init__(self, url: str, folder: str) -> None:
         """Take the lock at ``url`` or raise OutputError; ``folder`` is named in messages."""
         self._url, self._folder = url, folder
-        self._who = {"host": _host(), "pid": os.getpid(), "began": _began(os.getpid()), "token": uuid4().hex}
+        self._who = {
+            "host": this_host(),
+            "pid": os.getpid(),
+            "began": _began(os.getpid()),
+            "token": uuid4().hex,
+        }
         self.is_lost = False
         self._stop = threading.Event()
         self._take()
@@ -247,7 +252,7 @@ class _Lock:
                 continue  # just released
             if found.get("token") == self._who["token"]:
                 return  # written by this run, but the answer was lost
-            if _is_alive(found) or (found.get("host") != _host() and self._gives_signs(found)):
+            if is_alive(found) or (found.get("host") != this_host() and self._gives_signs(found)):
                 raise OutputError(
                     f"{self._folder}: another run is at work in this folder (process {found.get('pid')} on "
                     f"{found.get('host')}); wait for it, or stop it"
@@ -307,7 +312,7 @@ class _Lock:
             _log.warning("%s: the lock could not be removed; it will expire: %s", self._folder, error)
 
 
-def _host() -> str:
+def this_host() -> str:
     """Return a name of the machine, or of the container, in which process numbers are unique."""
     try:
         return f"{platform.node()}/{os.readlink('/proc/self/ns/pid')}"
@@ -316,16 +321,16 @@ def _host() -> str:
 
 
 def _began(pid: int) -> str:
-    """Return the start time of a process in clock ticks, since process numbers are used again; '' if unknown."""
+    """Return the start time of a process in clock ticks ('' if unknown), since process numbers are reused."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return ""
 
 
-def _is_alive(found: dict[str, Any]) -> bool:
+def is_alive(found: dict[str, Any]) -> bool:
     """Return whether the holder of a lock is a running process of this machine."""
-    if found.get("host") != _host():
+    if found.get("host") != this_host():
         return False
     try:
         os.kill(int(found["pid"]), 0)

@@ -32,13 +32,13 @@ from wpprep.corpus.tasks import Chosen, bytes_of
 from wpprep.jobs.job import Job, Progress
 from wpprep.jobs.plans import Receipt, entry_of
 from wpprep.records import Document, Slice
-from wpprep.storage.files import make_folder, remove_folder, remove_partial
+from wpprep.storage.files import UNFINISHED, make_folder, remove_folder, remove_partial
 from wpprep.storage.manifest import describe_rows
 from wpprep.tokenizer.cut_rule import CutRule
 from wpprep.tokenizer.normalization import counting_rule
 from wpprep.vocab.counting.counts import ChunkCounter, ChunkCounts, CorpusFacts
 
-RUNS = "runs"
+RUNS = f"{UNFINISHED}/runs"
 MERGED = "counts.arrow"
 
 _OF_PROCESS = 210_000_000  # bytes of a process without its table: the libraries, some text, slack

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from wpprep.kernels import njit
 
 Bytes = npt.NDArray[np.uint8]
 

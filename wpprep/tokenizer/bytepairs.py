@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from tokenizers import Tokenizer, models
 
+from wpprep.kernels import njit
 from wpprep.records import Bytes, Ints
 from wpprep.tokenizer.chunk_ids import Encoded, Marks
 from wpprep.tokenizer.safe_cuts import PATTERN_BLANKS, Pipe, words_of_lines

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from wpprep.kernels import njit
 from wpprep.records import Ints, Tokens
 from wpprep.tokenizer.cut_rule import CutRule
 from wpprep.tokenizer.hash_table import Codes

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from wpprep.kernels import njit
 from wpprep.records import Bytes, Ints
 from wpprep.tokenizer.utf8 import eight_bytes, prefetch
 

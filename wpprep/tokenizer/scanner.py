@@ -32,8 +32,8 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from numba import njit
 
+from wpprep.kernels import njit
 from wpprep.records import Bytes, Ints
 from wpprep.tokenizer.cut_rule import BLANK, ODD_FIRST, ODD_LAST, ORDINARY, PEEKS, UNPROBED, CutRule, RuleTables
 from wpprep.tokenizer.hash_table import (

@@ -20,10 +20,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from wpprep.kernels import njit
 from wpprep.records import Bytes, Ints, offsets_of
 
 CODE_POINTS = 0x110000

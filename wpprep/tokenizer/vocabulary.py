@@ -205,8 +205,8 @@ def copy_vocabulary(vocabulary: Vocabulary, folder: Path) -> list[str]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    with atomic_write(target) as file:
-        file.write(source.read_bytes())
+    with open_raw(source) as given, atomic_write(target) as file:
+        file.write(given.read())
 
 
 def _files_of(folder: Path) -> list[File | Shard]:

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from wpprep.kernels import njit
 from wpprep.records import Bytes, Ints
 from wpprep.tokenizer.characters import (
     ALONE,

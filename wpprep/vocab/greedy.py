@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from wpprep.config import MAX_WORD_CHARACTERS
-from wpprep.kernels import inlined, kernel
+from wpprep.kernels import inlined, kernel, njit
 from wpprep.records import Ints
 from wpprep.vocab.merging.segmentation import CountedWords, Int32s
 

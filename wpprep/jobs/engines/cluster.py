@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 _TASKS_PER_THREAD = 2  # one running, one waiting
 _LOOK_EVERY = 1.0  # seconds between two counts of the cluster's threads
-_CONNECT_WITHIN = 30.0  # seconds, enough for a scheduler that is being restarted
+CONNECT_WITHIN = 30.0  # seconds, enough for a scheduler that is being restarted
 _LOSSES_IN_A_ROW = 3  # losses of the scheduler, without a finished task in between, that stop a run
 
 # Errors that Dask raises, or returns in place of a result, when the scheduler is lost.
@@ -195,7 +195,7 @@ def _connect(options: EngineOptions) -> Any:
         {"scheduler_file": options.scheduler_file} if options.scheduler_file else {"address": options.scheduler}
     )
     try:
-        return Client(**where, timeout=_CONNECT_WITHIN, set_as_default=False)
+        return Client(**where, timeout=CONNECT_WITHIN, set_as_default=False)
     except (OSError, ValueError) as error:
         raise WorkerError(f"{_address(options)}: no Dask scheduler answers there ({error})") from error
 
