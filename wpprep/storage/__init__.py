@@ -7,6 +7,7 @@
     ranges       parts of a remote file
     cache        local copies of remote files and folders
     manifest     the record of a finished folder
+    json_files   JSON, read with a check of its form
     arrays       conversion between NumPy and Arrow arrays
     tfrecords    TFRecord files
 
