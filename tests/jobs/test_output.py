@@ -8,16 +8,16 @@ import logging
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
 from wpprep.errors import OutputError
-from wpprep.jobs import output
-from wpprep.jobs.output import UNFINISHED, OutputFolder
+from wpprep.jobs import lock, output
+from wpprep.jobs.output import OutputFolder
 from wpprep.jobs.plans import Entry, Plan
 from wpprep.storage import files
-from wpprep.storage.files import sha256_of, write_text
+from wpprep.storage.files import UNFINISHED, sha256_of, write_text
 from wpprep.storage.manifest import Manifest
 
 PLAN: Plan = {"options": {"seed": 1, "vocab_size": 100}, "vocabulary": None, "corpus": "abc"}
@@ -270,13 +270,18 @@ def test_cleaning_up_does_not_hide_the_first_error(
 
 def test_the_lock_is_closed_before_it_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On NFS and FUSE a file that is open keeps a name when it is removed, and its folder cannot be removed."""
-    seen = []
+    seen: list[bool] = []
+    locks: list[IO[bytes]] = []
+
+    def lock_folder(folder: Path, *, is_shared: bool) -> IO[bytes]:
+        locks.append(lock.lock_folder(folder, is_shared=is_shared))
+        return locks[-1]
+
+    monkeypatch.setattr(output, "lock_folder", lock_folder)
     with claim(tmp_path / "out") as folder:
-        lock = folder._lock
 
         def look(path: Path) -> None:
-            assert lock is not None
-            seen.append(lock.closed)
+            seen.append(locks[-1].closed)
             files.remove_aside(path)
 
         monkeypatch.setattr(output, "remove_aside", look)

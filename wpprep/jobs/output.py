@@ -259,7 +259,9 @@ class OutputFolder:
     def _is_untouched(self) -> bool:
         """Return whether the folder holds nothing but its plan and lock."""
         with contextlib.suppress(OSError):
-            files = {path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if not path.is_dir()}
+            files = {
+                path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if not path.is_dir()
+            }
             return files <= {f"{UNFINISHED}/{PLAN}", f"{UNFINISHED}/lock"}
         return False
 

@@ -20,8 +20,9 @@ from support.checksums import checksums
 
 from wpprep.config import RunOptions
 from wpprep.errors import OptionError, OutputError, TextDecodeError, WorkerError
-from wpprep.jobs import engines, output
+from wpprep.jobs import engines, receipts
 from wpprep.jobs.output import OutputFolder
+from wpprep.jobs.plans import Plan
 from wpprep.pipeline.count_words import count_words
 from wpprep.pipeline.make_shards import make_shards
 from wpprep.pipeline.verify import verify
@@ -76,7 +77,8 @@ class Cluster:
         """How many the workers that have reported to the scheduler have together."""
         from distributed import Client
 
-        with Client(self.address, set_as_default=False) as client:
+        client: Any
+        with Client(self.address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
             return sum(client.nthreads().values())
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
@@ -90,7 +92,8 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(tmp_path_factory) -> Iterator[Cluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster of two workers."""
     cluster = Cluster(tmp_path_factory.mktemp("cluster"))
     try:
         cluster.add_worker()
@@ -114,7 +117,9 @@ class Square:
         return task * task
 
 
-def test_shards_errors_and_relative_names(cluster, sample_corpus, vocab, tmp_path, monkeypatch):
+def test_shards_errors_and_relative_names(
+    cluster: Cluster, sample_corpus: Path, vocab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Shards have the bytes of one process, a task's error is raised here, and names may be relative."""
     make_shards([sample_corpus / "wiki"], vocab, tmp_path / "alone", **_OPTIONS, workers=1)
     monkeypatch.chdir(sample_corpus)
@@ -131,7 +136,9 @@ def test_shards_errors_and_relative_names(cluster, sample_corpus, vocab, tmp_pat
         make_shards([bad], vocab, tmp_path / "no", **_OPTIONS, scheduler=cluster.address)
 
 
-def test_from_bucket_to_bucket(s3, cluster, sample_corpus, vocab, tmp_path):
+def test_from_bucket_to_bucket(
+    s3: Any, cluster: Cluster, sample_corpus: Path, vocab: Path, tmp_path: Path
+) -> None:
     """Workers that share the cache read text and vocabulary in a bucket and write there what one does."""
     url = s3.make_bucket()
     for folder, name in ((sample_corpus / "wiki", "wiki"), (vocab, "vocab")):
@@ -146,7 +153,9 @@ def test_from_bucket_to_bucket(s3, cluster, sample_corpus, vocab, tmp_path):
     assert verify(f"{url}/tokens", scheduler=cluster.address).problems == []
 
 
-def test_a_worker_that_shares_no_folder_is_one_line(cluster, sample_corpus, vocab, tmp_path):
+def test_a_worker_that_shares_no_folder_is_one_line(
+    cluster: Cluster, sample_corpus: Path, vocab: Path, tmp_path: Path
+) -> None:
     """A worker with a disk of its own where the others have the output says so, and nothing else is written."""
     unshare = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(tmp_path)]
     if os.geteuid() != 0 or subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode:
@@ -154,32 +163,34 @@ def test_a_worker_that_shares_no_folder_is_one_line(cluster, sample_corpus, voca
     for worker in cluster.workers:
         cluster.kill(worker)
     cluster.add_worker(unshare)
-    with pytest.raises(OutputError, match=r"not to be seen from .*a folder that all workers share"):
+    with pytest.raises(OutputError, match=r"not visible from .*a folder that all workers share"):
         make_shards([sample_corpus / "wiki"], vocab, tmp_path / "out", **_OPTIONS, scheduler=cluster.address)
 
 
-def test_a_folder_that_only_the_worker_sees_is_one_line(tmp_path, monkeypatch):
+def test_a_folder_that_only_the_worker_sees_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file that a task has written elsewhere under the same name is missed before its receipt is written."""
-    monkeypatch.setattr(output, "_LATE", ())
-    plan = {"options": {}, "vocabulary": None, "corpus": "c"}
-    with OutputFolder.claim(tmp_path / "out", {"kind": "tokens", **plan}, overwrite=False) as folder:
+    monkeypatch.setattr(receipts, "LATE", ())
+    plan: Plan = {"kind": "tokens", "options": {}, "vocabulary": None, "corpus": "c"}
+    with OutputFolder.claim(tmp_path / "out", plan, overwrite=False) as folder:
         with pytest.raises(OutputError, match=r"part-00000\.arrow: was written, and is not here"):
             entry: Any = {"name": "part-00000.arrow"}
             folder.receipts.write("part-00000.arrow", ("part-00000.arrow", []), {"shard": entry})
         assert [path.name for path in (tmp_path / "out" / ".unfinished").glob("part-*")] == []
 
 
-def test_no_scheduler_is_one_line(monkeypatch):
+def test_no_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """An address where no scheduler answers is named."""
     pytest.importorskip("distributed")
     from wpprep.jobs.engines import cluster
 
-    monkeypatch.setattr(cluster, "_CONNECT_WITHIN", 0.5)
+    monkeypatch.setattr(cluster, "CONNECT_WITHIN", 0.5)
     with pytest.raises(WorkerError, match=r"tcp://127\.0\.0\.1:9: no Dask scheduler answers there"):
         list(engines.run(Square(), [1], RunOptions(scheduler="tcp://127.0.0.1:9")))
 
 
-def test_an_address_without_its_engine_is_refused():
+def test_an_address_without_its_engine_is_refused() -> None:
     """A scheduler is asked for with the engine dask and with no other."""
     with pytest.raises(OptionError, match="engine is dask"):
         RunOptions(engine="dask")
@@ -187,7 +198,7 @@ def test_an_address_without_its_engine_is_refused():
         RunOptions(engine="local", scheduler="tcp://127.0.0.1:9")
 
 
-def test_a_task_that_takes_every_worker_with_it_stops_the_run(cluster):
+def test_a_task_that_takes_every_worker_with_it_stops_the_run(cluster: Cluster) -> None:
     """Four workers lost over one task are one line, not an endless retry."""
     cluster.add_worker()
     cluster.add_worker()
@@ -205,9 +216,9 @@ class Suicide:
 
 
 @pytest.mark.slow
-def test_one_to_four_workers(cluster, sample_corpus, vocab, tmp_path):
+def test_one_to_four_workers(cluster: Cluster, sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
     """Shards and counts are the same bytes from one process and from one, two, three and four workers."""
-    corpus, counting = [sample_corpus / "wiki"], {"slice_bytes": 8_000}
+    corpus, counting = [sample_corpus / "wiki"], dict[str, Any](slice_bytes=8_000)
     make_shards(corpus, vocab, tmp_path / "alone", **_OPTIONS, workers=1)
     count_words(corpus, tmp_path / "counts", **counting, workers=1)
     cluster.kill(cluster.workers.pop())
@@ -225,7 +236,7 @@ def test_one_to_four_workers(cluster, sample_corpus, vocab, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_comes_back(cluster):
+def test_a_scheduler_that_comes_back(cluster: Cluster) -> None:
     """The scheduler killed twice in the middle and started again: every task is done, each result once."""
     results: dict[int, int] = {}
     for index, result in engines.run(Square(0.05), range(200), RunOptions(scheduler=cluster.address)):
@@ -268,7 +279,9 @@ def two_hosts() -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_two_hosts_with_addresses_of_their_own(two_hosts, sample_corpus, vocab, tmp_path):
+def test_two_hosts_with_addresses_of_their_own(
+    two_hosts: dict[str, str], sample_corpus: Path, vocab: Path, tmp_path: Path
+) -> None:
     """Scheduler and a worker on one host, a worker on another, the command on the first: the same bytes."""
     make_shards([sample_corpus / "wiki"], vocab, tmp_path / "alone", **_OPTIONS, workers=1)
     (first, address), (second, _) = two_hosts.items()
@@ -311,7 +324,7 @@ def test_two_hosts_with_addresses_of_their_own(two_hosts, sample_corpus, vocab, 
 
 
 @pytest.mark.slow
-def test_a_storm_over_workers(cluster, sample_corpus, vocab, tmp_path):
+def test_a_storm_over_workers(cluster: Cluster, sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
     """Thirty kills of workers at random moments, each replaced: a run ends in the same bytes, or in one line.
 
     It ends in a line when one task was hit too often; the same command then goes on.

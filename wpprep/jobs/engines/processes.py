@@ -18,6 +18,8 @@ from typing import Any, NoReturn
 
 from wpprep.errors import WorkerError
 
+_PATIENCE = 2.0  # seconds in which a worker ends after SIGTERM
+
 
 def run(make: Callable[[], Any], tasks: Iterable[Any], workers: int) -> Iterator[tuple[int, Any]]:
     """Run the tasks in ``workers`` processes; arguments, results and errors are those of `engines.run`."""
@@ -41,7 +43,15 @@ def run(make: Callable[[], Any], tasks: Iterable[Any], workers: int) -> Iterator
             ours.close()
             process.terminate()
         for process in processes.values():
-            process.join()
+            _end(process)
+
+
+def _end(process: Any) -> None:
+    """Wait for a process that was told to end; one that is stopped or does not react is killed."""
+    process.join(_PATIENCE)
+    if process.is_alive():
+        process.kill()
+        process.join()
 
 
 def _as_it_is(function: Any) -> Any:
@@ -84,7 +94,7 @@ def _send(pipe: Any, task: Any, process: Any) -> None:
 
 
 def _raise_death(process: Any) -> NoReturn:
-    process.join()
+    _end(process)
     code = process.exitcode
     how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
     hint = "; the system may be out of memory: try fewer workers" if code == -signal.SIGKILL else ""
