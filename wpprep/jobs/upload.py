@@ -33,7 +33,7 @@ from typing import Any
 from uuid import uuid4
 
 from wpprep.errors import MissingInputError, OptionError, OutputError, WpprepError
-from wpprep.storage.cache import cache_folder, path_inside
+from wpprep.storage.cache import own_cache, path_inside
 from wpprep.storage.files import MANIFEST, UNFINISHED, make_folder, remove_folder, write_text
 from wpprep.storage.remote import is_url, list_remote, put_remote, read_remote, remove_remote, write_remote
 
@@ -224,7 +224,7 @@ def local_folder(url: str) -> Path:
     name = url.rstrip("/").replace("://", "/")
     if ".." in name.split("/"):
         raise OptionError(f"{url}: has a part '..', which is not allowed here; give the folder's own name")
-    return cache_folder() / "out" / name
+    return own_cache() / "out" / name
 
 
 class _Lock:

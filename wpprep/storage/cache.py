@@ -39,6 +39,29 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wpprep"
 
 
+def own_cache() -> Path:
+    """Make the cache folder, readable by this user alone, and return it.
+
+    Raises:
+        OutputError: it cannot be made, or other users can change its files, so that they cannot be trusted.
+    """
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        about = folder.stat()
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written: {error.strerror}; see WPPREP_CACHE") from error
+    if os.name != "posix":
+        return folder
+    is_open, is_foreign = bool(about.st_mode & 0o002), about.st_uid not in {0, os.geteuid()}
+    if is_open or (is_foreign and os.geteuid() != 0):
+        raise OutputError(
+            f"{folder}: {'every user can write to it' if is_open else 'belongs to another user'}, so files "
+            "cached in it cannot be trusted; set WPPREP_CACHE to a folder of your own"
+        )
+    return folder
+
+
 def fetch_file(url: str) -> Path:
     """Return the path of the local copy of a remote file; download it unless this version is in the cache.
 
@@ -52,7 +75,7 @@ def fetch_file(url: str) -> Path:
         about.get(name) for name in ("size", "ETag", "LastModified", "mtime", "Last-Modified", "md5Hash")
     ]
     key = _key(json.dumps([url, *version], default=str))
-    path = cache_folder() / "files" / key / (url.rstrip("/").rpartition("/")[2].split("?")[0] or "file")
+    path = own_cache() / "files" / key / (url.rstrip("/").rpartition("/")[2].split("?")[0] or "file")
     if not path.exists():
         with _alone(path.parent):
             if not path.exists():
@@ -87,7 +110,7 @@ def fetch_folder(place: str | os.PathLike[str], names: Sequence[str] = ()) -> Pa
 
 
 def _fetch_finished(url: str, manifest: bytes) -> Path:
-    folder = cache_folder() / "folders" / _key(manifest)
+    folder = own_cache() / "folders" / _key(manifest)
     if (folder / MANIFEST).exists():
         return folder
     with _alone(folder):
@@ -147,7 +170,7 @@ def path_inside(url: str, folder: Path, name: str) -> Path:
 
 def _fetch_some(url: str, names: Sequence[str]) -> Path:
     """Download some small files of a remote folder, absent ones excepted, and return the local folder."""
-    folder = cache_folder() / "files" / _key(url)
+    folder = own_cache() / "files" / _key(url)
     found = {name: read_remote(f"{url}/{name}") for name in names if find_info(f"{url}/{name}")}
     if not found:
         raise MissingInputError(f"{url}: no such folder, or it has none of the files {', '.join(names)}")
