@@ -36,7 +36,8 @@ def vocab(sample_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     from wpprep.pipeline.train_vocab import train_vocab
 
     folder = tmp_path_factory.mktemp("session") / "vocab"
-    return train_vocab([sample_corpus / "wiki"], folder, vocab_size=2000, workers=1).folder
+    train_vocab([sample_corpus / "wiki"], folder, vocab_size=2000, workers=1)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -45,8 +46,8 @@ def shards(sample_corpus: Path, vocab: Path, tmp_path_factory: pytest.TempPathFa
     from wpprep.pipeline.make_shards import make_shards
 
     folder = tmp_path_factory.mktemp("session") / "shards"
-    options = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3, "workers": 1}
-    return make_shards([sample_corpus / "wiki"], vocab, folder, **options).folder
+    make_shards([sample_corpus / "wiki"], vocab, folder, max_seq_length=64, dupe_factor=2, shards=3, workers=1)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -67,10 +68,10 @@ def s3(s3_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
     monkeypatch.setenv("WPPREP_CACHE", str(tmp_path / "cache"))
     from wpprep.storage import remote
 
-    remote._close_connections()  # those of other tests may have other credentials
+    remote.close_connections()  # those of other tests may have other credentials
     with s3_server.in_environment():
         yield s3_server
-    remote._close_connections()
+    remote.close_connections()
 
 
 @pytest.fixture(scope="session")
@@ -92,4 +93,5 @@ def html(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     out = tmp_path_factory.mktemp("page") / "page.html"
     names = ["vocab", SHARDS, "run", "tokens"]
-    return report([folders / name for name in names], out, text=[str(folders / "corpus.txt")]).path
+    report([folders / name for name in names], out, text=[str(folders / "corpus.txt")])
+    return out

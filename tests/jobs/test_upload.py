@@ -64,7 +64,7 @@ def test_a_folder_has_one_holder(url: str) -> None:
 
 
 def test_the_state_of_the_bucket_replaces_the_local_one(url: str) -> None:
-    """Receipts come from the bucket; local ones that it does not have are removed, those never uploaded kept."""
+    """Receipts are those of the bucket; other local ones are removed, those never uploaded stay."""
     unfinished = local_folder(url) / ".unfinished"
     unfinished.mkdir(parents=True)
     for name in ("old.arrow.json", "survey-0.json"):

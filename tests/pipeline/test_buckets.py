@@ -1,5 +1,7 @@
 """Outputs in buckets, on a real S3 server on loopback: the same bytes, whole files only, one run at a time."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
@@ -8,9 +10,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.checksums import checksums as checksums_of_folder
+from support.s3_server import S3Server
 
 from wpprep.errors import MissingInputError, OptionError, OutputError, RemoteError, ShardError
 from wpprep.inspection.terminal import as_data
@@ -27,21 +31,29 @@ from wpprep.storage import remote
 from wpprep.storage.cache import cache_folder, fetch_folder
 from wpprep.storage.files import sha256_of
 from wpprep.storage.manifest import find_damage, read_manifest
+from wpprep.storage.place import Location
 from wpprep.storage.remote import list_remote, put_remote, read_remote, remove_remote, write_remote
 
-SHARDS = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3, "holdout": 0.1, "bins": "32,64", "workers": 2}
+SHARDS: dict[str, Any] = {
+    "max_seq_length": 64,
+    "dupe_factor": 2,
+    "shards": 3,
+    "holdout": 0.1,
+    "bins": "32,64",
+    "workers": 2,
+}
 ALONE = SHARDS | {"workers": 1}
 
 
-def checksums(folder):
+def checksums(folder: Location) -> dict[str, str]:
     """The sha256 of every file below a folder or a URL, by name."""
     if isinstance(folder, str):
         return {name.removeprefix(f"{folder}/"): sha256_of(name) for name in list_remote(f"{folder}/")}
-    return checksums_of_folder(folder)
+    return checksums_of_folder(Path(folder))
 
 
 @pytest.fixture(scope="module")
-def local(sample_corpus, vocab, tmp_path_factory):
+def local(sample_corpus: Path, vocab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Shards made without a bucket."""
     folder = tmp_path_factory.mktemp("local") / "shards"
     make_shards([sample_corpus / "wiki"], vocab, folder, **ALONE)
@@ -49,7 +61,7 @@ def local(sample_corpus, vocab, tmp_path_factory):
 
 
 @pytest.fixture
-def corpus(s3, sample_corpus):
+def corpus(s3: S3Server, sample_corpus: Path) -> str:
     """The URL of sample_corpus/wiki in a bucket of its own."""
     url = f"{s3.make_bucket()}/in/wiki"
     for path in (sample_corpus / "wiki").iterdir():
@@ -57,7 +69,9 @@ def corpus(s3, sample_corpus):
     return url
 
 
-def test_bucket_to_bucket_gives_the_bytes_of_a_local_run(s3, corpus, vocab, local):
+def test_bucket_to_bucket_gives_the_bytes_of_a_local_run(
+    s3: S3Server, corpus: str, vocab: Path, local: Path
+) -> None:
     """Vocabulary, shards, held-out shards and bins, from text in a bucket; no trace stays, here or there."""
     url = s3.make_bucket()
     made = train_vocab([corpus], f"{url}/vocab", vocab_size=2000, workers=2)
@@ -76,7 +90,9 @@ def test_bucket_to_bucket_gives_the_bytes_of_a_local_run(s3, corpus, vocab, loca
     assert {path.rpartition("/")[2] for method, path in s3.asked if method == "PUT"} == {"lock"}
 
 
-def test_what_was_written_to_a_bucket_is_read_from_it(s3, corpus, vocab, local, tmp_path):
+def test_what_was_written_to_a_bucket_is_read_from_it(
+    s3: S3Server, corpus: str, vocab: Path, local: Path, tmp_path: Path
+) -> None:
     """Tokens, shards and exports: from the bucket through the cache they are what they are from a disk."""
     url = s3.make_bucket()
     encode([corpus], vocab, f"{url}/tokens", workers=1)
@@ -93,13 +109,16 @@ def test_what_was_written_to_a_bucket_is_read_from_it(s3, corpus, vocab, local, 
     export(f"{url}/shards", f"{url}/jsonl", to="jsonl", workers=1)
     export(local, tmp_path / "jsonl", to="jsonl", workers=1)
     assert checksums(f"{url}/jsonl") == checksums(tmp_path / "jsonl")
-    shown = [as_data(folder, rows=1)["instances"] for folder in (f"{url}/shards/bin-64", local / "bin-64")]
+    shown = [
+        dict(as_data(folder, rows=1))["instances"] for folder in (f"{url}/shards/bin-64", local / "bin-64")
+    ]
     assert shown[0] == shown[1]
     put_remote(vocab / "vocab.txt", f"{url}/bert/vocab.txt")
-    assert as_data(f"{url}/bert/vocab.txt")["entries"] == as_data(f"{url}/bert")["entries"] == 2000
+    for place in (f"{url}/bert/vocab.txt", f"{url}/bert"):
+        assert dict(as_data(place))["entries"] == 2000
 
 
-def test_text_and_words_go_to_buckets(s3, corpus, sample_corpus, tmp_path):
+def test_text_and_words_go_to_buckets(s3: S3Server, corpus: str, sample_corpus: Path, tmp_path: Path) -> None:
     """extract and count-words: from a bucket into a bucket gives the bytes of a run on a disk."""
     url = s3.make_bucket()
     extract(corpus, f"{url}/text", workers=1)
@@ -111,7 +130,7 @@ def test_text_and_words_go_to_buckets(s3, corpus, sample_corpus, tmp_path):
     assert find_damage(f"{url}/text") == find_damage(f"{url}/words") == []
 
 
-def test_damage_in_a_bucket_is_found(s3, local):
+def test_damage_in_a_bucket_is_found(s3: S3Server, local: Path) -> None:
     """verify names missing, changed and foreign objects; a damaged file never gets into the cache."""
     url = s3.make_bucket()
     for path in local.rglob("*"):
@@ -134,7 +153,7 @@ def test_damage_in_a_bucket_is_found(s3, local):
 
 
 @pytest.mark.parametrize("name", ["../../stolen", "/tmp/stolen", "a/../../stolen", "c:stolen", "..\\\\stolen"])
-def test_a_bucket_does_not_choose_where_files_are_written(s3, name):
+def test_a_bucket_does_not_choose_where_files_are_written(s3: S3Server, name: str) -> None:
     """A manifest that names a file outside of its folder is refused before anything is fetched."""
     url = f"{s3.make_bucket()}/shards"
     entry = {"name": name, "bytes": 1, "sha256": hashlib.sha256(b"x").hexdigest()}
@@ -160,7 +179,9 @@ except WpprepError as error:
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_and_does_nothing_twice(s3, corpus, vocab, local, tmp_path):
+def test_a_killed_run_goes_on_and_does_nothing_twice(
+    s3: S3Server, corpus: str, vocab: Path, local: Path, tmp_path: Path
+) -> None:
     """SIGKILL after the first shard is there, then the same command with an empty cache: the same bytes."""
     url = f"{s3.make_bucket()}/shards"
     s3.slow_puts = "shard-00002-of-00003.arrow"
@@ -185,7 +206,9 @@ def test_a_killed_run_goes_on_and_does_nothing_twice(s3, corpus, vocab, local, t
     assert not written & {name.rpartition("/")[2].removesuffix(".json") for name in done}
 
 
-def test_two_runs_on_one_prefix_do_not_meet(s3, corpus, vocab, monkeypatch):
+def test_two_runs_on_one_prefix_do_not_meet(
+    s3: S3Server, corpus: str, vocab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The second is refused while the first lives; a dead one's lock is taken over, here at once."""
     url = f"{s3.make_bucket()}/out"
     monkeypatch.setattr(mirror, "BEAT", 0.2)
@@ -194,16 +217,16 @@ def test_two_runs_on_one_prefix_do_not_meet(s3, corpus, vocab, monkeypatch):
         encode([corpus], vocab, url)
     first.release()
     assert list_remote(f"{url}/") == {}
-    holder = {"host": mirror._host(), "pid": 2**22 + 1, "began": "1", "token": "x"}
+    holder = {"host": mirror.this_host(), "pid": 2**22 + 1, "began": "1", "token": "x"}
     write_remote(f"{url}/.unfinished/lock", json.dumps(holder).encode())
     mirror.Mirror(url).release()
     holder["host"] = "elsewhere"
     write_remote(f"{url}/.unfinished/lock", json.dumps(holder).encode())
     mirror.Mirror(url).release()  # no sign of life for three beats
-    monkeypatch.setattr(mirror, "_host", lambda: "elsewhere")
-    monkeypatch.setattr(mirror, "_is_alive", lambda found: False)
+    monkeypatch.setattr(mirror, "this_host", lambda: "elsewhere")
+    monkeypatch.setattr(mirror, "is_alive", lambda found: False)
     living = mirror.Mirror(url)
-    monkeypatch.setattr(mirror, "_host", lambda: "here")
+    monkeypatch.setattr(mirror, "this_host", lambda: "here")
     with pytest.raises(OutputError, match="another run is at work"):
         mirror.Mirror(url)
     write_remote(f"{url}/.unfinished/lock", b'{"token": "another"}')
@@ -215,7 +238,7 @@ def test_two_runs_on_one_prefix_do_not_meet(s3, corpus, vocab, monkeypatch):
     living.release()
 
 
-def test_a_lock_that_another_run_took_is_left_to_it(s3):
+def test_a_lock_that_another_run_took_is_left_to_it(s3: S3Server) -> None:
     """A run that has lost its lock does not remove the other's at its end, and puts no manifest."""
     url = f"{s3.make_bucket()}/out"
     loser = mirror.Mirror(url)
@@ -229,7 +252,7 @@ def test_a_lock_that_another_run_took_is_left_to_it(s3):
     assert list_remote(f"{url}/") == {f"{url}/.unfinished/lock": len(taken)}
 
 
-def test_folders_of_others_are_left_alone(s3, corpus, vocab):
+def test_folders_of_others_are_left_alone(s3: S3Server, corpus: str, vocab: Path) -> None:
     """A prefix that holds something else is refused, and so is another plan; --overwrite starts anew."""
     url = s3.make_bucket()
     write_remote(f"{url}/out/thesis.tex", b"years of work")
@@ -246,7 +269,9 @@ def test_folders_of_others_are_left_alone(s3, corpus, vocab):
         encode([corpus], vocab, f"{url}/other", node="1/2")
 
 
-def test_a_store_that_fails_leaves_no_half_file(s3, corpus, vocab, monkeypatch):
+def test_a_store_that_fails_leaves_no_half_file(
+    s3: S3Server, corpus: str, vocab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A PUT that fails for good stops the run in one line, and the same call finishes later."""
     monkeypatch.setattr(remote, "WAITS", (0.01,))
     url = f"{s3.make_bucket()}/tokens"
@@ -260,7 +285,9 @@ def test_a_store_that_fails_leaves_no_half_file(s3, corpus, vocab, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_command_line_says_it_in_one_line(s3, corpus, monkeypatch):
+def test_the_command_line_says_it_in_one_line(
+    s3: S3Server, corpus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Missing credentials and missing buckets: exit code 1, one line."""
     pytest.importorskip("wpprep.cli", reason="the command line is installed with the package")
     bare = {name: value for name, value in os.environ.items() if not name.startswith("AWS_ACCESS")}
@@ -276,7 +303,9 @@ def test_the_command_line_says_it_in_one_line(s3, corpus, monkeypatch):
         assert expected in done.stderr
 
 
-def test_a_token_store_is_finished_where_another_machine_left_it(s3, corpus, vocab, monkeypatch, tmp_path):
+def test_a_token_store_is_finished_where_another_machine_left_it(
+    s3: S3Server, corpus: str, vocab: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Parts that only the bucket has are fetched for the index, and not encoded again."""
     url = f"{s3.make_bucket()}/tokens"
     monkeypatch.setattr(remote, "WAITS", ())
@@ -292,7 +321,7 @@ def test_a_token_store_is_finished_where_another_machine_left_it(s3, corpus, voc
 
 
 @pytest.mark.slow
-def test_a_model_is_trained_from_bucket_to_bucket(s3, local):
+def test_a_model_is_trained_from_bucket_to_bucket(s3: S3Server, local: Path) -> None:
     """Shards are read through the cache, and the finished model appears in the bucket, its manifest last."""
     pytest.importorskip("transformers", reason="training needs the extra packages")
     from wpprep.training.inference.fill import fill_mask
@@ -302,7 +331,7 @@ def test_a_model_is_trained_from_bucket_to_bucket(s3, local):
     for path in (local / "bin-64").rglob("*"):
         if path.is_file():
             put_remote(path, f"{url}/shards/{path.relative_to(local / 'bin-64').as_posix()}")
-    options = {"size": "tiny", "steps": 2, "batch_size": 8, "eval_rows": 8}
+    options: dict[str, Any] = {"size": "tiny", "steps": 2, "batch_size": 8, "eval_rows": 8}
     assert train(f"{url}/shards", f"{url}/model", **options).folder == f"{url}/model"
     assert find_damage(f"{url}/model") == []
     assert len(fill_mask(f"{url}/model", "the [MASK]")[0]) == 5

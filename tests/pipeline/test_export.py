@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from wpprep.errors import OptionError
-from wpprep.pipeline.export import FORMATS
+from wpprep.pipeline.export import FORMATS, export
 from wpprep.pipeline.make_shards import make_shards
 from wpprep.shards.format import read_shard
 from wpprep.storage.files import sha256_of
 from wpprep.storage.manifest import Shard, find_damage, read_manifest
-from wpprep.storage.tfrecords import encode_records
 
+Format = Literal["parquet", "tfrecord", "hdf5", "jsonl"]
 LENGTH, PREDICTIONS = 64, 10  # of the fixture `shards`
 
 
@@ -84,50 +82,6 @@ def test_tfrecords_are_berts(shards: Path, tmp_path: Path) -> None:
     assert found == expected
 
 
-@pytest.mark.parametrize("size", [1, 100, 5000])
-def test_checksums_are_crc32c(size: int) -> None:
-    """The two checksums of a record are those of an independent crc32c, masked as TensorFlow does."""
-    crc32c = pytest.importorskip("crc32c", reason="needs the package crc32c").crc32c
-    data = bytes(encode_records({"feature": np.arange(size)[None] * 977}))
-
-    def masked(part: bytes) -> bytes:
-        crc = crc32c(part)
-        return ((((crc >> 15) | (crc << 17)) + 0xA282EAD8) % 2**32).to_bytes(4, "little")
-
-    length = int.from_bytes(data[:8], "little")
-    assert len(data) == length + 16
-    assert data[8:12] == masked(data[:8])
-    assert data[12 + length :] == masked(data[12 : 12 + length])
-
-
-def test_a_record_worked_by_hand() -> None:
-    """One feature ``a`` with the value 300, whose varint is AC 02, byte by byte from the inside out.
-
-    Int64List 0A 02 AC 02; Feature 1A 04 ...; entry 0A 01 61 12 06 ...; Features 0A 0B ...; Example 0A 0D ...
-    """
-    data = bytes(encode_records({"a": np.array([300])}))
-    example = bytes.fromhex("0a0d 0a0b 0a0161 1206 1a04 0a02 ac02")
-    assert data[:8] == len(example).to_bytes(8, "little")
-    assert data[12:-4] == example
-
-
-@given(st.lists(st.lists(st.integers(0, 2**40), min_size=3, max_size=3), min_size=1, max_size=4))
-def test_records_hold_any_values(rows: list[list[int]]) -> None:
-    """Integers of any size and floats come back through the reference parser of protocol buffers."""
-    pb2 = pytest.importorskip("tfrecord.example_pb2", reason="needs the package tfrecord")
-    floats = np.array(rows, np.float32) / 3
-    data = bytes(encode_records({"ints": np.array(rows), "floats": floats, "label": np.arange(len(rows))}))
-    for number, row in enumerate(rows):
-        length = int.from_bytes(data[:8], "little")
-        example = pb2.Example.FromString(data[12 : 12 + length])
-        features = example.features.feature
-        assert list(features["ints"].int64_list.value) == row
-        assert list(features["floats"].float_list.value) == floats[number].tolist()
-        assert list(features["label"].int64_list.value) == [number]
-        data = data[16 + length :]
-    assert not data
-
-
 def test_hdf5_is_nvidias(shards: Path, tmp_path: Path) -> None:
     """Six datasets with NVIDIA's names, read as its BERT reads them: whole, into arrays."""
     h5py = pytest.importorskip("h5py", reason="needs the package h5py")
@@ -184,8 +138,14 @@ def test_dense_shards_hold_the_same_rows(
     shards: Path, sample_corpus: Path, vocab: Path, tmp_path: Path
 ) -> None:
     """With --layout dense any Arrow reader finds the padded columns; exports of both layouts are equal."""
-    options = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3, "layout": "dense", "workers": 1}
-    dense = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "dense", **options).folder
+    options: dict[str, Any] = {
+        "max_seq_length": 64,
+        "dupe_factor": 2,
+        "shards": 3,
+        "layout": "dense",
+        "workers": 1,
+    }
+    dense = Path(make_shards([sample_corpus / "wiki"], vocab, tmp_path / "dense", **options).folder)
     export(shards, tmp_path / "a", to="parquet", workers=1)
     found = []
     for file in read_manifest(dense).files:
@@ -201,7 +161,7 @@ def test_dense_shards_hold_the_same_rows(
 
 
 @pytest.mark.parametrize("to", sorted(FORMATS))
-def test_exports_are_the_same_for_any_workers_and_resumed(shards: Path, tmp_path: Path, to: str) -> None:
+def test_exports_are_the_same_for_any_workers_and_resumed(shards: Path, tmp_path: Path, to: Format) -> None:
     """Two workers and one give the same bytes; a finished export is left as it is."""
     if to == "hdf5":
         pytest.importorskip("h5py", reason="needs the package h5py")
@@ -238,13 +198,19 @@ def test_a_failed_export_leaves_no_half_file_and_goes_on(
 
 def test_what_cannot_be_exported_is_said(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
     """Formats that need masks refuse shards without; parquet and jsonl then leave the labels out."""
-    options = {"max_seq_length": 64, "dupe_factor": 1, "shards": 1, "masking": "dynamic", "workers": 1}
-    folder = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "shards", **options).folder
+    options: dict[str, Any] = {
+        "max_seq_length": 64,
+        "dupe_factor": 1,
+        "shards": 1,
+        "masking": "dynamic",
+        "workers": 1,
+    }
+    folder = Path(make_shards([sample_corpus / "wiki"], vocab, tmp_path / "shards", **options).folder)
     for to in ("tfrecord", "hdf5"):
         with pytest.raises(OptionError, match="masking static"):
             export(folder, tmp_path / "out", to=to)
     with pytest.raises(OptionError, match="expected one of parquet, tfrecord, hdf5, jsonl"):
-        export(folder, tmp_path / "out", to="csv")
+        export(folder, tmp_path / "out", to="csv")  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
     export(folder, tmp_path / "out", to="parquet", workers=1)
     assert "labels" not in pq.read_table(files_of(tmp_path / "out")[0]).column_names
@@ -252,27 +218,41 @@ def test_what_cannot_be_exported_is_said(sample_corpus: Path, vocab: Path, tmp_p
 
 def test_bins_are_exported_together(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
     """Of a folder with bins every bin's rows are exported; of a bin's folder its own, padded to its length."""
-    options = {"max_seq_length": 64, "dupe_factor": 2, "shards": 1, "bins": "32,64", "workers": 1}
-    folder = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "shards", **options).folder
+    options: dict[str, Any] = {
+        "max_seq_length": 64,
+        "dupe_factor": 2,
+        "shards": 1,
+        "bins": "32,64",
+        "workers": 1,
+    }
+    folder = Path(make_shards([sample_corpus / "wiki"], vocab, tmp_path / "shards", **options).folder)
     whole = export(folder, tmp_path / "whole", to="parquet", workers=1)
     parts = [export(folder / f"bin-{n}", tmp_path / f"{n}", to="parquet", workers=1) for n in (32, 64)]
-    assert whole.statistics["rows"] == sum(part.statistics["rows"] for part in parts)
+    assert whole.manifest.statistics["rows"] == sum(part.manifest.statistics["rows"] for part in parts)
     widths = [pq.read_table(files_of(tmp_path / f"{n}")[0])["input_ids"].type.list_size for n in (32, 64)]
     assert widths == [32, 64]
 
 
 @pytest.mark.parametrize("to", sorted(FORMATS))
 @pytest.mark.parametrize("layout", ["compact", "dense"])
-def test_a_bin_without_rows_is_an_empty_file(vocab: Path, tmp_path: Path, to: str, layout: str) -> None:
+def test_a_bin_without_rows_is_an_empty_file(
+    vocab: Path, tmp_path: Path, to: Format, layout: Literal["compact", "dense"]
+) -> None:
     """Two documents of two short sentences leave the longest bin empty, which is no reason to stop."""
     if to == "hdf5":
         pytest.importorskip("h5py", reason="needs the package h5py")
     (tmp_path / "text").write_text("The lamp.\nThe sea.\n\nThe tide.\nThe moon.\n")
-    options = {"max_seq_length": 64, "shards": 1, "bins": "16,64", "workers": 1, "format": "lines"}
-    folder = make_shards([tmp_path / "text"], vocab, tmp_path / "shards", layout=layout, **options).folder
+    options: dict[str, Any] = {
+        "max_seq_length": 64,
+        "shards": 1,
+        "bins": "16,64",
+        "workers": 1,
+        "format": "lines",
+    }
+    folder = Path(make_shards([tmp_path / "text"], vocab, tmp_path / "shards", layout=layout, **options).folder)
     counts = [file.rows for file in read_manifest(folder).files if isinstance(file, Shard)]
     assert counts[0] > 0
     assert counts[1] == 0
     made = export(folder, tmp_path / "out", to=to, workers=1)
-    assert made.statistics["rows"] == counts[0]
-    assert [file.rows for file in made.files if isinstance(file, Shard)] == counts
+    assert made.manifest.statistics["rows"] == counts[0]
+    assert [file.rows for file in made.manifest.files if isinstance(file, Shard)] == counts

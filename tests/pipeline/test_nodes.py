@@ -14,14 +14,16 @@ from typing import Any
 
 import pytest
 from support.checksums import checksums
+from support.s3_server import S3Server
 
 from wpprep.config import RunOptions
 from wpprep.errors import OptionError, OutputError, ShardError
 from wpprep.jobs.output import OutputFolder
+from wpprep.jobs.plans import Plan
 from wpprep.pipeline.extract import extract
 from wpprep.pipeline.make_shards import make_shards
-from wpprep.storage.files import Place
 from wpprep.storage.manifest import Manifest, find_damage
+from wpprep.storage.place import Location
 from wpprep.storage.remote import put_remote
 
 _SHARDS: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 2, "shards": 5, "holdout": 0.2, "workers": 1}
@@ -34,7 +36,7 @@ make_shards([corpus], vocab, out, max_seq_length=64, dupe_factor=2, shards=5, ho
 """
 _VOCABULARIES = """
 import sys
-from wpprep import learning
+from wpprep.pipeline import train_vocab as learning
 from wpprep.pipeline.count_words import count_words
 from wpprep.pipeline.train_vocab import train_vocab
 corpus, out, *node = sys.argv[1:]
@@ -46,7 +48,7 @@ train_vocab(None, out + "/again", counts=out + "/counts", vocab_size=1500, **run
 """
 
 
-def start(corpus: Place, vocab: Place, out: Path, node: str, workers: int = 1) -> subprocess.Popen[str]:
+def start(corpus: Location, vocab: Location, out: Path, node: str, workers: int = 1) -> subprocess.Popen[str]:
     """One node's run, in a process group of its own."""
     command = [sys.executable, "-c", _NODE, str(corpus), str(vocab), str(out), node, str(workers)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
@@ -65,10 +67,10 @@ def alone(sample_corpus: Path, vocab: Path, tmp_path_factory: pytest.TempPathFac
     return checksums(out)
 
 
-def test_nodes_and_other_runs_shut_each_other_out(tmp_path):
+def test_nodes_and_other_runs_shut_each_other_out(tmp_path: Path) -> None:
     """A folder that nodes fill together is closed to a run without --node, and the other way round."""
-    plan = {"options": {}, "vocabulary": None, "corpus": "c"}
-    where = (tmp_path / "out", {"kind": "shards", **plan})
+    plan: Plan = {"kind": "shards", "options": {}, "vocabulary": None, "corpus": "c"}
+    where = (tmp_path / "out", plan)
     nodes: list[dict[str, Any]] = [{"overwrite": False, "node": f"{i}/2", "node_timeout": 60} for i in (1, 2)]
     with OutputFolder.claim(*where, **nodes[0]) as folder:
         folder.receipts.write("a", 1, {})
@@ -84,28 +86,31 @@ def test_nodes_and_other_runs_shut_each_other_out(tmp_path):
 
 
 @pytest.mark.parametrize("node", ["0/2", "3/2", "1", "1/0", "a/b", "-1/2", "1/2/3"])
-def test_a_node_that_cannot_be_is_refused(node):
+def test_a_node_that_cannot_be_is_refused(node: str) -> None:
     """A node is I/N with I from 1 to N."""
     with pytest.raises(OptionError, match=r"node is .*, expected I/N with I from 1 to N"):
         RunOptions(node=node)
 
 
-def test_a_node_cannot_overwrite():
+def test_a_node_cannot_overwrite() -> None:
     """--overwrite would take away what other nodes have done."""
     with pytest.raises(OptionError, match="--overwrite cannot be used with --node"):
         RunOptions(node="1/2", overwrite=True)
 
 
-def test_one_node_does_it_all_where_no_other_comes(sample_corpus, vocab, alone, tmp_path):
+def test_one_node_does_it_all_where_no_other_comes(
+    sample_corpus: Path, vocab: Path, alone: dict[str, str], tmp_path: Path
+) -> None:
     """Node 2 of 2 alone writes the same bytes, and node 1, which comes late, finds them finished."""
     for node in ("2/2", "1/2"):
         make_shards([sample_corpus / "wiki"], vocab, tmp_path / "out", node=node, slice_bytes=8_000, **_SHARDS)
     assert checksums(tmp_path / "out") == alone
 
 
-def test_extracted_text_is_shared_too(sample_corpus, tmp_path):
+def test_extracted_text_is_shared_too(sample_corpus: Path, tmp_path: Path) -> None:
     """Two nodes at once write the files of clean text that one run writes, duplicates left out."""
-    corpus, options = [sample_corpus / "wiki"], {"file_bytes": 8_000, "deduplicate": True, "workers": 1}
+    corpus = [sample_corpus / "wiki"]
+    options: dict[str, Any] = {"file_bytes": 8_000, "deduplicate": True, "workers": 1}
     extract(corpus, tmp_path / "alone", **options)
     script = (
         "import sys; from wpprep.pipeline.extract import extract; "
@@ -117,7 +122,7 @@ def test_extracted_text_is_shared_too(sample_corpus, tmp_path):
     assert checksums(tmp_path / "out") == checksums(tmp_path / "alone")
 
 
-def test_vocabularies_are_learned_together(sample_corpus, tmp_path):
+def test_vocabularies_are_learned_together(sample_corpus: Path, tmp_path: Path) -> None:
     """Two nodes at once count words and learn, from text and from counts, what one run does."""
     command = [sys.executable, "-c", _VOCABULARIES, str(sample_corpus / "wiki")]
     subprocess.run([*command, str(tmp_path / "alone")], check=True)
@@ -128,7 +133,9 @@ def test_vocabularies_are_learned_together(sample_corpus, tmp_path):
     assert not list((tmp_path / "out").rglob(".*"))
 
 
-def test_nodes_together_write_the_same_bytes(sample_corpus, vocab, alone, tmp_path):
+def test_nodes_together_write_the_same_bytes(
+    sample_corpus: Path, vocab: Path, alone: dict[str, str], tmp_path: Path
+) -> None:
     """Two nodes at once, one of them with two workers; both end well, and nothing is left over."""
     where = (sample_corpus / "wiki", vocab, tmp_path / "out")
     runs = [start(*where, "1/2", workers=2), start(*where, "2/2")]
@@ -138,7 +145,7 @@ def test_nodes_together_write_the_same_bytes(sample_corpus, vocab, alone, tmp_pa
     assert checksums(tmp_path / "out") == alone
 
 
-def test_nodes_must_cut_the_same_tasks(sample_corpus, vocab, tmp_path):
+def test_nodes_must_cut_the_same_tasks(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
     """A node whose slices are of another size would write other parts under the same names: it is refused."""
     where = (sample_corpus / "wiki", vocab, tmp_path / "out")
     other = start(*where, "1/2")
@@ -152,7 +159,9 @@ def test_nodes_must_cut_the_same_tasks(sample_corpus, vocab, tmp_path):
     kill(other)
 
 
-def test_another_node_takes_over_from_a_lost_one(sample_corpus, vocab, alone, tmp_path):
+def test_another_node_takes_over_from_a_lost_one(
+    sample_corpus: Path, vocab: Path, alone: dict[str, str], tmp_path: Path
+) -> None:
     """A node killed while it works leaves its tasks to the other."""
     where = (sample_corpus / "wiki", vocab, tmp_path / "out")
     lost = start(*where, "1/2")
@@ -167,7 +176,9 @@ def test_another_node_takes_over_from_a_lost_one(sample_corpus, vocab, alone, tm
     assert checksums(tmp_path / "out") == alone
 
 
-def test_a_full_disk_on_one_node_is_its_own_trouble(sample_corpus, vocab, alone, tmp_path):
+def test_a_full_disk_on_one_node_is_its_own_trouble(
+    sample_corpus: Path, vocab: Path, alone: dict[str, str], tmp_path: Path
+) -> None:
     """A node that cannot write stops in one line and leaves no half file; the other ends the work."""
     script = (
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)); "
@@ -187,10 +198,12 @@ def test_a_full_disk_on_one_node_is_its_own_trouble(sample_corpus, vocab, alone,
     assert checksums(out) == alone
 
 
-def test_a_node_given_up_ends_well_beside_finished_work(tmp_path, caplog):
+def test_a_node_given_up_ends_well_beside_finished_work(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """What fails here while another node finishes the folder is a line in the log, else an error."""
-    plan = {"options": {}, "vocabulary": None, "corpus": "c"}
-    where = (tmp_path / "out", {"kind": "shards", **plan})
+    plan: Plan = {"kind": "shards", "options": {}, "vocabulary": None, "corpus": "c"}
+    where = (tmp_path / "out", plan)
     nodes: list[dict[str, Any]] = [{"overwrite": False, "node": f"{i}/2", "node_timeout": 60} for i in (1, 2)]
     gone = ShardError("tokens: gone")
     alone = OutputFolder.claim(*where, **nodes[0])
@@ -205,7 +218,9 @@ def test_a_node_given_up_ends_well_beside_finished_work(tmp_path, caplog):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["manifest.json"]
 
 
-def test_tokens_begun_anew_at_the_end_are_removed(sample_corpus, vocab, alone, tmp_path, monkeypatch):
+def test_tokens_begun_anew_at_the_end_are_removed(
+    sample_corpus: Path, vocab: Path, alone: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A node that came between the end of the tokens and that of the shards leaves none behind."""
     finish = OutputFolder.finish
 
@@ -222,7 +237,9 @@ def test_tokens_begun_anew_at_the_end_are_removed(sample_corpus, vocab, alone, t
     assert not (tmp_path / "out" / "tokens").exists()
 
 
-def test_nodes_read_buckets(s3, sample_corpus, vocab, alone, tmp_path):
+def test_nodes_read_buckets(
+    s3: S3Server, sample_corpus: Path, vocab: Path, alone: dict[str, str], tmp_path: Path
+) -> None:
     """Two nodes with text and vocabulary in a bucket fill a shared folder with the bytes of one run."""
     url = s3.make_bucket()
     for folder, name in ((sample_corpus / "wiki", "wiki"), (vocab, "vocab")):
@@ -237,7 +254,9 @@ def test_nodes_read_buckets(s3, sample_corpus, vocab, alone, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_node_given_up_again_and_again(sample_corpus, vocab, alone, tmp_path):
+def test_a_node_given_up_again_and_again(
+    sample_corpus: Path, vocab: Path, alone: dict[str, str], tmp_path: Path
+) -> None:
     """A node that is stopped most of the time is given up, works on, and ends well: twice, to be sure."""
     for number in range(2):
         where = (sample_corpus / "wiki", vocab, tmp_path / f"out-{number}")
@@ -256,7 +275,9 @@ def test_a_node_given_up_again_and_again(sample_corpus, vocab, alone, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_node_that_sleeps_is_overtaken(sample_corpus, vocab, alone, tmp_path):
+def test_a_node_that_sleeps_is_overtaken(
+    sample_corpus: Path, vocab: Path, alone: dict[str, str], tmp_path: Path
+) -> None:
     """A node stopped for longer than its time loses its task; woken, it ends well beside finished work."""
     where = (sample_corpus / "wiki", vocab, tmp_path / "out")
     sleeper = start(*where, "1/2")
@@ -277,7 +298,9 @@ def test_a_node_that_sleeps_is_overtaken(sample_corpus, vocab, alone, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_storm_over_three_nodes(sample_corpus, vocab, alone, tmp_path):
+def test_a_storm_over_three_nodes(
+    sample_corpus: Path, vocab: Path, alone: dict[str, str], tmp_path: Path
+) -> None:
     """Thirty kills of any of three nodes, each started again, end in the same bytes every time."""
     generator = random.Random(5)
     kills = folders = 0
@@ -295,7 +318,7 @@ def test_a_storm_over_three_nodes(sample_corpus, vocab, alone, tmp_path):
                 kill(runs[node])
                 kills += 1
                 runs[node] = start(sample_corpus / "wiki", vocab, out, node)
-        assert [run.communicate() for run in runs.values()] == [(None, "")] * 3
+        assert [run.communicate()[1] for run in runs.values()] == ["", "", ""]
         assert [run.returncode for run in runs.values()] == [0, 0, 0]
         assert checksums(out) == alone
         assert find_damage(out) == []

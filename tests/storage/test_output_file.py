@@ -19,9 +19,9 @@ def is_ours(head: bytes) -> bool:
     return head.startswith(b"# made by us")
 
 
-def write(out: str | os.PathLike[str], text: str = "# made by us\n", **how: bool) -> None:
+def write(out: str | os.PathLike[str], text: str = "# made by us\n", overwrite: bool = False) -> None:
     """Write an output file."""
-    with output_file(out, is_ours=is_ours, **how) as file:
+    with output_file(out, is_ours=is_ours, overwrite=overwrite) as file:
         file.write(text.encode())
 
 

@@ -1,9 +1,13 @@
 """Stores that are not S3: HDFS by its REST interface, from a server of our own; Google's, from an emulator."""
 
+from __future__ import annotations
+
 import json
 import socket
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -24,17 +28,17 @@ class NameNode(BaseHTTPRequestHandler):
     """WebHDFS as fsspec speaks it: a file is created empty and appended to, and moved onto nothing."""
 
     protocol_version = "HTTP/1.1"
-    files: dict = {}  # noqa: RUF012 (one tree for all requests)
+    files: dict[str, bytes] = {}  # noqa: RUF012 (one tree for all requests)
 
-    def folders(self):
+    def folders(self) -> set[str]:
         return {name[:i] or "/" for name in self.files for i in range(len(name)) if name[i] == "/"} | {"/"}
 
-    def status(self, path, suffix=""):
+    def status(self, path: str, suffix: str = "") -> dict[str, str | int]:
         if path in self.files:
             return {"pathSuffix": suffix, "type": "FILE", "length": len(self.files[path])}
         return {"pathSuffix": suffix, "type": "DIRECTORY", "length": 0}
 
-    def answer(self, body=b"", code=200, location=""):
+    def answer(self, body: bytes = b"", code: int = 200, location: str = "") -> None:
         self.send_response(code)
         if location:
             self.send_header("Location", location)
@@ -42,7 +46,7 @@ class NameNode(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def serve(self):
+    def serve(self) -> None:
         parts = urlsplit(self.path)
         data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = parts.path.removeprefix("/webhdfs/v1").rstrip("/") or "/"
@@ -58,10 +62,10 @@ class NameNode(BaseHTTPRequestHandler):
 
     do_GET = do_PUT = do_POST = do_DELETE = serve  # noqa: N815 (http.server's names)
 
-    def GETFILESTATUS(self, path, asked, data):  # noqa: N802
+    def GETFILESTATUS(self, path: str, asked: dict[str, str], data: bytes) -> bytes:  # noqa: N802
         return json.dumps({"FileStatus": self.status(path)}).encode()
 
-    def LISTSTATUS(self, path, asked, data):  # noqa: N802
+    def LISTSTATUS(self, path: str, asked: dict[str, str], data: bytes) -> bytes:  # noqa: N802
         if path in self.files:
             found = [self.status(path)]
         else:
@@ -71,39 +75,39 @@ class NameNode(BaseHTTPRequestHandler):
             found = [self.status(stem + name, name) for name in sorted(names) if "/" not in name]
         return json.dumps({"FileStatuses": {"FileStatus": found}}).encode()
 
-    def OPEN(self, path, asked, data):  # noqa: N802
+    def OPEN(self, path: str, asked: dict[str, str], data: bytes) -> bytes:  # noqa: N802
         start = int(asked.get("offset", 0))
         return bytes(self.files[path][start:][: int(asked.get("length", 1 << 40))])
 
-    def CREATE(self, path, asked, data):  # noqa: N802
+    def CREATE(self, path: str, asked: dict[str, str], data: bytes) -> bytes:  # noqa: N802
         self.files[path] = data
         return b""
 
-    def APPEND(self, path, asked, data):  # noqa: N802
+    def APPEND(self, path: str, asked: dict[str, str], data: bytes) -> bytes:  # noqa: N802
         self.files[path] += data
         return b""
 
-    def RENAME(self, path, asked, data):  # noqa: N802
+    def RENAME(self, path: str, asked: dict[str, str], data: bytes) -> bytes:  # noqa: N802
         target = asked["destination"]
         if target in self.files:
             return b'{"boolean": false}'
         self.files[target] = self.files.pop(path)
         return b'{"boolean": true}'
 
-    def MKDIRS(self, path, asked, data):  # noqa: N802
+    def MKDIRS(self, path: str, asked: dict[str, str], data: bytes) -> bytes:  # noqa: N802
         return b'{"boolean": true}'
 
-    def DELETE(self, path, asked, data):  # noqa: N802
+    def DELETE(self, path: str, asked: dict[str, str], data: bytes) -> bytes:  # noqa: N802
         for name in [name for name in self.files if name == path or name.startswith(f"{path}/")]:
             del self.files[name]
         return b'{"boolean": true}'
 
-    def log_message(self, *args):
+    def log_message(self, *args: object) -> None:
         pass
 
 
 @pytest.fixture
-def hdfs(monkeypatch):
+def hdfs(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The URL of an empty file system."""
     monkeypatch.setattr(NameNode, "files", {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), NameNode)
@@ -114,7 +118,7 @@ def hdfs(monkeypatch):
 
 
 @pytest.fixture
-def google(monkeypatch):
+def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The URL of an empty bucket of Google's, as far as its emulator is true."""
     gcsfs = pytest.importorskip("gcsfs", reason="pip install gcsfs gcp-storage-emulator")
     emulator = pytest.importorskip("gcp_storage_emulator.server", reason="pip install gcp-storage-emulator")
@@ -130,15 +134,15 @@ def google(monkeypatch):
 
 
 @pytest.fixture(params=["hdfs", "google"])
-def store(request, monkeypatch, tmp_path):
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty store."""
     monkeypatch.setenv("WPPREP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(remote, "WAITS", (0.01,))
     yield request.getfixturevalue(request.param)
-    remote._close_connections()
+    remote.close_connections()
 
 
-def test_text_is_read_from_a_store_and_written_to_it(store, sample_corpus, tmp_path):
+def test_text_is_read_from_a_store_and_written_to_it(store: str, sample_corpus: Path, tmp_path: Path) -> None:
     """Files, patterns and an output are those of a local run; another command is refused, or overwrites."""
     names = sorted(path.name for path in (sample_corpus / "wiki").iterdir())
     for name in names:
@@ -159,7 +163,7 @@ def test_text_is_read_from_a_store_and_written_to_it(store, sample_corpus, tmp_p
         expand_inputs([f"{store}/none.txt"])
 
 
-def test_one_run_at_a_time_in_a_store(store):
+def test_one_run_at_a_time_in_a_store(store: str) -> None:
     """A lock is created once, and given back."""
     first = Mirror(f"{store}/out")
     with pytest.raises(OutputError, match="another run is at work"):

@@ -38,7 +38,7 @@ def strings(values: list[str]) -> Any:
 
 
 def numbers(array: Any) -> npt.NDArray[Any]:
-    """Return the values of an Arrow array of integers, as a read-only view ``[n]`` of its memory.
+    """Return the values of an Arrow array of integers, as a view ``[n]`` of its memory.
 
     Raises:
         ValueError: the array has null values.

@@ -373,10 +373,11 @@ def _filesystem(url: str) -> tuple[Any, str]:
 def _watch_forks() -> None:
     """Close connections before each fork, since a connection cannot be shared between processes."""
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=_close_connections)
+        os.register_at_fork(before=close_connections)
 
 
-def _close_connections() -> None:
+def close_connections() -> None:
+    """Close the connections of this process to all stores; the next request opens new ones."""
     from fsspec.registry import registry  # noqa: PLC0415
 
     for kind in registry.values():

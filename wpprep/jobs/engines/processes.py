@@ -47,7 +47,7 @@ def run(make: Callable[[], Any], tasks: Iterable[Any], workers: int) -> Iterator
 
 
 def _end(process: Any) -> None:
-    """Wait for a process that was told to end; one that is stopped or does not react is killed."""
+    """Wait for a process that was sent SIGTERM; one that is stopped or does not react is killed."""
     process.join(_PATIENCE)
     if process.is_alive():
         process.kill()
