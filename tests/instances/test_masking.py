@@ -1,4 +1,4 @@
-"""Masking: the twin's masks draw by draw, Google's in distribution, and what always holds."""
+"""Masking: equal to the slow twin draw by draw, to Google's in distribution, and invariants."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHARES = st.sampled_from([(0.8, 0.1), (1.0, 0.0), (0.0, 1.0), (0.0, 0.0), (0.5, 
 
 
 def batch_of(pairs: list[tuple[list[int], list[int]]], *, marked: bool = False) -> InstanceBatch:
-    """Unmasked rows with these A and B, or A alone."""
+    """Return unmasked rows with these A and B, or A alone."""
     tokens = [[CLS, *a, SEP, *b, SEP] if b else [CLS, *a, SEP] for a, b in pairs]
     input_ids = np.array([token for row in tokens for token in row], np.uint16)
     return InstanceBatch(
@@ -48,7 +48,7 @@ def batch_of(pairs: list[tuple[list[int], list[int]]], *, marked: bool = False) 
 
 
 def copy_of(batch: InstanceBatch) -> InstanceBatch:
-    """Rows to mask in place, where the unmasked ones are still wanted."""
+    """Return rows to mask in place; the originals stay."""
     return dataclasses.replace(batch, input_ids=batch.input_ids.copy())
 
 
@@ -61,12 +61,13 @@ def mask(
     shares: tuple[float, float] = (0.8, 0.1),
     seed: int = 0,
 ) -> InstanceBatch:
+    """Return a masked copy of a batch."""
     keys = np.random.default_rng(seed).integers(0, 2**64, len(batch), np.uint64)
     return mask_batch(copy_of(batch), roles(100), policy, prob, most, *shares, keys)
 
 
 def predictions(batch: InstanceBatch) -> list[tuple[list[int], list[int]]]:
-    """Positions and labels of every row."""
+    """Return positions and labels of every row."""
     inner = batch.mlm_offsets[1:-1]
     positions, labels = np.split(batch.mlm_positions, inner), np.split(batch.mlm_labels, inner)
     return [(p.tolist(), x.tolist()) for p, x in zip(positions, labels, strict=True)]
@@ -76,9 +77,9 @@ def predictions(batch: InstanceBatch) -> list[tuple[list[int], list[int]]]:
 
 
 def test_everything_masked_worked_by_hand() -> None:
-    """With all of a row asked for, all but [CLS] and [SEP] is predicted, by their places and not by their ids.
+    """With masked_lm_prob 1 all tokens except [CLS] and [SEP] are predicted, by position and not by id.
 
-    [CLS] 10 11 [SEP] 12 [SEP] has 6 tokens, so that 6 predictions are asked for and the 3 candidates chosen.
+    [CLS] 10 11 [SEP] 12 [SEP] has 6 tokens, so that 6 predictions are wanted and the 3 candidates chosen.
     """
     masked = mask(batch_of([([10, 11], [12])]), prob=1.0, shares=(1.0, 0.0))
     assert rows(masked) == [[CLS, MASK, MASK, SEP, MASK, SEP]]
@@ -86,10 +87,10 @@ def test_everything_masked_worked_by_hand() -> None:
 
 
 def test_whole_words_worked_by_hand() -> None:
-    """A word is taken whole or passed over.
+    """A word is masked whole or skipped.
 
-    Ids that 3 divides continue a word. A is the word 10 12 15 and B the words 13 and 14 18. round(8 * 0.25) = 2
-    predictions: the word of 3 never fits; 13 alone leaves 1, into which nothing fits; 14 18 fills them.
+    Ids divisible by 3 continue a word. A is the word 10 12 15 and B the words 13 and 14 18. round(8 * 0.25) = 2
+    predictions: the word of 3 never fits; 13 leaves 1, for which no word is short enough; 14 18 uses both.
     """
     batch = batch_of([([10, 12, 15], [13, 14, 18])])
     found = {tuple(predictions(mask(batch, "word", prob=0.25, seed=seed))[0][1]) for seed in range(40)}
@@ -97,9 +98,9 @@ def test_whole_words_worked_by_hand() -> None:
 
 
 def test_a_row_in_which_no_word_fits_is_left_alone() -> None:
-    """Where each word is longer than the number of predictions, nothing is masked, as in Google's procedure.
+    """If each word is longer than the number of predictions, nothing is masked, as in Google's procedure.
 
-    [CLS] 10 12 [SEP] 11 15 [SEP] asks for max(1, round(7 * 0.15)) = 1 prediction, and both words have 2 pieces.
+    [CLS] 10 12 [SEP] 11 15 [SEP] has max(1, round(7 * 0.15)) = 1 prediction, and both words have 2 pieces.
     """
     batch = batch_of([([10, 12], [11, 15]), ([10], [11])])
     masked = mask(batch, "word")
@@ -108,11 +109,11 @@ def test_a_row_in_which_no_word_fits_is_left_alone() -> None:
 
 
 def test_spans_worked_by_hand() -> None:
-    """A span goes on over whole words to its drawn length, and never past [SEP] or beyond the number asked for.
+    """A span covers whole words up to its drawn length, and never [SEP] or more than the number of predictions.
 
     A is the words 10 12, 11 and 13, B the word 14; round(8 * 0.25) = 2 predictions. A span starts at any word:
-    10 12 fills the number; 11 goes on to 13, or is alone and then 13 or 14 is a span of its own; 13 is followed
-    by [SEP], 14 by the end. The pair 11 13 is also the only one that a single span can make.
+    10 12 uses both; 11 continues to 13, or is alone and then 13 or 14 is a span of its own; 13 is followed by
+    [SEP], 14 by the end. The pair 11 13 is also the only one that a single span can make.
     """
     batch = batch_of([([10, 12, 11, 13], [14])])
     found = Counter(tuple(predictions(mask(batch, "span", prob=0.25, seed=seed))[0][1]) for seed in range(300))
@@ -121,11 +122,12 @@ def test_spans_worked_by_hand() -> None:
 
 
 def test_a_span_shares_one_draw() -> None:
-    """Under span all of a span is [MASK], random or kept; the next span draws anew.
+    """Under span all of a span is [MASK], random or kept; the next span has another draw.
 
-    Ten words and 10 predictions asked for: all is predicted, in one span or several side by side, and whoever
-    is kept or masked is so in runs; as 10 words have 9 joints, of independent draws (share 0.5) half would
-    change there, of spans of 3.8 words about one in 3.8 and half of these.
+    With ten words and 10 predictions all tokens are predicted, in one span or several adjacent ones, and are
+    kept or masked in runs. Of the 9 boundaries between 10 words, half are between a kept and a masked token if
+    draws are independent (share 0.5); with spans of 3.8 words about one in 3.8 is a boundary of spans, and half
+    of these are.
     """
     batch = batch_of([(list(range(10, 20)), [])] * 2000)
     for policy, expected in (("token", 0.5), ("span", 0.5 / 3.0)):
@@ -135,7 +137,7 @@ def test_a_span_shares_one_draw() -> None:
 
 
 def test_span_lengths_are_geometric() -> None:
-    """Of 20,000 lengths the shares are 0.2 * 0.8 ** (n - 1) for n to 10, over their sum; their mean is 3.8.
+    """Of 20,000 lengths the fractions are 0.2 * 0.8 ** (n - 1) for n up to 10, over their sum; the mean is 3.8.
 
     Chi-squared with 9 degrees of freedom is above 27.9 once in a thousand times.
     """
@@ -148,10 +150,10 @@ def test_span_lengths_are_geometric() -> None:
 
 
 def test_long_spans_come_out_of_long_rows() -> None:
-    """In rows of 500 words, predicted runs have SpanBERT's lengths: 3 words and more on average, some of 10.
+    """In rows of 500 words, predicted runs have SpanBERT's lengths: 3 words or more on average.
 
-    Spans side by side look like one, and those that meet the end or a chosen word are shorter: so the mean is
-    asked roughly.
+    Adjacent spans look like one, and spans that reach the end or a chosen word are shorter, so the mean is
+    checked roughly.
     """
     batch = batch_of([([11] * 250, [13] * 250)] * 200)
     masked = mask(batch, "span", most=77)
@@ -174,9 +176,9 @@ def test_shares_hold_under_spans() -> None:
 
 
 def test_a_word_ends_at_the_separator() -> None:
-    """A B that starts with a continuing piece starts with a word (in BERT that piece joins A's last word).
+    """A continuing piece at the start of B starts a word (in BERT it belongs to A's last word).
 
-    [CLS] 10 [SEP] 12 [SEP]: 12 continues a word, yet with 1 prediction each of the two is sometimes it.
+    [CLS] 10 [SEP] 12 [SEP]: 12 continues a word, but the 1 prediction is sometimes 10 and sometimes 12.
     """
     batch = batch_of([([10], [12])])
     found = {tuple(predictions(mask(batch, "word", seed=seed))[0][1]) for seed in range(20)}
@@ -191,7 +193,7 @@ def test_counts_worked_by_hand(length: int, count: int) -> None:
 
 
 def test_counts_are_pythons_at_every_length() -> None:
-    """The number of predictions is Python's formula for every length, and never above the most allowed."""
+    """The number of predictions is that of Python's formula for every length, and never above the maximum."""
     batch = batch_of([([10] * (length - 4), [11]) for length in range(5, 513)])
     for prob in (0.0, 0.1, 0.15, 0.3, 0.4):
         for most in (1, 20, 77):
@@ -210,14 +212,13 @@ def test_masks_are_the_twins(
     shares: tuple[float, float],
     marked: bool,
 ) -> None:
-    """Every row is masked as the slow twin masks it, whether the piece or a mark tells where words start."""
+    """Every row is masked as by the slow twin, with word starts from the pieces or from marks."""
     batch = batch_of(pairs, marked=marked)
     keys = np.arange(len(batch), dtype=np.uint64)
     vocabulary = roles(100)
     masked = mask_batch(copy_of(batch), vocabulary, policy, prob, 7, *shares, keys)
-    starts = batch.word_starts
-    if starts is None and vocabulary.starts_word is not None:
-        starts = vocabulary.starts_word[batch.input_ids]
+    assert vocabulary.starts_word is not None
+    starts = vocabulary.starts_word[batch.input_ids] if batch.word_starts is None else batch.word_starts
     for row, tokens in enumerate(rows(batch)):
         first = batch.offsets[row]
         expected = mask_row(
@@ -242,7 +243,7 @@ def test_masks_are_the_twins(
 def test_labels_restore_the_row(
     pairs: list[tuple[list[int], list[int]]], policy: str, shares: tuple[float, float]
 ) -> None:
-    """Putting the labels back gives the unmasked rows; positions are sorted and never special; inputs stay."""
+    """Restoring the labels gives the unmasked rows; positions are sorted and never those of special tokens."""
     batch = batch_of(pairs)
     before = rows(batch)
     masked = mask(batch, policy, prob=0.5, shares=shares)
@@ -261,7 +262,7 @@ def test_labels_restore_the_row(
 
 @given(SIDES, st.sampled_from(["word", "span"]))
 def test_words_are_masked_whole(pairs: list[tuple[list[int], list[int]]], policy: str) -> None:
-    """No word is predicted in part, nor more tokens than asked for."""
+    """No word is predicted in part, and no row has more predictions than its maximum."""
     batch = batch_of(pairs, marked=True)
     masked = mask(batch, policy, prob=0.4, most=9)
     for tokens, (positions, _), b_start in zip(
@@ -275,7 +276,7 @@ def test_words_are_masked_whole(pairs: list[tuple[list[int], list[int]]], policy
 
 
 def test_rows_are_masked_alike_in_any_company() -> None:
-    """A row's masks depend on its key alone: masked in any order, with any others, they are the same."""
+    """A row's masks depend on its key alone, not on the order or the other rows."""
     pairs = [([10 + i] * (i + 5), [60 + i] * 3) for i in range(20)]
     keys = np.arange(20, dtype=np.uint64)
     together = mask_batch(batch_of(pairs), roles(100), "token", 0.15, 77, 0.8, 0.1, keys)
@@ -288,7 +289,7 @@ def test_rows_are_masked_alike_in_any_company() -> None:
 
 
 def test_large_vocabularies_are_masked() -> None:
-    """32-bit ids stay 32 bits wide."""
+    """32-bit ids stay 32-bit, in rows and labels."""
     batch = batch_of([([10, 11], [12])])
     wide = dataclasses.replace(batch, input_ids=batch.input_ids.astype(np.uint32) + np.uint32(70_000))
     masked = mask(wide)
@@ -297,12 +298,12 @@ def test_large_vocabularies_are_masked() -> None:
 
 
 def test_no_rows_are_masked() -> None:
-    """An empty batch stays one."""
+    """An empty batch stays empty."""
     assert len(mask(batch_of([]))) == 0
 
 
 def test_whole_words_need_word_starts() -> None:
-    """Where neither the vocabulary nor the rows tell where words start, that is said, with the way out."""
+    """If neither the vocabulary nor the rows mark word starts, the error says what to do."""
     unmarked = roles(100)._replace(starts_word=None)
     with pytest.raises(OptionError, match="mask_policy word"):
         mask_batch(
@@ -311,7 +312,7 @@ def test_whole_words_need_word_starts() -> None:
 
 
 def test_random_tokens_need_tokens() -> None:
-    """A vocabulary without ordinary tokens cannot give random ones, and says so."""
+    """A vocabulary without ordinary tokens is refused for random replacements."""
     bare = roles(100)._replace(replacements=np.empty(0, np.int64))
     with pytest.raises(VocabularyError, match="random_share 0"):
         mask_batch(batch_of([([10], [11])]), bare, "token", 0.15, 77, 0.8, 0.1, np.zeros(1, np.uint64))
@@ -321,14 +322,15 @@ def test_random_tokens_need_tokens() -> None:
 
 
 def chi_squared(found: npt.NDArray[Any], expected: npt.NDArray[Any]) -> float:
+    """Return the statistic of Pearson's test."""
     return float(((found - expected) ** 2 / expected).sum())
 
 
 def test_positions_are_all_alike() -> None:
     """Each candidate of a row is predicted as often as any other.
 
-    [CLS] 17 tokens [SEP] 20 tokens [SEP] asks for round(40 * 0.15) = 6 of 37 candidates; 10,000 rows give each
-    60,000 / 37 = 1,622. Chi-squared with 36 degrees of freedom is above 68.0 once in a thousand times.
+    [CLS] 17 tokens [SEP] 20 tokens [SEP] has round(40 * 0.15) = 6 predictions of 37 candidates; in 10,000 rows
+    each has 60,000 / 37 = 1,622. Chi-squared with 36 degrees of freedom is above 68.0 once in a thousand times.
     """
     masked = mask(batch_of([([10] * 17, [11] * 20)] * 10_000))
     found = np.bincount(masked.mlm_positions, minlength=40)
@@ -338,10 +340,10 @@ def test_positions_are_all_alike() -> None:
 
 
 def test_shares_are_googles() -> None:
-    """80 % become [MASK], 10 % stay, 10 % become random tokens, each ordinary one alike.
+    """80 % become [MASK], 10 % stay, 10 % become random tokens, each ordinary one equally often.
 
-    Of 60,000 predictions 48,000, 6,000 and 6,000, but for the random ones that equal the original, 1 in 95.
-    Chi-squared above 13.8 (2 degrees of freedom) and 145 (94) comes once in a thousand times.
+    Of 60,000 predictions 48,000, 6,000 and 6,000, except that 1 in 95 random ones equals the original.
+    Chi-squared is above 13.8 (2 degrees of freedom) or 145 (94) once in a thousand times.
     """
     masked = mask(batch_of([([10] * 17, [11] * 20)] * 10_000))
     row_of = np.repeat(np.arange(10_000), np.diff(masked.mlm_offsets))
@@ -357,7 +359,7 @@ def test_shares_are_googles() -> None:
 
 @pytest.mark.parametrize("policy", ["token", "word"])
 def test_predictions_are_distributed_as_googles(policy: str) -> None:
-    """How many tokens of a row are predicted, and how many of these start words, is distributed as in Google's.
+    """The numbers of predictions and of predicted word starts per row are distributed as in Google's.
 
     4,000 rows of words of 1 to 4 pieces, each masked by both; chi-squared of two samples over at most 20 values
     is above 43.8 (19 degrees of freedom) once in a thousand times. B starts with a word: where it does not,

@@ -1,4 +1,4 @@
-"""Pairing: the twin's instances draw by draw, Google's in distribution, and what always holds."""
+"""Pairing: equal to the slow twin draw by draw, to Google's in distribution, and invariants."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def make(
     marked: bool = False,
     order_key: int | None = None,
 ) -> Instances:
-    """The instances of some documents of a corpus (of all of them, in order, by default)."""
+    """Return the instances of some documents of a corpus (by default all, in order)."""
     indices = list(range(len(corpus))) if indices is None else indices
     passes = [0] * len(indices) if passes is None else passes
     own = columns([corpus[index] for index in indices], marked=marked)
@@ -49,7 +49,7 @@ def make(
 
 
 def sides(instances: Instances) -> list[tuple[list[int], list[int]]]:
-    """A and B of every row, without special tokens; checks that these are where they belong."""
+    """Return A and B of every row, without special tokens; check the positions of these."""
     pairs = []
     for ids, b_start in zip(rows(instances.batch), instances.batch.b_start.tolist(), strict=True):
         assert ids[0] == CLS
@@ -64,10 +64,10 @@ def sides(instances: Instances) -> list[tuple[list[int], list[int]]]:
 
 
 def test_pairs_worked_by_hand() -> None:
-    """Without random nexts and short targets the pairs follow from the lengths alone.
+    """Without random nexts and short targets the pairs are determined by the lengths.
 
     8 tokens leave 8 - 3 = 5 for text. The first chunk is 2 + 3 = 5 tokens in two sentences, so A can only be
-    the first and B the second. The other chunk is the lone sentence of 2, cut in the only place it has.
+    the first and B the second. The other chunk is the single sentence of 2, which can be split in one way.
     """
     document = [[10, 11], [12, 13, 14], [15, 16]]
     options = ShardOptions(max_seq_length=8, short_seq_prob=0.0, random_next_prob=0.0)
@@ -79,10 +79,10 @@ def test_pairs_worked_by_hand() -> None:
 
 
 def test_random_nexts_worked_by_hand() -> None:
-    """What a random next displaces goes back and comes again as the A of the next row.
+    """Sentences displaced by a random next are used again, as A of the next row.
 
     Again 5 tokens of text. [10 11][12 13 14] reach the target; A is the first, B random, from the only other
-    document; so [12 13 14] is back, and with [15 16] again 5 tokens; then [15 16] is alone and stays whole.
+    document. [12 13 14] is put back, and with [15 16] has 5 tokens again; then [15 16] is alone, and not split.
     """
     corpus = [[[10, 11], [12, 13, 14], [15, 16]], [[20, 21]]]
     options = ShardOptions(max_seq_length=8, short_seq_prob=0.0, random_next_prob=1.0)
@@ -93,9 +93,9 @@ def test_random_nexts_worked_by_hand() -> None:
 
 
 def test_single_segments_worked_by_hand() -> None:
-    """Whole sentences are packed up to 8 - 2 = 6 tokens, and one of 8 goes on in the next row.
+    """Whole sentences are packed up to 8 - 2 = 6 tokens, and one of 8 is continued in the next row.
 
-    2 + 3 = 5 tokens fit, with 8 more they would not; 8 are cut after 6, and the 2 left take the 1 after them.
+    2 + 3 = 5 tokens fit, with 8 more they would not; 8 are cut after 6, and the other 2 are followed by 1.
     """
     document = [[10, 11], [12, 13, 14], [20, 21, 22, 23, 24, 25, 26, 27], [30]]
     options = ShardOptions(max_seq_length=8, short_seq_prob=0.0, objective="single")
@@ -111,10 +111,10 @@ def test_single_segments_worked_by_hand() -> None:
 
 @pytest.mark.parametrize(("prob", "swapped"), [(0.0, False), (1.0, True)])
 def test_sentence_order_worked_by_hand(prob: float, swapped: bool) -> None:
-    """A and B are what lies side by side, the other way round where the label is 1; no partner is needed.
+    """A and B are adjacent text, swapped where the label is 1; no other document is needed.
 
-    As above: 5 tokens of text, [10 11] and [12 13 14], then the lone sentence of 2 cut in its only place. A
-    lone token has no two sides: it is dropped and counted.
+    As above: 5 tokens of text, [10 11] and [12 13 14], then the single sentence of 2, split in the only way. A
+    single token cannot be split: it is dropped and counted.
     """
     document = [[10, 11], [12, 13, 14], [15, 16]]
     options = ShardOptions(max_seq_length=8, short_seq_prob=0.0, objective="sop", random_next_prob=prob)
@@ -129,7 +129,7 @@ def test_sentence_order_worked_by_hand(prob: float, swapped: bool) -> None:
     ("a", "b", "kept"), [(7, 4, (4, 4)), (2, 20, (2, 6)), (9, 9, (4, 4)), (20, 3, (5, 3)), (3, 4, (3, 4))]
 )
 def test_truncation_worked_by_hand(a: int, b: int, kept: tuple[int, int]) -> None:
-    """The longer side loses tokens until 8 are left, B when both are equal.
+    """The longer side loses tokens until 8 are left, B if both are equal.
 
     7 + 4: A loses 3, then 4 + 4 fit. 2 + 20: B loses 14. 9 + 9: B first, then A, in turn, to 4 + 4. 20 + 3: A
     loses 15. 3 + 4 fit.
@@ -143,7 +143,7 @@ def test_truncation_worked_by_hand(a: int, b: int, kept: tuple[int, int]) -> Non
 
 
 def test_equal_sides_lose_b_first() -> None:
-    """With an odd number of tokens to keep, A has the one more: 9 + 9 cut to 7 leave 4 + 3."""
+    """With an odd number of tokens to keep, A has one more: 9 + 9 cut to 7 leave 4 + 3."""
     plan = np.zeros(1, PLAN)
     plan["a_stop"], plan["b_start"], plan["b_stop"], plan["partner"] = 9, 9, 18, -1
     truncate(plan, 7)
@@ -156,7 +156,7 @@ def test_equal_sides_lose_b_first() -> None:
 
 @given(LENGTHS, OPTIONS, st.booleans())
 def test_instances_are_the_twins(lengths: list[list[int]], options: ShardOptions, later: bool) -> None:
-    """Every instance, in any pass and any order of documents, is the one the slow twin makes."""
+    """Every instance, in any pass and any order of documents, is that of the slow twin."""
     corpus = numbered(lengths)
     indices = list(range(len(corpus)))[::-1] if later else list(range(len(corpus)))
     passes = [later + (index > 2) for index in indices]
@@ -184,7 +184,7 @@ def test_long_documents_are_the_twins(objective: str) -> None:
 
 @given(LENGTHS, OPTIONS)
 def test_rows_hold_their_promises(lengths: list[list[int]], options: ShardOptions) -> None:
-    """Rows fit, sides are not empty, B of label 0 follows A in its document, B of label 1 is of another one."""
+    """Rows fit, sides are not empty, B of label 0 follows A in its document, B of label 1 is of another."""
     corpus = numbered(lengths)
     home = {token: d for d, document in enumerate(corpus) for sentence in document for token in sentence}
     made = make(corpus, options)
@@ -212,7 +212,7 @@ def test_rows_hold_their_promises(lengths: list[list[int]], options: ShardOption
 
 @given(LENGTHS, OPTIONS)
 def test_no_token_is_lost_silently(lengths: list[list[int]], options: ShardOptions) -> None:
-    """Each token of the documents is once in an A or its own B, or counted as truncated or dropped."""
+    """Each token of the documents is once in an A or its own B, or is counted as truncated or dropped."""
     corpus = numbered(lengths)
     made = make(corpus, options)
     labels = made.batch.next_sentence_label
@@ -230,7 +230,7 @@ def test_no_token_is_lost_silently(lengths: list[list[int]], options: ShardOptio
 
 @given(LENGTHS, OPTIONS)
 def test_word_starts_stay_beside_their_tokens(lengths: list[list[int]], options: ShardOptions) -> None:
-    """Marks travel with their tokens through pairing and truncation; special tokens start words."""
+    """Marks stay with their tokens in pairing and truncation; special tokens start words."""
     batch = make(numbered(lengths), options, marked=True).batch
     assert batch.word_starts is not None
     expected = [token in (CLS, SEP) or token % 2 == 1 for token in batch.input_ids.tolist()]
@@ -238,9 +238,9 @@ def test_word_starts_stay_beside_their_tokens(lengths: list[list[int]], options:
 
 
 def test_a_document_alone_and_in_company_is_paired_alike() -> None:
-    """Without random nexts a document's rows depend on no other document of the shard.
+    """Without random nexts a document's rows do not depend on other documents of the shard.
 
-    (With them, the balance of labels runs through a shard, which is the same for any number of workers.)
+    (With them, the balance of labels depends on the whole shard, which is the same for any number of workers.)
     """
     corpus = synthetic(documents=20, sentences=15, words=10, seed=3)
     options = ShardOptions(max_seq_length=64, random_next_prob=0.0)
@@ -249,7 +249,7 @@ def test_a_document_alone_and_in_company_is_paired_alike() -> None:
 
 
 def test_passes_differ() -> None:
-    """Each pass pairs anew."""
+    """Each pass has other pairs and other mask keys."""
     corpus = synthetic(documents=20, sentences=15, words=10, seed=3)
     options = ShardOptions(max_seq_length=64)
     first, second = (make(corpus, options, passes=[pass_] * 20) for pass_ in (0, 1))
@@ -259,7 +259,7 @@ def test_passes_differ() -> None:
 
 @given(lengths=LENGTHS, options=OPTIONS, order_key=st.integers(0, 2**64 - 1))
 def test_a_key_only_orders_the_rows(lengths: list[list[int]], options: ShardOptions, order_key: int) -> None:
-    """The same rows with all that is theirs, masks' keys too, in the order of the permutation it names."""
+    """All columns and the mask keys are in the order of the permutation that the key names."""
     corpus = numbered(lengths)
     plain, ordered = (make(corpus, options, marked=True, order_key=key) for key in (None, order_key))
     order = rng.permutation(len(plain.batch), np.uint64(order_key))
@@ -289,10 +289,10 @@ CORPORA = {
 @pytest.mark.parametrize("corpus", CORPORA.values(), ids=CORPORA)
 @pytest.mark.parametrize("prob", [0.0, 0.05, 0.5, 0.9, 1.0])
 def test_the_share_of_random_nexts_is_held(corpus: list[Document], prob: float) -> None:
-    """At any row of any shard the random nexts are less than five ahead or behind of their share.
+    """At any row of any shard the number of random nexts differs by less than five from its expectation.
 
     With 1,000 rows that is half a percentage point. (Documents of one token, which have a random next or none,
-    may push it up as long as they come; there it is asked of the end, and of shares that leave room for them.)
+    can raise the number for a while; for them it is checked at the end, and for shares that leave room.)
     """
     made = make(corpus, ShardOptions(max_seq_length=32, random_next_prob=prob))
     labels = made.batch.next_sentence_label
@@ -307,7 +307,7 @@ def test_the_share_of_random_nexts_is_held(corpus: list[Document], prob: float) 
 @pytest.mark.parametrize("corpus", CORPORA.values(), ids=CORPORA)
 @pytest.mark.parametrize("prob", [0.0, 0.3, 0.5, 1.0])
 def test_the_share_of_swapped_pairs_is_held(corpus: list[Document], prob: float) -> None:
-    """Under sop too the rows of label 1 are at no place five ahead or behind; lone tokens give no row."""
+    """Under sop the number of rows of label 1 differs by less than five too; single tokens make no row."""
     made = make(corpus, ShardOptions(max_seq_length=32, random_next_prob=prob, objective="sop"))
     labels = made.batch.next_sentence_label
     assert len(labels) >= 1000
@@ -315,7 +315,7 @@ def test_the_share_of_swapped_pairs_is_held(corpus: list[Document], prob: float)
 
 
 def test_order_cannot_be_told_from_lengths() -> None:
-    """Swapped or not, the lengths of rows, of their longer and of their shorter sides are distributed alike.
+    """Lengths of rows, of their longer and of their shorter sides have one distribution, swapped or not.
 
     Two samples of one distribution are further apart than 1.95 * sqrt(1/n + 1/m) once in a thousand times.
     """
@@ -350,7 +350,7 @@ def test_labels_cannot_be_told_from_their_place() -> None:
 
 
 def test_labels_cannot_be_told_from_the_number_of_sentences() -> None:
-    """Lone sentences have as many random nexts as others; in Google's procedure all of theirs are random."""
+    """Half of the nexts of single sentences are random, as of others; in Google's procedure all are."""
     corpus = numbered([[40] * 4] * 400)
     made = make(corpus, ShardOptions(max_seq_length=32, short_seq_prob=0.0))
     assert abs(made.batch.next_sentence_label.mean() - 0.5) < 0.005
@@ -359,10 +359,10 @@ def test_labels_cannot_be_told_from_the_number_of_sentences() -> None:
 
 
 def test_partners_are_all_other_documents_alike() -> None:
-    """Each other document is as likely, and so is each of its sentences, whatever its length.
+    """Each other document is equally likely, and so is each of its sentences.
 
-    4 documents of 1, 2, 3 and 4 sentences that fill a row each: the B of document 0, in 6,000 rows, come from
-    the others by a third each, and within them evenly. Chi-squared with 8 degrees of freedom is above 26.1 once
+    4 documents of 1, 2, 3 and 4 sentences that fill a row each: of the Bs of document 0, in 6,000 rows, a third
+    is from each of the others, and within them evenly. Chi-squared with 8 degrees of freedom is above 26.1 once
     in a thousand times.
     """
     corpus = numbered([[13], [13] * 2, [13] * 3, [13] * 4])
@@ -381,7 +381,7 @@ def test_partners_are_all_other_documents_alike() -> None:
 
 
 def test_one_document_has_no_random_nexts() -> None:
-    """A corpus of one document is refused with the ways out, and takes each of them."""
+    """A corpus of one document is refused, and each remedy that the message names works."""
     corpus = [[[10, 11], [12, 13]]]
     with pytest.raises(OptionError, match="--random-next-prob 0, or --objective sop or single"):
         make(corpus, ShardOptions(max_seq_length=16))
@@ -391,14 +391,14 @@ def test_one_document_has_no_random_nexts() -> None:
 
 
 def test_a_lone_token_is_dropped_and_counted_without_random_nexts() -> None:
-    """One token has nothing that follows: without random nexts it is in no row, and the statistics say so."""
+    """One token has no B of its own: without random nexts it is in no row, and is counted as dropped."""
     made = make([[[10]], [[11, 12]]], ShardOptions(max_seq_length=16, random_next_prob=0.0))
     assert sides(made) == [([11], [12])]
     assert made.statistics == {"truncated_tokens": 0, "dropped_tokens": 1}
 
 
 def test_no_documents_make_no_rows() -> None:
-    """A shard that got no document is empty, not an error."""
+    """A shard without documents is empty, not an error."""
     made = make_instances(
         columns([]),
         np.empty(0, np.int64),
@@ -411,7 +411,7 @@ def test_no_documents_make_no_rows() -> None:
 
 
 def test_a_sentence_of_a_million_tokens_is_truncated() -> None:
-    """A lone sentence far longer than a row becomes one full row, the rest counted."""
+    """A single sentence far longer than a row becomes one full row; the rest is counted as truncated."""
     endless = [list(range(10, 60)) * 20_000]
     made = make([endless, [[10]]], ShardOptions(max_seq_length=512, random_next_prob=0.0), indices=[0])
     assert np.diff(made.batch.offsets).tolist() == [512]
@@ -419,7 +419,7 @@ def test_a_sentence_of_a_million_tokens_is_truncated() -> None:
 
 
 def test_sentences_must_not_be_empty() -> None:
-    """The encoder drops what is empty; should it not, that is found here and not in a kernel."""
+    """An empty sentence, which the encoder never makes, fails before a kernel runs."""
     with pytest.raises(AssertionError, match="sentence without tokens"):
         make([[[10], []], [[11]]], ShardOptions(max_seq_length=16))
 
@@ -428,7 +428,7 @@ def test_sentences_must_not_be_empty() -> None:
 
 
 def largest_gap(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> float:
-    """The Kolmogorov-Smirnov statistic: the largest distance between two empirical distributions."""
+    """Return the Kolmogorov-Smirnov statistic: the largest distance between two empirical distributions."""
     places = np.union1d(x, y)
     return float(
         np.abs(
@@ -439,10 +439,10 @@ def largest_gap(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> float:
 
 
 def test_pairs_are_distributed_as_googles() -> None:
-    """The lengths of A and of B, label by label, and the number of rows are distributed as Google's.
+    """The lengths of A and of B, by label, and the number of rows are distributed as Google's.
 
-    Left out are the chunks of one sentence, which differ on purpose; as sentences are short, these are the rows
-    whose A lies in the last sentence of a document. Two samples of n rows of one distribution are further apart
+    Chunks of one sentence, which differ intentionally, are excluded; as sentences are short, these are the rows
+    with A in the last sentence of a document. Two samples of n rows of one distribution are further apart
     than 1.95 * sqrt(2 / n) once in a thousand times.
     """
     generator = random.Random(8)
@@ -470,7 +470,7 @@ def test_pairs_are_distributed_as_googles() -> None:
 def test_targets_are_distributed_as_googles() -> None:
     """Short targets are drawn once for a document and pass, from 2 to the longest, as Google's.
 
-    In 130 sentences of one token some chunk is always full, so that a document's longest row shows its target.
+    In 130 sentences of one token some chunk is always full, so that a document's longest row is its target.
     Two samples of 1,500 targets are further apart than 1.95 * sqrt(2 / 1500) = 0.071 once in a thousand times.
     At 10 %, 150 * 59/60 = 147.5 of 1,500 are short; four standard deviations of 11.5 lead to 100 and 195.
     """
@@ -489,7 +489,7 @@ def test_targets_are_distributed_as_googles() -> None:
 
 
 def test_google_drifts_where_we_hold() -> None:
-    """With long sentences two thirds of Google's nexts are random; ours stay at one half."""
+    """With long sentences two thirds of Google's nexts are random, and half of wpprep's."""
     corpus = synthetic(documents=150, sentences=15, words=20, seed=9)
     google = google_pairs(corpus, 32, 0.1, random.Random(12345))
     assert np.mean([is_random for _, _, is_random in google]) > 0.65

@@ -1,4 +1,4 @@
-"""Slow, obviously right twins of the kernels, plain readings of the procedures they follow, and synthetic text.
+"""Slow, obviously correct twins of the kernels, plain versions of published procedures, and synthetic text.
 
 Twins work on lists: a document is a list of sentences, a sentence a list of token ids.
 """
@@ -20,13 +20,13 @@ FIRST = 5  # ids from here on are tokens of text
 
 
 def roles(vocab_size: int = 30_000) -> TokenRoles:
-    """A vocabulary in which every third piece continues a word."""
+    """Return the roles of a vocabulary in which every third piece continues a word."""
     starts_word = np.arange(vocab_size) % 3 != 0
     return TokenRoles(vocab_size, PAD, UNK, CLS, SEP, MASK, np.arange(FIRST, vocab_size), starts_word)
 
 
 def columns(documents: list[Document], *, marked: bool = False) -> TokenizedDocuments:
-    """Documents as the encoder hands them on; ``marked`` ones say where words start (see `starts_word`)."""
+    """Return documents as the encoder does; with ``marked``, odd ids start words."""
     sentences = list(chain.from_iterable(documents))
     tokens = np.array(list(chain.from_iterable(sentences)), np.uint16)
     return TokenizedDocuments(
@@ -39,7 +39,7 @@ def columns(documents: list[Document], *, marked: bool = False) -> TokenizedDocu
 
 
 def store(documents: list[Document], *, marked: bool = False) -> TokenStore:
-    """A token store of one part, in memory."""
+    """Return a token store of one part, in memory."""
     batch = columns(documents, marked=marked)
     bits = None if batch.word_starts is None else np.packbits(batch.word_starts, bitorder="little")
     part = Part(None, batch.tokens, batch.sentences.astype(np.int32), batch.documents.astype(np.int32), bits)
@@ -50,13 +50,13 @@ def store(documents: list[Document], *, marked: bool = False) -> TokenStore:
 
 
 def numbered(lengths: list[list[int]]) -> list[Document]:
-    """Documents with sentences of these lengths, in which no token comes twice: each tells its place."""
+    """Return documents with sentences of these lengths, in which no token is repeated."""
     counter = iter(range(FIRST, 2**16))
     return [[[next(counter) for _ in range(length)] for length in document] for document in lengths]
 
 
 def synthetic(documents: int, sentences: int, words: int, seed: int) -> list[Document]:
-    """Documents of up to ``2 * sentences`` sentences of up to ``2 * words`` random tokens."""
+    """Return documents of up to ``2 * sentences`` sentences of up to ``2 * words`` random tokens."""
     generator = random.Random(seed)
     return [
         [
@@ -68,5 +68,5 @@ def synthetic(documents: int, sentences: int, words: int, seed: int) -> list[Doc
 
 
 def rows(batch: InstanceBatch) -> list[list[int]]:
-    """The token ids of every row."""
+    """Return the token ids of every row."""
     return [ids.tolist() for ids in np.split(batch.input_ids, batch.offsets[1:-1])] if len(batch) else []

@@ -1,14 +1,15 @@
-"""Entities by the two rules of conlleval: whether one ends, and whether one starts, between two tags."""
+"""Slow twin of entities: conlleval's two rules, whether one ends and whether one starts between two tags."""
 
 from __future__ import annotations
 
 
 def split(tag: str) -> tuple[str, str]:
+    """Split a tag into its letter and its kind."""
     return ("O", "") if tag == "O" else (tag[0], tag[2:])
 
 
 def ends(before: str, after: str) -> bool:
-    """Whether an entity that holds the word before ends between the words."""
+    """Return whether an entity that contains the word before ends between the words."""
     (letter, kind), (next_letter, next_kind) = split(before), split(after)
     if letter == "O":
         return False
@@ -16,7 +17,7 @@ def ends(before: str, after: str) -> bool:
 
 
 def starts(before: str, after: str) -> bool:
-    """Whether an entity begins with the word after."""
+    """Return whether an entity starts with the word after."""
     (letter, kind), (next_letter, next_kind) = split(before), split(after)
     if next_letter == "O":
         return False
@@ -24,7 +25,7 @@ def starts(before: str, after: str) -> bool:
 
 
 def entities(tags: list[str]) -> list[tuple[str, int, int]]:
-    """All (kind, start, stop)."""
+    """Return all entities as (kind, start, stop)."""
     padded = ["O", *tags, "O"]
     found = []
     for start in range(len(tags)):

@@ -1,4 +1,4 @@
-"""Masking twice, over one row as a list: wpprep's own, draw by draw, and Google's, as its script does it."""
+"""Slow twins of masking, over one row as a list: wpprep's, draw by draw, and that of Google's script."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class Masked(NamedTuple):
 
 
 def number_to_predict(length: int, masked_lm_prob: float, max_predictions_per_seq: int) -> int:
+    """Return the number of predictions in a row, by Python's ``round``."""
     return min(max_predictions_per_seq, max(1, round(length * masked_lm_prob)))
 
 
@@ -32,10 +33,10 @@ def mask_row(
     replacements: list[int],
     key: int,
 ) -> Masked:
-    """What `wpprep.instances.masking.mask_batch` makes of one row; ``starts_word`` is None under the policy token,
-    ``spans`` true under the policy span.
+    """Mask one row as `wpprep.instances.masking.mask_batch` does.
 
-    ``shares`` are those of ``[MASK]`` and of random tokens.
+    ``starts_word`` is None under the policy token; ``spans`` is true under the policy span; ``shares`` are the
+    fractions of ``[MASK]`` and of random tokens.
     """
     state = rng.stream(0, 0, 0, 0)
     state[0] = key
@@ -59,16 +60,17 @@ def mask_row(
 
 
 class Chosen(set[int]):
-    """The chosen positions; ``draws`` are those at which the shares are drawn: all, or where spans start."""
+    """Chosen positions; ``draws`` are those with a draw of the replacement: all, or the starts of spans."""
 
     draws: set[int]
 
     def __init__(self) -> None:
+        """Start empty, with a draw at every position."""
         self.draws = self
 
 
 def choose_tokens(candidates: list[int], quota: int, state: rng.State) -> Chosen:
-    """Floyd's sampling: draw among the first n candidates for a growing n; a double stands for the n-th."""
+    """Floyd's sampling: draw among the first n candidates for a growing n; a repeated one becomes the n-th."""
     chosen = Chosen()
     for n in range(max(0, len(candidates) - quota) + 1, len(candidates) + 1):
         drawn = candidates[int(rng.below(state, n))]
@@ -77,7 +79,7 @@ def choose_tokens(candidates: list[int], quota: int, state: rng.State) -> Chosen
 
 
 def group_words(candidates: list[int], starts_word: list[bool], b_start: int) -> list[list[int]]:
-    """The candidates word by word; A and B start with a word whatever their first piece is."""
+    """Group the candidates to words; A and B start with a word, whatever their first piece is."""
     words: list[list[int]] = []
     for position in candidates:
         if position in (1, b_start) or starts_word[position]:
@@ -87,7 +89,7 @@ def group_words(candidates: list[int], starts_word: list[bool], b_start: int) ->
 
 
 def choose_words(words: list[list[int]], quota: int, state: rng.State) -> Chosen:
-    """Draw words without putting them back, and take those that still fit."""
+    """Draw words without replacement, and take those that still fit."""
     words, chosen = list(words), Chosen()
     while words and len(chosen) < quota:
         word = draw_word(words, state)
@@ -97,12 +99,10 @@ def choose_words(words: list[list[int]], quota: int, state: rng.State) -> Chosen
 
 
 def choose_spans(words: list[list[int]], quota: int, state: rng.State) -> Chosen:
-    """Draw words without putting them back; from each, go on to the next while it is free, near and fits."""
+    """Draw words without replacement; from each, continue to the next while it is free, adjacent and fits."""
     left, chosen = list(words), Chosen()
     chosen.draws = set()
-    behind = {
-        first[-1] + 1: second for first, second in itertools.pairwise(words) if first[-1] + 1 == second[0]
-    }
+    after = {first[-1] + 1: second for first, second in itertools.pairwise(words) if first[-1] + 1 == second[0]}
     while left and len(chosen) < quota:
         word = draw_word(left, state)
         if chosen & set(word) or len(chosen) + len(word) > quota:
@@ -112,12 +112,12 @@ def choose_spans(words: list[list[int]], quota: int, state: rng.State) -> Chosen
             if not word or chosen & set(word) or len(chosen) + len(word) > quota:
                 break
             chosen.update(word)
-            word = behind.get(word[-1] + 1, [])
+            word = after.get(word[-1] + 1, [])
     return chosen
 
 
 def span_length(state: rng.State) -> int:
-    """How often a draw is tried until one is below 0.2; all again if that is more than ten times."""
+    """Count draws until one is below 0.2; start again if there are more than ten."""
     while True:
         tries = 1
         while tries < 11 and rng.uniform(state) >= 0.2:
@@ -127,7 +127,7 @@ def span_length(state: rng.State) -> int:
 
 
 def draw_word(words: list[list[int]], state: rng.State) -> list[int]:
-    """Take a random word out of the list; the first one takes its place, the next draw is among the others."""
+    """Remove a random word from the list; the first word takes its place."""
     drawn = int(rng.below(state, len(words)))
     words[0], words[drawn] = words[drawn], words[0]
     return words.pop(0)
@@ -142,7 +142,7 @@ def google_mask(
     vocab_size: int,
     generator: random.Random,
 ) -> Masked:
-    """A row masked as google-research/bert's script does it.
+    """Mask a row as google-research/bert's script does.
 
     ``specials`` are the ids of ``[CLS]`` and ``[SEP]``; ``continues`` the ids of pieces that continue a word,
     or None for tokens one by one.
@@ -156,7 +156,8 @@ def google_mask(
         else:
             groups.append([position])
     generator.shuffle(groups)
-    masked, labels = list(tokens), {}
+    masked = list(tokens)
+    labels: dict[int, int] = {}
     for group in groups:
         if len(labels) >= quota:
             break

@@ -1,4 +1,4 @@
-"""Merging by the book: everything is counted from scratch before every merge, in plain Python lists."""
+"""Slow twin of merging: everything is counted from scratch before every merge, in plain Python lists."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, pairwise
+from typing import cast
 
 import numpy as np
+from numba.core.dispatcher import Dispatcher
 
-from wpprep.vocab.merging.merges import CountedWords
+from wpprep.vocab.merging.merges import CountedWords, Merger
 from wpprep.vocab.merging.scores import FREQUENCY, merge_score
+from wpprep.vocab.merging.segmentation import PIECE
 
 Word = tuple[int, ...]  # characters; -1 is a dropped one
 DROPPED = -1
+_merge_score = cast("Dispatcher", merge_score).py_func  # not compiled
 
 
 @dataclass
@@ -24,7 +28,7 @@ class Corpus:
     alphabet_size: int
 
     def counted(self) -> CountedWords:
-        """The same for `wpprep.vocab.merging.merges.Merger`."""
+        """Convert to the arrays that `wpprep.vocab.merging.merges.Merger` takes."""
         return CountedWords(
             np.array([DROPPED, *chain.from_iterable((*word, DROPPED) for word in self.words)], np.int32),
             np.array(list(accumulate(len(word) + 1 for word in self.words)), np.int64),
@@ -34,7 +38,7 @@ class Corpus:
 
 
 def corpus_of(counted: CountedWords) -> Corpus:
-    """The same from arrays; words that differ in dropped characters alone become one."""
+    """Convert arrays to a corpus; words that differ only in which characters were dropped become one."""
     words: Counter[Word] = Counter()
     starts = [1, *(counted.ends[:-1] + 1).tolist()]
     for start, end, count in zip(starts, counted.ends.tolist(), counted.counts.tolist(), strict=True):
@@ -44,12 +48,12 @@ def corpus_of(counted: CountedWords) -> Corpus:
 
 @dataclass
 class Twin:
-    """A corpus on its way from characters to pieces.
+    """A corpus that is merged step by step.
 
     Attributes:
         spellings: the characters of every piece, in the order of ids.
         words: each word as pieces, with its count.
-        merges: (left, right, product), one for each time that a merge was applied.
+        merges: (left, right, product) of each merge that was applied, in order.
     """
 
     corpus: Corpus
@@ -60,11 +64,12 @@ class Twin:
     merges: list[tuple[int, int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        """Start with words of single characters."""
         self.spellings = [(character,) for character in range(self.corpus.alphabet_size)]
         self.words = [(list(word), count) for word, count in self.corpus.words.items()]
 
     def run(self, target: int) -> bool:
-        """Merge until there are ``target`` pieces; returns whether there are."""
+        """Merge until there are ``target`` pieces; return whether there are."""
         while len(self.spellings) < target:
             best = self.best()
             if best is None:
@@ -73,7 +78,7 @@ class Twin:
         return True
 
     def best(self) -> tuple[int, int] | None:
-        """A pair that was merged before, else the one of the highest score; ties go to the smaller ids."""
+        """Return the pair with the highest score, a pair merged before first; ties go to the smaller ids."""
         pairs, pieces = self.pair_counts(), self.piece_counts()
         known = pairs.keys() & {(a, b) for a, b, _ in self.merges}
         if known:
@@ -83,14 +88,14 @@ class Twin:
         return min(gaining, key=lambda pair: (-scores[pair], pair), default=None)
 
     def score(self, a: int, b: int, pairs: Counter[tuple[int, int]], pieces: Counter[int]) -> float:
-        """The score of merging a and b everywhere."""
+        """Return the score of merging a and b everywhere."""
         n = pairs[a, b]
-        if a == b and self.code != FREQUENCY:  # aaa: two pairs (a, a), which frequency means, and one merge
+        if a == b and self.code != FREQUENCY:  # aaa: two pairs (a, a), the count of frequency, but one merge
             n = sum(len(places_of(word, a, b)) * count for word, count in self.words)
-        return float(merge_score.py_func(self.code, n, pieces[a], pieces[b], pieces.total(), a == b))
+        return float(_merge_score(self.code, n, pieces[a], pieces[b], pieces.total(), a == b))
 
     def merge(self, a: int, b: int) -> None:
-        """Make (a, b) one piece wherever it stands, from left to right."""
+        """Replace (a, b) by one piece in all words, from left to right."""
         product = self.spellings[a] + self.spellings[b]
         if product not in self.spellings:
             self.spellings.append(product)
@@ -101,7 +106,7 @@ class Twin:
                 word[place : place + 2] = [step[2]]
 
     def pair_counts(self) -> Counter[tuple[int, int]]:
-        """How often two pieces stand side by side."""
+        """Count adjacent pieces."""
         counts: Counter[tuple[int, int]] = Counter()
         for word, count in self.words:
             for a, b in pairwise(word):
@@ -110,7 +115,7 @@ class Twin:
         return counts
 
     def piece_counts(self) -> Counter[int]:
-        """How often each piece stands anywhere."""
+        """Count the occurrences of each piece."""
         counts: Counter[int] = Counter()
         for word, count in self.words:
             for piece in word:
@@ -119,8 +124,22 @@ class Twin:
         return counts
 
 
+def words_of(merger: Merger, corpus: Corpus) -> list[list[int]]:
+    """Return the pieces of every word, from the places of a merger of the corpus."""
+    places, lengths = merger.segmentation.places, merger.segmentation.lengths
+    segmented, place = [], 1
+    for word in corpus.words:
+        end, pieces = place + len(word), []
+        while place < end:
+            pieces.append(int(places[place, PIECE]))
+            place += int(lengths[pieces[-1]]) if pieces[-1] >= 0 else 1
+        segmented.append(pieces)
+        place += 1
+    return segmented
+
+
 def places_of(word: list[int], a: int, b: int) -> list[int]:
-    """Where a merge of a and b takes place, left to right and never overlapping."""
+    """Return the indices at which a and b are merged, left to right and without overlap."""
     places: list[int] = []
     for i, pair in enumerate(pairwise(word)):
         if pair == (a, b) and (not places or places[-1] < i - 1):
@@ -129,7 +148,7 @@ def places_of(word: list[int], a: int, b: int) -> list[int]:
 
 
 def greedy(word: Word, active: dict[Word, int]) -> list[int] | None:
-    """A word as WordPiece encodes it; None where nothing fits."""
+    """Encode a word as WordPiece does; None if no piece fits."""
     found, start = [], 0
     while start < len(word):
         ends = [end for end in range(len(word), start, -1) if word[start:end] in active]
@@ -141,10 +160,10 @@ def greedy(word: Word, active: dict[Word, int]) -> list[int] | None:
 
 
 def random_corpus(seed: int) -> Corpus:
-    """A small corpus full of what is difficult: runs, repeats, ties, dropped characters.
+    """Make a small corpus with difficult cases: runs, repeats, ties, dropped characters.
 
-    Its shape follows from the seed: like WordPiece (the first character of a word is of another kind than
-    the rest), like BPE with an end-of-word suffix (the last one is), or like byte-level BPE (all are equal).
+    The seed decides its shape: as for WordPiece (the first character of a word is of another kind than the
+    rest), as for BPE with an end-of-word suffix (the last one is), or as for byte-level BPE (all are equal).
     """
     generator = random.Random(seed)
     letters, shape = generator.randint(1, 5), seed % 3

@@ -1,4 +1,4 @@
-"""Pairing twice, over lists of lists: wpprep's own, draw by draw, and Google's, as its script does it."""
+"""Slow twins of pairing, over lists of lists: wpprep's, draw by draw, and that of Google's script."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Document = list[Sentence]
 
 
 class Pair(NamedTuple):
-    """A and B of one row, without the special tokens; ``b`` is empty where there is no B."""
+    """A and B of one row, without the special tokens; ``b`` is empty if there is no B."""
 
     a: list[int]
     b: list[int]
@@ -31,7 +31,7 @@ def pair(
     corpus: list[Document],
     options: ShardOptions,
 ) -> list[Pair]:
-    """What `wpprep.instances.pairing.make_instances` makes of these documents, from the same streams."""
+    """Pair documents as `wpprep.instances.pairing.make_instances` does, from the same streams."""
     max_tokens = options.max_seq_length - (2 if options.objective == "single" else 3)
     pairs: list[Pair] = []
     for document, index, pass_ in zip(documents, indices, passes, strict=True):
@@ -72,19 +72,19 @@ def pair(
                 b = join(rest)
             if label and swaps:
                 a, b = b, a
-            a, b = truncate(a, b, max_tokens, rng.draw(state))
+            a, b = truncate(a, b, max_tokens, int(rng.draw(state)))
             pairs.append(Pair(a, b, label, index, int(rng.draw(mask_state))))
     return pairs
 
 
 def chance_of_one(pairs: list[Pair], prob: float) -> float:
-    """The chance that the next label is 1: ``prob``, less a quarter of the larger share for each row ahead."""
+    """Return the probability of label 1: ``prob``, minus a quarter of the larger share per row in excess."""
     ahead = sum(pair.label for pair in pairs) - prob * len(pairs)
     return prob - max(prob, 1 - prob) / 4 * ahead
 
 
 def take_chunk(waiting: Document, target: int) -> Document:
-    """Take sentences off the front until there are ``target`` tokens or no more sentences; at least one."""
+    """Remove sentences from the front until there are ``target`` tokens or no more sentences; at least one."""
     chunk = [waiting.pop(0)]
     while waiting and len(join(chunk)) < target:
         chunk.append(waiting.pop(0))
@@ -92,11 +92,12 @@ def take_chunk(waiting: Document, target: int) -> Document:
 
 
 def join(sentences: Document) -> list[int]:
+    """Return the tokens of all sentences."""
     return [token for sentence in sentences for token in sentence]
 
 
 def truncate(a: list[int], b: list[int], max_tokens: int, key: int) -> tuple[list[int], list[int]]:
-    """Drop tokens one by one from the longer side, at the front where the drawn bit is 1."""
+    """Remove tokens one by one from the longer side, at the front if the drawn bit is 1."""
     a, b, state = list(a), list(b), rng.stream(0, 0, 0, 0)
     state[0] = key
     while len(a) + len(b) > max_tokens:
@@ -106,7 +107,7 @@ def truncate(a: list[int], b: list[int], max_tokens: int, key: int) -> tuple[lis
 
 
 def pack(document: Document, target: int, max_tokens: int) -> list[list[int]]:
-    """Rows of whole sentences up to ``target`` tokens; a sentence longer than ``max_tokens`` is cut there."""
+    """Return rows of whole sentences up to ``target`` tokens; sentences are cut after ``max_tokens``."""
     rows, waiting = [], list(document)
     while waiting:
         row = waiting.pop(0)
@@ -123,7 +124,7 @@ def pack(document: Document, target: int, max_tokens: int) -> list[list[int]]:
 def google_pairs(
     documents: list[Document], max_seq_length: int, short_seq_prob: float, generator: random.Random
 ) -> list[tuple[list[int], list[int], bool]]:
-    """(A, B, is random) of every instance of one pass, as google-research/bert's script makes them."""
+    """Return (A, B, is random) of every instance of one pass, as google-research/bert's script makes them."""
     max_tokens = max_seq_length - 3
     instances = []
     for index, document in enumerate(documents):

@@ -1,4 +1,4 @@
-"""Greedy encoding of counted words: against the slow twin and against `tokenizers`' WordPiece."""
+"""Greedy encoding of counted words: equal to the slow twin and to WordPiece of `tokenizers`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from reference.merges import Corpus, greedy, random_corpus
+from reference.merges import Corpus, Word, greedy, random_corpus
 from tokenizers import Tokenizer, models
 
 from wpprep.config import MAX_WORD_CHARACTERS
@@ -17,13 +17,13 @@ from wpprep.vocab.merging.scores import LIKELIHOOD
 
 @pytest.mark.parametrize("inactive", [0.0, 0.3])
 def test_usage_equals_the_twin(inactive: float) -> None:
-    """Every piece is used as often as when each word is cut by hand, also when pieces are left out."""
+    """Every piece is used as often as in the slow twin, also if some pieces are inactive."""
     for seed in range(120):
         corpus, generator = random_corpus(seed), np.random.default_rng(seed)
         merger = Merger(corpus.counted(), seed % 3, 1)
         merger.run(corpus.alphabet_size + 30)
         is_active = generator.random(merger.piece_count) >= inactive
-        spellings = [(character,) for character in range(corpus.alphabet_size)]
+        spellings: list[Word] = [(character,) for character in range(corpus.alphabet_size)]
         for a, b in merger.merges.tolist():
             spellings.append(spellings[a] + spellings[b])
         active = {spelling: i for i, spelling in enumerate(spellings) if is_active[i]}
@@ -39,7 +39,7 @@ def test_usage_equals_the_twin(inactive: float) -> None:
 
 
 def test_usage_after_more_pieces_is_that_of_counting_anew() -> None:
-    """Rounds as training has them: unused pieces leave, others come, and some words are encoded again."""
+    """In rounds as in training, updating the usage equals counting all words again."""
     for seed in range(120):
         words = random_corpus(seed).counted()
         merger = Merger(words, seed % 3, 1)
@@ -55,7 +55,7 @@ def test_usage_after_more_pieces_is_that_of_counting_anew() -> None:
 
 
 def test_usage_equals_wordpiece_of_tokenizers() -> None:
-    """The library's WordPiece, with an empty prefix, uses the same pieces as often."""
+    """WordPiece of `tokenizers`, with an empty prefix, uses the same pieces equally often."""
     generator = np.random.default_rng(3)
     words = {"".join(generator.choice(list("abcde"), generator.integers(1, 15))): int(n) for n in range(1, 400)}
     letters = "abcde"
@@ -87,9 +87,9 @@ def test_words_over_the_limit_are_unknown() -> None:
 
 
 def test_pieces_of_large_alphabets_lie_apart() -> None:
-    """No search walks far: 20,000 characters, which number themselves one after another, form no long row.
+    """20,000 characters with consecutive ids do not form long runs in the hash table.
 
-    They fill less than a sixth of the table; of so many at random places no 64 stand side by side.
+    They use less than a sixth of the table; at random slots there would be no run of 64.
     """
     n = 20_000
     slots = piece_table(np.arange(n, dtype=np.int32), np.arange(n + 1), np.ones(n, np.bool_)).slots

@@ -1,4 +1,4 @@
-"""Quality figures: counted by hand on a small text."""
+"""Statistics of tokenizers: worked by hand on a small text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wpprep.vocab.quality import Measured, compare, measure, measure_counts, sub
 
 
 def small() -> Tokenizer:
-    """A WordPiece of a handful of entries."""
+    """Return a WordPiece of six entries."""
     entries = ["[UNK]", "ab", "a", "##b", "##c", "idle"]
     tokenizer = Tokenizer(models.WordPiece({entry: i for i, entry in enumerate(entries)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -38,7 +38,7 @@ def test_figures_are_those_counted_by_hand() -> None:
 
 
 def test_texts_measured_together_are_measured_apart() -> None:
-    """A word ends with its text, though its number is that of the next one's: 3 ``ab``, 2 [UNK], 4 ``acb``."""
+    """Words do not continue across texts, though their numbers are equal: 3 ``ab``, 2 [UNK], 4 ``acb``."""
     together, apart = Measured(subject_of(small())), Measured(subject_of(small()))
     texts = [("ab", 3), ("b", 2), ("", 5), (" ", 1), ("acb", 4)]
     together.add(texts)
@@ -51,7 +51,7 @@ def test_texts_measured_together_are_measured_apart() -> None:
 
 
 def test_tables_have_a_line_for_each_tokenizer() -> None:
-    """compare measures each on the same texts, and table shows them side by side."""
+    """compare measures each tokenizer on the same texts, and table has a line for each."""
     subjects = {"one": subject_of(small()), "another": subject_of(small())}
     measured = compare(subjects, iter(["ab acb"]))
     qualities = {name: each.quality() for name, each in measured.items()}
@@ -63,13 +63,13 @@ def test_tables_have_a_line_for_each_tokenizer() -> None:
 
 
 def test_an_empty_text_is_no_error() -> None:
-    """All shares of nothing are 0."""
+    """All fractions are 0 for an empty text."""
     quality = measure(small(), [])
     assert (quality.tokens, quality.bits_per_byte, quality.unk_share) == (0, 0.0, 0.0)
 
 
 def test_counted_chunks_give_the_figures_of_the_text(vocab: Path) -> None:
-    """Encoding each distinct chunk once, and counting it as often as it occurs, changes no figure."""
+    """Encoding each distinct chunk once, weighted by its count, gives the same statistics."""
     texts = ["The moon pulls the sea, the sea follows.", "Łódź and the moon: 12 kilometres, zzqx!"]
     counter = ChunkCounter(counting_rule(CountOptions()))
     counter.add_documents([Document(str(i), text) for i, text in enumerate(texts)], lambda _: True)

@@ -1,4 +1,4 @@
-"""Learning a vocabulary: its size, its alphabet, its use, and the same bytes every time."""
+"""Learning a vocabulary: its size, its alphabet, the use of its entries, and reproducibility."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ SAMPLE = Path(__file__).parents[2] / "sample_corpus"
 
 
 def sample_text(folder: str = "wiki") -> str:
-    """The sample corpus of a language."""
+    """Return the text of a folder of the sample corpus."""
     return "\n".join(file.read_text("utf-8") for file in sorted((SAMPLE / folder).iterdir()))
 
 
 def learn(text: str, **options: Any) -> LearnedVocabulary:
-    """A vocabulary of a text."""
+    """Learn a vocabulary of a text."""
     vocab = VocabOptions(**options)
     rules = TextRules(vocab)
     return learn_vocabulary(WordCounts.of(Counter(rules.words(text))), vocab, rules)
 
 
 def tokenizer_of(learned: LearnedVocabulary, folder: Path, **options: Any) -> Any:
-    """The library's tokenizer, read back from disk."""
+    """Write a vocabulary and return the tokenizer read back."""
     write_vocabulary(folder, learned, VocabOptions(**options))
     return Vocabulary.from_folder(folder).tokenizer
 
@@ -42,7 +42,7 @@ def tokenizer_of(learned: LearnedVocabulary, folder: Path, **options: Any) -> An
 @pytest.mark.parametrize("score", ["likelihood", "frequency", "ratio"])
 @pytest.mark.parametrize("algorithm", ["wordpiece", "bpe", "bbpe"])
 def test_the_size_asked_for_is_the_size_given(algorithm: str, score: str) -> None:
-    """For every algorithm and score, special tokens included, without an entry twice."""
+    """For every algorithm and score, special tokens included, no entry is repeated."""
     learned = learn(sample_text(), algorithm=algorithm, score=score, vocab_size=700, min_pair_count=2)
     assert len(learned.pieces) == len(set(learned.pieces)) == 700
     assert learned.pieces[:5] == list(SPECIAL_TOKENS)
@@ -52,7 +52,7 @@ def test_the_size_asked_for_is_the_size_given(algorithm: str, score: str) -> Non
     ("folder", "size"), [("wiki", 1100), ("wiki-ko", 110), ("wiki-ja", 110), ("wiki-zh", 56)]
 )
 def test_words_of_known_characters_are_never_unknown(folder: str, size: int, tmp_path: Path) -> None:
-    """Any word of kept characters, in any order, has pieces; characters enter in every form they need."""
+    """Any word of kept characters, in any order, has pieces; characters have all forms they need."""
     options: dict[str, Any] = {"vocab_size": size, "limit_alphabet": 40}
     text = sample_text(folder)
     learned = learn(text, **options)
@@ -69,7 +69,7 @@ def test_words_of_known_characters_are_never_unknown(folder: str, size: int, tmp
 
 
 def test_every_slot_is_in_use_but_for_the_alphabet(tmp_path: Path) -> None:
-    """What the encoder never uses on the counted words is single characters only."""
+    """The entries that the encoder does not use on the counted words are single characters only."""
     text = sample_text()
     learned = learn(text, vocab_size=1500)
     used = set(tokenizer_of(learned, tmp_path, vocab_size=1500).encode(text, add_special_tokens=False).tokens)
@@ -82,7 +82,7 @@ def test_every_slot_is_in_use_but_for_the_alphabet(tmp_path: Path) -> None:
 
 
 def test_characters_that_are_rare_or_beyond_the_limit_are_dropped() -> None:
-    """Fewer than min_char_count times, or beyond limit_alphabet, which is exact; ties go by code point."""
+    """Characters below min_char_count or beyond limit_alphabet are dropped; ties go by code point."""
     text = "aaaa bbbb cccc dd eeee ffff"
     assert {piece for piece in learn(text, vocab_size=18).pieces[5:] if len(piece) == 1} == set("abcef")
     limited = learn(text, vocab_size=12, limit_alphabet=3)
@@ -93,7 +93,7 @@ def test_characters_that_are_rare_or_beyond_the_limit_are_dropped() -> None:
 
 
 def test_initial_alphabet_is_kept_however_rare() -> None:
-    """Its characters come first within the limit, in the form that the rules give them."""
+    """Its characters come first within the limit, normalised."""
     text = "aaaa bbbb cccc " * 3
     learned = learn(text, vocab_size=12, initial_alphabet="XY", limit_alphabet=3)
     assert {piece for piece in learned.pieces[5:] if len(piece) == 1} == set("axy")
@@ -101,8 +101,8 @@ def test_initial_alphabet_is_kept_however_rare() -> None:
         learn(text, vocab_size=9, initial_alphabet="wxyz")
 
 
-def test_special_tokens_of_ones_own_stand_behind_berts(tmp_path: Path) -> None:
-    """They come after [MASK], and the tokenizer knows them as special."""
+def test_own_special_tokens_follow_those_of_bert(tmp_path: Path) -> None:
+    """They follow [MASK], and the tokenizer treats them as special."""
     options: dict[str, Any] = {"vocab_size": 700, "special_tokens": ("[E1]", "[E2]")}
     learned = learn(sample_text(), **options)
     assert learned.pieces[:7] == [*SPECIAL_TOKENS, "[E1]", "[E2]"]
@@ -114,7 +114,7 @@ def test_special_tokens_of_ones_own_stand_behind_berts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("algorithm", ["wordpiece", "bpe", "bbpe"])
 def test_bert_ids(algorithm: str) -> None:
-    """[PAD] 0, [UNK] 100, [CLS] 101, [SEP] 102, [MASK] 103, and unused entries between."""
+    """Special tokens have BERT's ids 0 and 100 to 103, with unused entries between."""
     options: dict[str, Any] = {"vocab_size": 700, "bert_ids": True, "special_tokens": "[E1]"}
     learned = learn(sample_text(), algorithm=algorithm, **options)
     ids = {piece: i for i, piece in enumerate(learned.pieces)}
@@ -127,13 +127,13 @@ def test_bert_ids(algorithm: str) -> None:
 
 @pytest.mark.parametrize("tokens", [("[PAD]",), ("[X]", "[X]"), ("",), ("[unused5]",)])
 def test_special_tokens_that_clash_are_refused(tokens: tuple[str, ...]) -> None:
-    """One that is there already, comes twice or is empty is an error in the options."""
+    """A special token that exists already, is repeated or is empty is an error in the options."""
     with pytest.raises(OptionError, match="special_tokens holds"):
         VocabOptions(special_tokens=tokens)
 
 
 def test_a_special_token_spelled_like_a_word_is_refused() -> None:
-    """It would become special wherever the word stands."""
+    """A special token that equals a piece is an error, because the piece would become special in texts."""
     with pytest.raises(VocabularyError, match="'the' equals a piece"):
         learn(sample_text(), vocab_size=1500, special_tokens=("the",))
 
@@ -148,7 +148,7 @@ def test_a_size_the_corpus_cannot_give_is_one_clear_line(algorithm: str) -> None
 
 
 def test_merges_replay_to_the_trained_segmentation(tmp_path: Path) -> None:
-    """BPE's merges are written so that the library's encoder comes to all its products."""
+    """The library's encoder, replaying the written merges, produces their products."""
     options: dict[str, Any] = {"algorithm": "bpe", "vocab_size": 900}
     learned = learn(sample_text(), **options)
     used = set(tokenizer_of(learned, tmp_path, **options).encode(sample_text()).tokens)
@@ -184,7 +184,7 @@ def test_hash_seeds_change_nothing() -> None:
 
 
 def test_the_order_of_words_changes_nothing() -> None:
-    """Counts that come in another order give the same vocabulary."""
+    """Counts in another order give the same vocabulary."""
     options = VocabOptions(vocab_size=1200)
     rules = TextRules(options)
     words = Counter(rules.words(sample_text()))

@@ -1,4 +1,4 @@
-"""The merge kernel: the slow twin merge by merge, `tokenizers`' trainer, and what always holds."""
+"""The merge loop: its merges are those of the slow twin and of the trainer of `tokenizers`; exact counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference.merges import DROPPED, Corpus, Twin, greedy, places_of, random_corpus
+from reference.merges import DROPPED, Corpus, Twin, Word, greedy, random_corpus, words_of
 from reference.merges import corpus_of as twin_corpus
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
@@ -21,11 +21,9 @@ from wpprep.tokenizer.normalization import TextRules
 from wpprep.vocab.alphabet import choose_alphabet
 from wpprep.vocab.counting.words import WordCounts
 from wpprep.vocab.greedy import count_usage
-from wpprep.vocab.merging.apply_merge import merges_in_runs
-from wpprep.vocab.merging.best_pair import exact_score
 from wpprep.vocab.merging.merges import Merger
-from wpprep.vocab.merging.scores import FREQUENCY, LIKELIHOOD, RATIO, SCORES, merge_score
-from wpprep.vocab.merging.segmentation import FIRST, LEFT, N_PAIRS, N_PIECES, PAIR, PIECE, RIGHT, TOTAL
+from wpprep.vocab.merging.scores import FREQUENCY, LIKELIHOOD, SCORES, merge_score
+from wpprep.vocab.merging.segmentation import FIRST, LEFT, N_PAIRS, N_PIECES, PAIR, RIGHT, TOTAL
 
 CODES = sorted(SCORES.values())
 LETTERS = "abcelmnostu"
@@ -33,36 +31,22 @@ MENU = {"best": 2, "cost": 2, "menu": 1, "men": 1, "camel": 1}
 
 
 def corpus_of(words: dict[str, int]) -> Corpus:
-    """Words over a sorted alphabet; all characters alike, as with an empty continuation prefix."""
+    """Return words over a sorted alphabet, all characters of one kind as with an empty continuation prefix."""
     letters = sorted(set("".join(words)))
     ids = {tuple(letters.index(letter) for letter in word): count for word, count in words.items()}
     return Corpus(ids, len(letters))
 
 
 def spelled(corpus: Corpus, merger: Merger, letters: str) -> list[str]:
-    """The products as text, in order."""
+    """Return the products as text, in order."""
     names = list(letters)
     for a, b in merger.merges.tolist():
         names.append(names[a] + names[b])
     return names[corpus.alphabet_size :]
 
 
-def words_of(merger: Merger, corpus: Corpus) -> list[list[int]]:
-    """The segmentation of every word, read off the places."""
-    places, lengths = merger.segmentation.places, merger.segmentation.lengths
-    segmented, place = [], 1
-    for word in corpus.words:
-        end, pieces = place + len(word), []
-        while place < end:
-            pieces.append(int(places[place, PIECE]))
-            place += int(lengths[pieces[-1]]) if pieces[-1] >= 0 else 1
-        segmented.append(pieces)
-        place += 1
-    return segmented
-
-
 def check_state(merger: Merger, corpus: Corpus) -> None:
-    """Counts of pieces and pairs, and the lists of places, are what the words say."""
+    """Check counts of pieces and pairs, and the lists of places, against the words."""
     seg, least = merger.segmentation, merger.least
     words = [(word, count) for word, count in zip(words_of(merger, corpus), corpus.words.values(), strict=True)]
     pieces = Counter[int]()
@@ -87,7 +71,7 @@ def check_state(merger: Merger, corpus: Corpus) -> None:
 
 @pytest.mark.parametrize("first", range(0, 200, 25))
 def test_every_score_equals_the_twin(first: int) -> None:
-    """On 200 random corpora, every merge is the one that counting everything anew would choose."""
+    """On 200 random corpora, every merge is the one chosen by counting everything from scratch."""
     for seed in range(first, first + 25):
         corpus, least = random_corpus(seed), 1 + seed // 3 % 3
         target = corpus.alphabet_size + (5, 30, 150)[seed % 7 % 3]
@@ -113,7 +97,7 @@ def test_every_score_equals_the_twin(first: int) -> None:
 def test_a_run_can_be_continued(
     words: dict[tuple[int, ...], int], code: int, least: int, steps: list[int]
 ) -> None:
-    """Stopping and going on any number of times gives the merges of one run, which are the twin's."""
+    """Stopping and continuing any number of times gives the merges of one run, which are the twin's."""
     corpus = Corpus(words, 4)
     twin, merger, target = Twin(corpus, code, least), Merger(corpus.counted(), code, least), 4
     for step in [*steps, 100]:
@@ -149,7 +133,7 @@ def test_languages_equal_the_twins(data: Path, folder: str, algorithm: str) -> N
 
 
 def test_random_corpora_hold_what_is_difficult() -> None:
-    """The seeds above meet runs of three and more, ties, dropped characters, and words of all shapes."""
+    """The seeds above have runs of three or more, ties and dropped characters."""
     corpora = [random_corpus(seed) for seed in range(200)]
     words = [word for corpus in corpora for word in corpus.words]
     assert sum(DROPPED in word[1:-1] for word in words) > 20
@@ -162,7 +146,7 @@ def test_random_corpora_hold_what_is_difficult() -> None:
 
 
 def test_every_merge_makes_a_new_piece_and_no_pair_comes_up_again() -> None:
-    """The two facts that the kernel's lists rest on, seen by a twin that would notice their breach."""
+    """Products and pairs of all merges differ, also in a twin that would merge a pair twice."""
     for seed in range(200):
         corpus = random_corpus(seed)
         twin = Twin(corpus, CODES[seed % 3], 1)
@@ -173,7 +157,7 @@ def test_every_merge_makes_a_new_piece_and_no_pair_comes_up_again() -> None:
 
 
 def test_tables_grow_and_the_heap_is_cleared_without_changing_a_merge() -> None:
-    """With hardly any room to begin with, pairs, pieces and heap grow, and the merges stay the same."""
+    """With little room at first, pairs, pieces and heap grow, and the merges stay the same."""
     generator = np.random.default_rng(5)
     stems = [generator.integers(0, 30, length).tolist() for length in (2, 3, 4, 5) for _ in range(60)]
     words = {
@@ -194,30 +178,8 @@ def test_tables_grow_and_the_heap_is_cleared_without_changing_a_merge() -> None:
         check_state(tight, corpus)
 
 
-@pytest.mark.parametrize("code", [LIKELIHOOD, RATIO])
-def test_bounds_bound(code: int) -> None:
-    """At any time, every pair that may be merged has a heap entry not below its score (to rounding)."""
-    for seed in range(60):
-        corpus = random_corpus(seed)
-        merger = Merger(corpus.counted(), code, 1)
-        for target in range(corpus.alphabet_size, corpus.alphabet_size + 40, 3):
-            merger.run(target)
-            seg, heap = merger.segmentation, merger.heap
-            entries = {
-                (int(p), float(key))
-                for p, key in zip(heap.pairs[: heap.size[0]], heap.keys[: heap.size[0]], strict=True)
-            }
-            for p in range(int(seg.counters[N_PAIRS])):
-                if seg.pair_counts[p] == 0:
-                    continue
-                score, key = exact_score(seg, code, p), float(seg.pair_keys[p])
-                if score > 0:
-                    assert (p, key) in entries
-                    assert key >= score * (1 - 1e-12)
-
-
 def test_worked_example_of_the_design() -> None:
-    """frequency merges st, me, then be by the tie rule; likelihood st; ratio nu."""
+    """frequency merges st, me, then be by the tie rule; likelihood st first; ratio nu first."""
     corpus = corpus_of(MENU)
     made = {}
     for name, code in SCORES.items():
@@ -251,18 +213,8 @@ def test_worked_example_encodes_as_the_design_says() -> None:
     assert wordpiece.encode("stem").tokens == ["st", "##e", "##m"]
 
 
-def test_runs_are_merged_from_the_left_and_counted_without_overlap() -> None:
-    """aaaaa holds four pairs and two merges: aa aa a, then, by the tie rule, aa aaa."""
-    corpus = Corpus({(0,) * 5: 1}, 1)
-    merger = Merger(corpus.counted(), FREQUENCY, 1)
-    assert merges_in_runs(merger.segmentation, 0) == 2 == len(places_of([0] * 5, 0, 0))
-    assert merger.segmentation.pair_counts[0] == 4
-    assert merger.run(3)
-    assert words_of(merger, corpus) == [[1, 2]]
-
-
 def test_likelihood_stops_when_nothing_gains() -> None:
-    """One word of two equal characters gains by no merge but its own; four loose ones by none."""
+    """Merging stops where the twin does, and at once if the only pair is rarer than expected by chance."""
     merger = Merger(Corpus({(0, 0, 0, 1): 1}, 2).counted(), LIKELIHOOD, 1)
     merger.run(50)
     twin = Twin(Corpus({(0, 0, 0, 1): 1}, 2), LIKELIHOOD, 1)
@@ -274,22 +226,22 @@ def test_likelihood_stops_when_nothing_gains() -> None:
 
 
 def test_neighbours_of_a_dropped_character_are_never_glued() -> None:
-    """a?b stays apart however often it occurs."""
+    """a?b is never merged, however frequent."""
     merger = Merger(Corpus({(0, DROPPED, 1): 1000, (0, 0): 1}, 2).counted(), FREQUENCY, 1)
     merger.run(10)
     assert merger.merges.tolist() == [[0, 0]]
 
 
 def test_counts_above_32_bits_are_exact() -> None:
-    """Counts of 2**40 and one more decide a merge."""
-    words = {(0, 1): 2**40, (2, 3): 2**40 + 1}
+    """Counts of 2**40 and 2**40 + 1 decide a merge."""
+    words: dict[Word, int] = {(0, 1): 2**40, (2, 3): 2**40 + 1}
     merger = Merger(Corpus(words, 4).counted(), FREQUENCY, 1)
     merger.run(6)
     assert merger.merges.tolist() == [[2, 3], [0, 1]]
 
 
 def trained(words: dict[str, int], size: int, **options: Any) -> list[tuple[str, str]]:
-    """The merges of `tokenizers`' BpeTrainer for counted words."""
+    """Return the merges of `tokenizers`' BpeTrainer for counted words."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     trainer = trainers.BpeTrainer(vocab_size=size, show_progress=False, **options)
@@ -300,7 +252,7 @@ def trained(words: dict[str, int], size: int, **options: Any) -> list[tuple[str,
 
 
 def ours(words: dict[str, int], size: int, least: int, letters: list[str]) -> list[tuple[str, str]]:
-    """The same by our kernel."""
+    """Return the merges of wpprep's kernel for counted words."""
     ids = {letter: i for i, letter in enumerate(letters)}
     corpus = Corpus({tuple(ids[letter] for letter in word): n for word, n in words.items()}, len(letters))
     merger = Merger(corpus.counted(), FREQUENCY, least)

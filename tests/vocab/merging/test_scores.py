@@ -1,4 +1,4 @@
-"""Merge scores: against the definition, and the properties that the kernel's bounds rest on."""
+"""Merge scores: equal to the definition, and the monotonicity that the bounds depend on."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ COUNTS = st.integers(1, 2**40)
 
 
 def x_ln_x(x: int) -> float:
-    """The summand of the log-likelihood."""
+    """Return a summand of the log-likelihood."""
     return x * math.log(x) if x else 0.0
 
 
 def exact_gain(n: int, c_a: int, c_b: int, total: int, *, same: bool) -> float:
-    """The likelihood's gain by its definition: L after less L before, of the counts that change."""
+    """Return the gain by definition: L after the merge minus L before, of the counts that change."""
     before = x_ln_x(c_a) + (0 if same else x_ln_x(c_b)) - x_ln_x(total)
     after = x_ln_x(c_a - 2 * n) if same else x_ln_x(c_a - n) + x_ln_x(c_b - n)
     return after + x_ln_x(n) - x_ln_x(total - n) - before
@@ -28,12 +28,12 @@ def exact_gain(n: int, c_a: int, c_b: int, total: int, *, same: bool) -> float:
 
 @given(st.floats(min_value=1e-300, max_value=1e300))
 def test_ln_is_the_natural_logarithm(x: float) -> None:
-    """Our logarithm by plain arithmetic is the library's to the last digits."""
+    """The logarithm by plain arithmetic is the C library's to the last digits."""
     assert ln(x) == pytest.approx(math.log(x), rel=1e-15, abs=1e-16)
 
 
 def test_ln_is_the_natural_logarithm_of_counts() -> None:
-    """It is so for every small count, and near 1, where relative errors show first."""
+    """The relative error is below 1e-15 for small counts, and below 2e-15 near 1."""
     for x in range(1, 3000):
         assert ln(float(x)) == pytest.approx(math.log(x), rel=1e-15, abs=0)
         assert ln(1 + 1 / x) == pytest.approx(math.log(1 + 1 / x), rel=2e-15, abs=0)
@@ -43,7 +43,7 @@ def test_ln_is_the_natural_logarithm_of_counts() -> None:
 def test_likelihood_is_the_difference_of_log_likelihoods(
     n: int, more_a: int, more_b: int, rest: int, same: bool
 ) -> None:
-    """The score is L after the merge less L before it, from the counts themselves."""
+    """The score is L after the merge minus L before it."""
     c_a = (2 * n if same else n) + more_a
     c_b = c_a if same else n + more_b
     total = c_a + (0 if same else c_b) + rest
@@ -52,7 +52,7 @@ def test_likelihood_is_the_difference_of_log_likelihoods(
 
 
 def test_likelihood_keeps_its_digits_on_a_large_corpus() -> None:
-    """At 10**12 pieces a change of one occurrence in the total still shows, which x ln x alone would lose."""
+    """At 10**12 pieces a change of the total by one changes the score, unlike differences of x ln x."""
     total = 10**12
     scores = [merge_score(LIKELIHOOD, 1000, 10**9, 10**8, total - i, False) for i in range(50)]
     assert scores == sorted(scores, reverse=True)
@@ -60,7 +60,7 @@ def test_likelihood_keeps_its_digits_on_a_large_corpus() -> None:
 
 
 def test_worked_example_of_the_design() -> None:
-    """st gains 11.48 nats and me 6.17, as DESIGN section 6 says; ratio likes nu better than st."""
+    """st gains 11.48 nats and me 6.17; ratio scores nu higher than st."""
     assert merge_score(LIKELIHOOD, 4, 4, 4, 28, False) == pytest.approx(11.48, abs=0.005)
     assert merge_score(LIKELIHOOD, 3, 3, 5, 28, False) == pytest.approx(6.17, abs=0.005)
     assert merge_score(RATIO, 1, 2, 1, 28, False) > merge_score(RATIO, 4, 4, 4, 28, False)
@@ -68,7 +68,7 @@ def test_worked_example_of_the_design() -> None:
 
 @given(st.sampled_from(sorted(SCORES.values())), COUNTS, COUNTS, COUNTS, COUNTS)
 def test_scores_do_not_depend_on_the_sides(code: int, n: int, more_a: int, more_b: int, rest: int) -> None:
-    """Exchanging the counts of a and b changes no bit, so that ties are ties."""
+    """Exchanging the counts of a and b changes no bit, so that ties are exact."""
     c_a, c_b = n + more_a, n + more_b
     total = c_a + c_b + rest
     assert merge_score(code, n, c_a, c_b, total, False) == merge_score(code, n, c_b, c_a, total, False)
@@ -78,7 +78,7 @@ def test_scores_do_not_depend_on_the_sides(code: int, n: int, more_a: int, more_
 def test_likelihood_rises_only_when_a_piece_becomes_rarer(
     n: int, more_a: int, more_b: int, rest: int, data: st.DataObject
 ) -> None:
-    """A gain falls when n or N falls or a piece becomes more frequent: what a bound may rely on."""
+    """A gain falls when n or N falls or a piece becomes more frequent, as the bounds require."""
     c_a, c_b = n + more_a, n + more_b
     total = c_a + c_b + rest
     gain = merge_score(LIKELIHOOD, n, c_a, c_b, total, False)
