@@ -49,7 +49,11 @@ BAD: list[tuple[str, Callable[[], bytes], str]] = [
         LAUGHS.encode,
         "a document type at byte 12, expected <mediawiki>; entities are not expanded",
     ),
-    ("a.jsonl", lambda: LINES + b"not\n", "line 3001: not JSON .*found 'not.*, expected one JSON object per line"),
+    (
+        "a.jsonl",
+        lambda: LINES + b"not\n",
+        "line 3001: not JSON .*found 'not.*, expected one JSON object per line",
+    ),
     ("b.jsonl", lambda: LINES + b'{"body": "x"}\n', r"line 3001: no field text \(found body\); .*--text-field"),
     (
         "a.txt",
@@ -73,7 +77,7 @@ def command(
     before = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments: object) -> tuple[int, str]:
-        from wpprep.cli import main
+        from wpprep.cli import main  # type: ignore[import-not-found, unused-ignore]
 
         monkeypatch.setattr(sys, "argv", ["wpprep", *map(str, arguments)])
         try:
@@ -129,7 +133,10 @@ def test_links_that_lead_nowhere_stop_or_are_skipped(
     words = ("extract", tmp_path / "corpus", "--workers", 1, "--out", tmp_path / "out")
     code, said = command(*words)
     assert code == 1
-    assert said == f"wpprep: {tmp_path}/corpus/loop: a loop of symbolic links: it points to a folder that contains it\n"
+    assert (
+        said
+        == f"wpprep: {tmp_path}/corpus/loop: a loop of symbolic links: it points to a folder that contains it\n"
+    )
     assert command(*words, "--skip-bad", "--quiet")[0] == 0
     assert read_manifest(tmp_path / "out").corpus["left_out"] == {
         "count": 2,
@@ -252,9 +259,9 @@ def test_all_real_text_is_read_by_its_content(data: Path, monkeypatch: pytest.Mo
 
     from wpprep.config import CorpusOptions
     from wpprep.corpus.readers import plan_slices, read_slice
-    from wpprep.corpus.readers.mediawiki import dump as wiki_dump
+    from wpprep.corpus.readers.mediawiki.wikitext import to_prose
 
-    monkeypatch.setattr(wiki_dump, "to_prose", functools.cache(wiki_dump.to_prose))
+    monkeypatch.setattr("wpprep.corpus.readers.mediawiki.dump.to_prose", functools.cache(to_prose))
     folders = [f for f in sorted(data.iterdir()) if f.name.startswith(("wiki", "books", "dumps"))]
     assert len(folders) >= 9
     for folder in folders:

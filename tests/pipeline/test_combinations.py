@@ -21,7 +21,7 @@ _QUICK = {("nsp", "token"), ("sop", "word"), ("single", "span"), ("nsp", None)}
 def tokens(sample_corpus: Path, vocab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample corpus, encoded."""
     folder = tmp_path_factory.mktemp("combinations") / "tokens"
-    return encode([sample_corpus / "wiki"], vocab, folder, workers=1).folder
+    return Path(encode([sample_corpus / "wiki"], vocab, folder, workers=1).folder)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_options_go_together(tokens: Path, tmp_path: Path, objective: str, mask_
     for number, (layout, holdout, bins, cut) in enumerate(choices):
         options: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 2, "workers": 1, "objective": objective}
         options |= masks | cut | {"layout": layout, "holdout": holdout, "bins": bins}
-        out = make_shards(out=tmp_path / str(number), from_tokens=tokens, **options).folder
+        out = Path(make_shards(out=tmp_path / str(number), from_tokens=tokens, **options).folder)
         assert find_damage(out) == []
         assert find_faults(out) == []
         inside = {"holdout"} if holdout else set()

@@ -19,7 +19,7 @@ def test_figures_and_charts_of_each(sample_corpus: Path, vocab: Path, tmp_path: 
     """A folder and its tokenizer.json have the same figures, those of `measure`; both charts are drawn."""
     pytest.importorskip("matplotlib")
     file = sample_corpus / "books" / "the_night_train_north.txt"
-    found = compare_vocabs([vocab, vocab / "tokenizer.json"], [file], out=tmp_path / "out")
+    found = compare_vocabs([vocab, vocab / "tokenizer.json"], [file], out=tmp_path / "out").qualities
     assert list(found) == [str(vocab), str(vocab / "tokenizer.json")]
     ours, theirs = found.values()
     assert ours == theirs
@@ -38,7 +38,7 @@ def test_a_folder_of_transformers_is_read(vocab: Path, tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     transformers.AutoTokenizer.from_pretrained(str(vocab)).save_pretrained(str(tmp_path / "saved"))
     (tmp_path / "text.txt").write_text("The keeper's lamp was out.")
-    found = compare_vocabs([tmp_path / "saved"], [tmp_path / "text.txt"])
+    found = compare_vocabs([tmp_path / "saved"], [tmp_path / "text.txt"]).qualities
     tokenizer = Vocabulary.from_folder(vocab).tokenizer
     assert isinstance(tokenizer, Tokenizer)
     assert found[str(tmp_path / "saved")] == measure(tokenizer, ["The keeper's lamp was out."])
@@ -57,7 +57,7 @@ def test_a_model_of_sentencepiece_is_read(sample_corpus: Path, tmp_path: Path) -
     (tmp_path / "text.txt").write_text("the train \u4e2d")
     unknown = open_subject(tmp_path / "sp.model").encode(["\u4e2d\u4e2d the"])
     assert unknown.spans[-1].tolist() == [2, 6]  # in characters: those before it have three bytes each
-    (quality,) = compare_vocabs([tmp_path / "sp.model"], [tmp_path / "text.txt"]).values()
+    (quality,) = compare_vocabs([tmp_path / "sp.model"], [tmp_path / "text.txt"]).qualities.values()
     assert (quality.entries, quality.words) == (300, 3)
     assert quality.unk_share == 1 / quality.tokens
 

@@ -19,7 +19,7 @@ from pyarrow import ipc
 from wpprep.config import CorpusOptions, CountOptions, CountRunOptions
 from wpprep.corpus.readers import plan_slices
 from wpprep.errors import CorpusError, MissingInputError, OptionError, VocabularyError
-from wpprep.pipeline import counting_task as counting
+from wpprep.jobs.output import OutputFolder
 from wpprep.pipeline import train_vocab as learning
 from wpprep.pipeline.count_words import count_words
 from wpprep.pipeline.counting_task import CountSlices
@@ -48,7 +48,7 @@ def test_a_task_writes_the_run_of_its_slices(sample_corpus: Path, tmp_path: Path
 def counts(sample_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The counts of the sample corpus, a tenth held out."""
     out = tmp_path_factory.mktemp("module") / "counts"
-    return count_words([sample_corpus / "wiki"], out, workers=1, holdout=0.1).folder
+    return Path(count_words([sample_corpus / "wiki"], out, workers=1, holdout=0.1).folder)
 
 
 def test_workers_slices_and_memory_change_no_byte(sample_corpus: Path, counts: Path, tmp_path: Path) -> None:
@@ -67,19 +67,18 @@ def test_one_count_gives_the_vocabularies_of_the_corpus(
     sample_corpus: Path, counts: Path, tmp_path: Path
 ) -> None:
     """Case, accents, size, score and alphabet can all vary: every file is that of a run over the text."""
-    for i, options in enumerate(
-        (
-            {"vocab_size": 1500},
-            {"vocab_size": 1200, "lowercase": False, "score": "frequency"},
-            {"vocab_size": 900, "preset": "bert-uncased", "algorithm": "bpe", "limit_alphabet": 30},
-        )
-    ):
-        made = train_vocab(None, tmp_path / f"counts-{i}", counts=counts, **options).folder
+    choices: list[dict[str, Any]] = [
+        {"vocab_size": 1500},
+        {"vocab_size": 1200, "lowercase": False, "score": "frequency"},
+        {"vocab_size": 900, "preset": "bert-uncased", "algorithm": "bpe", "limit_alphabet": 30},
+    ]
+    for i, options in enumerate(choices):
+        made = Path(train_vocab(None, tmp_path / f"counts-{i}", counts=counts, **options).folder)
         told = train_vocab([sample_corpus / "wiki"], tmp_path / f"text-{i}", holdout=0.1, workers=1, **options)
         assert told.manifest.statistics["held_out"]["documents"] > 0
-        assert {file.name for file in made.iterdir()} == {file.name for file in told.folder.iterdir()}
+        assert {file.name for file in made.iterdir()} == {file.name for file in Path(told.folder).iterdir()}
         for file in made.iterdir():
-            assert file.read_bytes() == (told.folder / file.name).read_bytes(), file.name
+            assert file.read_bytes() == (Path(told.folder) / file.name).read_bytes(), file.name
 
 
 @pytest.mark.parametrize(
@@ -92,11 +91,11 @@ def test_a_vocabulary_counted_on_disk_is_the_one_counted_in_memory(
 ) -> None:
     """A corpus too large for memory, and words too many for it, are put aside: the files are the same."""
     corpus, how = [sample_corpus / "wiki"], {"vocab_size": 1500, "workers": 1, "slice_bytes": 20_000} | options
-    at_hand = train_vocab(corpus, tmp_path / "hand", **how).folder
+    at_hand = Path(train_vocab(corpus, tmp_path / "hand", **how).folder)
     monkeypatch.setattr(learning, "fits_in_memory", lambda *_: False)
     monkeypatch.setattr(learning, "table_bytes", lambda _: 0)
     monkeypatch.setattr("wpprep.vocab.counting.counts_file._BATCHES_AT_ONCE", 1)
-    on_disk = train_vocab(corpus, tmp_path / "disk", **how).folder
+    on_disk = Path(train_vocab(corpus, tmp_path / "disk", **how).folder)
     assert {file.name: sha256_of(file) for file in on_disk.iterdir()} == {
         file.name: sha256_of(file) for file in at_hand.iterdir()
     }
@@ -106,7 +105,8 @@ def test_finished_tasks_are_not_counted_again(
     sample_corpus: Path, counts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that stops after three tasks goes on with the fourth; one that has merged only finishes."""
-    corpus, how = [sample_corpus / "wiki"], {"workers": 1, "slice_bytes": 15_000, "holdout": 0.1}
+    corpus = [sample_corpus / "wiki"]
+    how: dict[str, Any] = {"workers": 1, "slice_bytes": 15_000, "holdout": 0.1}
     counted: list[str] = []
     real = CountSlices.__call__
 
@@ -120,14 +120,12 @@ def test_finished_tasks_are_not_counted_again(
     monkeypatch.setattr(CountSlices, "__call__", call)
     with pytest.raises(CorpusError, match="stopped"):
         count_words(corpus, tmp_path / "out", **how)
-    monkeypatch.setattr(
-        learning.OutputFolder, "finish", lambda *_: (_ for _ in ()).throw(CorpusError("killed"))
-    )
+    monkeypatch.setattr(OutputFolder, "finish", lambda *_: (_ for _ in ()).throw(CorpusError("killed")))
     with pytest.raises(CorpusError, match="killed"):
         count_words(corpus, tmp_path / "out", **how)
     assert counted[0] == "run-00003.arrow"
     monkeypatch.undo()
-    monkeypatch.setattr(counting, "run_tasks", lambda *_: pytest.fail("counted again"))
+    monkeypatch.setattr(CountSlices, "__call__", lambda *_: pytest.fail("counted again"))
     count_words(corpus, tmp_path / "out", **how)
     assert (tmp_path / "out" / "counts.arrow").read_bytes() == (counts / "counts.arrow").read_bytes()
 
@@ -172,9 +170,10 @@ def test_damaged_counts_are_one_line(counts: Path, tmp_path: Path) -> None:
 
 def test_tsv_in_and_out(sample_corpus: Path, counts: Path, tmp_path: Path) -> None:
     """Counts written as TSV give the same entries; blanks and backslashes of byte-level chunks come back."""
-    write_tsv(tmp_path / "counts.tsv", open_counts(counts).parts())
-    made = train_vocab(None, tmp_path / "tsv", counts=tmp_path / "counts.tsv", vocab_size=1500).folder
-    told = train_vocab(None, tmp_path / "counts", counts=counts, vocab_size=1500).folder
+    with (tmp_path / "counts.tsv").open("wb") as file:
+        write_tsv(file, open_counts(counts).parts())
+    made = Path(train_vocab(None, tmp_path / "tsv", counts=tmp_path / "counts.tsv", vocab_size=1500).folder)
+    told = Path(train_vocab(None, tmp_path / "counts", counts=counts, vocab_size=1500).folder)
     assert (made / "vocab.txt").read_bytes() == (told / "vocab.txt").read_bytes()
 
 
@@ -211,7 +210,7 @@ def test_a_corpus_all_held_out_is_learned_from(tmp_path: Path) -> None:
     how: dict[str, Any] = {"vocab_size": 35, "workers": 1}
     held = train_vocab([tmp_path / "one.txt"], tmp_path / "held", holdout=1 - 1e-9, **how)
     plain = train_vocab([tmp_path / "one.txt"], tmp_path / "plain", holdout=0.0, **how)
-    assert (held.folder / "vocab.txt").read_bytes() == (plain.folder / "vocab.txt").read_bytes()
+    assert (Path(held.folder) / "vocab.txt").read_bytes() == (Path(plain.folder) / "vocab.txt").read_bytes()
     assert held.manifest.statistics == plain.manifest.statistics
     assert held.manifest.corpus["documents"] == 1
 
@@ -241,8 +240,8 @@ def most_of_its_own(pid: int, of: dict[int, int]) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_at_its_floor_memory_changes_nothing(data: Path, tmp_path: Path, workers: int) -> None:
     """With 250 MB a process counts spill, no process takes more, and the vocabulary is that of no limit."""
-    script = "import sys; from wpprep.pipeline.train_vocab import count_words; count_words([sys.argv[1]], sys.argv[2], "
-    script += "workers=int(sys.argv[3]), memory=sys.argv[4])"
+    script = "import sys; from wpprep.pipeline.count_words import count_words; "
+    script += "count_words([sys.argv[1]], sys.argv[2], workers=int(sys.argv[3]), memory=sys.argv[4])"
     processes = workers + (workers > 1)
     count_words([Path(__file__).parents[2] / "sample_corpus" / "wiki"], tmp_path / "compiled", workers=workers)
     memory = f"{250 * processes}MB"

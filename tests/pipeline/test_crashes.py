@@ -149,7 +149,7 @@ def learn(corpus: Path, out: Path, dies_in: str = "") -> None:
     if dies_in == "words":
         runs.Spill.merged_counts = die  # type: ignore[assignment]
     if dies_in == "write":
-        learning.describe = die  # type: ignore[assignment]
+        learning.describe = die  # type: ignore[assignment, attr-defined]
     options: dict[str, Any] = {"vocab_size": 1500, "deduplicate": True, "slice_bytes": 20_000, "workers": 1}
     train_vocab([corpus], out, progress=say, **options)
 

@@ -1,8 +1,11 @@
 """The demo: every step is done and said, as the command it stands for."""
 
+from __future__ import annotations
+
 import importlib
 import math
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,12 +14,12 @@ from wpprep.storage.manifest import read_manifest
 module = importlib.import_module("wpprep.pipeline.demo")
 
 
-def test_the_demo_does_the_whole_job(tmp_path, monkeypatch):
+def test_the_demo_does_the_whole_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With training cut to a few steps: three folders, a command for each step, a loss before and after."""
     pytest.importorskip("transformers", reason="the demo trains a model")
     monkeypatch.setitem(module._TRAIN, "steps", 4)
     monkeypatch.setitem(module._TRAIN, "batch_size", 8)
-    lines = []
+    lines: list[str] = []
     result = module.demo(tmp_path / "demo", workers=1, say=lines.append)
     said = [line.split()[2] for line in lines if line.startswith("$ wpprep ")]
     assert said[:4] == ["train-vocab", "make-shards", "show", "train"]
@@ -31,11 +34,13 @@ def test_the_demo_does_the_whole_job(tmp_path, monkeypatch):
     assert all(f"</span> {folder}</h2>" in page for folder in (result.vocab, result.shards, result.model))
 
 
-def test_without_the_packages_for_it_the_demo_ends_without_a_report(tmp_path, monkeypatch):
+def test_without_the_packages_for_it_the_demo_ends_without_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One line says what to install; the rest of the demo stands."""
     monkeypatch.setitem(sys.modules, "jinja2", None)
     for name in [name for name in sys.modules if name.startswith("wpprep.inspection.html_report")]:
         monkeypatch.delitem(sys.modules, name)
-    lines = []
+    lines: list[str] = []
     assert module._report([tmp_path], tmp_path / "report.html", lines.append) is None
     assert lines[-1] == "skipped: the report needs extra packages: pip install 'wpprep[report]'"

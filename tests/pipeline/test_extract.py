@@ -15,7 +15,8 @@ from support.checksums import checksums
 from wpprep.config import CorpusOptions
 from wpprep.corpus.readers import detect, plan_slices, read_slice
 from wpprep.errors import CorpusError, OptionError
-from wpprep.pipeline.extract import ExtractSlices
+from wpprep.jobs.plans import Receipt
+from wpprep.pipeline.extract import ExtractSlices, extract
 from wpprep.records import Document
 from wpprep.storage.manifest import find_damage, read_manifest
 
@@ -38,7 +39,7 @@ def documents_of(*inputs: Path) -> list[Document]:
 def test_what_was_extracted_reads_back(sample_corpus: Path, tmp_path: Path, how: dict[str, Any]) -> None:
     """Wikipedia, a dump, books and every sample format come back with ids, titles, text and order."""
     inputs = [sample_corpus / name for name in ("wiki", "dump", "books", "formats", "wiki-ko")]
-    manifest = extract(inputs, tmp_path / "out", **how, **FILES)
+    manifest = extract(inputs, tmp_path / "out", **how, **FILES).manifest
     expected = documents_of(*inputs)
     assert documents_of(tmp_path / "out") == expected
     assert manifest.corpus["documents"] == len(expected)
@@ -73,10 +74,10 @@ def test_a_row_is_id_title_and_text(sample_corpus: Path, tmp_path: Path) -> None
 
 def test_an_extraction_goes_on_where_it_stopped(sample_corpus: Path, tmp_path: Path) -> None:
     """Files that are finished are not written again, and the folder ends the same."""
-    whole = extract([sample_corpus / "wiki"], tmp_path / "whole", **FILES)
+    whole = extract([sample_corpus / "wiki"], tmp_path / "whole", **FILES).manifest
     written, call = list[str](), ExtractSlices.__call__
 
-    def stop_at_the_third(self: ExtractSlices, task: Any) -> dict[str, Any]:
+    def stop_at_the_third(self: ExtractSlices, task: Any) -> Receipt:
         written.append(task[0])
         if len(written) == 3:
             raise KeyboardInterrupt
@@ -108,5 +109,5 @@ def test_nothing_to_extract_is_told(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="the corpus is empty"):
         extract(tmp_path / "empty.txt", tmp_path / "out")
     with pytest.raises(OptionError, match="to is 'csv', expected one of jsonl, parquet"):
-        extract(tmp_path / "empty.txt", tmp_path / "out", to="csv")
+        extract(tmp_path / "empty.txt", tmp_path / "out", to="csv")  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()

@@ -25,7 +25,7 @@ READING: dict[str, Any] = {"min_chars": 200, "sample": 0.9, "skip_bad": True}
 def tokens(sample_corpus: Path, vocab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A token store of the sample corpus, read with filters and cut into many parts."""
     folder = tmp_path_factory.mktemp("kept") / "tokens"
-    return encode([sample_corpus / "wiki"], vocab, folder, slice_bytes=20_000, **READING).folder
+    return Path(encode([sample_corpus / "wiki"], vocab, folder, slice_bytes=20_000, **READING).folder)
 
 
 @pytest.mark.parametrize("options", [{"max_seq_length": 128}, {"max_seq_length": 512, "holdout": 0.1}], ids=str)
@@ -54,9 +54,11 @@ def test_what_does_not_fit_the_store_is_refused(
     sample_corpus: Path, vocab: Path, tokens: Path, tmp_path: Path
 ) -> None:
     """Another vocabulary, other ways to read the text, a corpus, nothing: a line each, nothing written."""
-    other = train_vocab([sample_corpus / "wiki"], tmp_path / "other", vocab_size=1000, workers=1).folder
+    other = Path(train_vocab([sample_corpus / "wiki"], tmp_path / "other", vocab_size=1000, workers=1).folder)
     out = tmp_path / "out"
-    with pytest.raises(VocabularyError, match=rf"{other}: vocabulary \w+, but the tokens in {tokens} were made with"):
+    with pytest.raises(
+        VocabularyError, match=rf"{other}: vocabulary \w+, but the tokens in {tokens} were made with"
+    ):
         make_shards(vocab=other, out=out, from_tokens=tokens)
     with pytest.raises(OptionError, match="min_chars is 5, but the text of the tokens in .* was read with"):
         make_shards(out=out, from_tokens=tokens, min_chars=5)
@@ -107,8 +109,8 @@ def test_an_interrupted_encoding_goes_on_with_other_slices(
         with pytest.raises(KeyboardInterrupt):
             encode(corpus, vocab, tmp_path / "tokens", slice_bytes=5_000, workers=1)
     assert len(list((tmp_path / "tokens").glob("part-*"))) > 5
-    calm = encode(corpus, vocab, tmp_path / "calm", slice_bytes=40_000, workers=1).folder
-    store = encode(corpus, vocab, tmp_path / "tokens", slice_bytes=40_000, workers=1).folder
+    calm = Path(encode(corpus, vocab, tmp_path / "calm", slice_bytes=40_000, workers=1).folder)
+    store = Path(encode(corpus, vocab, tmp_path / "tokens", slice_bytes=40_000, workers=1).folder)
     assert checksums(store) == checksums(calm)
     made = [make_shards(out=tmp_path / f"out-{x.name}", from_tokens=x, **SMALL).folder for x in (store, calm)]
     assert checksums(made[0]) == checksums(made[1])

@@ -1,5 +1,7 @@
 """The whole flow: the same bytes from any number of workers, bad input in one line, resumed runs."""
 
+from __future__ import annotations
+
 import gzip
 import itertools
 import os
@@ -7,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,24 +35,24 @@ from wpprep.shards.token_store import TokenStore
 from wpprep.storage.files import sha256_of
 from wpprep.storage.manifest import Shard, find_damage, read_manifest
 
-SMALL = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3}
+SMALL: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3}
 
 
 @pytest.mark.parametrize("workers", [2, 3])
 @pytest.mark.parametrize("slice_bytes", [3_000, 20_000])
 def test_a_vocabulary_is_the_same_for_any_workers_and_slices(
-    sample_corpus, vocab, tmp_path, workers, slice_bytes
-):
+    sample_corpus: Path, vocab: Path, tmp_path: Path, workers: int, slice_bytes: int
+) -> None:
     """Every file of the vocabulary folder, the manifest included, has the same bytes."""
-    options = {"vocab_size": 2000, "workers": workers, "slice_bytes": slice_bytes}
+    options: dict[str, Any] = {"vocab_size": 2000, "workers": workers, "slice_bytes": slice_bytes}
     again = train_vocab([sample_corpus / "wiki"], tmp_path / "vocab", **options)
     assert checksums(again.folder) == checksums(vocab)
 
 
 @pytest.mark.parametrize(("workers", "slice_bytes"), [(1, 3_000), (2, 16_000_000), (3, 5_000), (5, 20_000)])
 def test_shards_are_the_same_for_any_workers_and_slices(
-    sample_corpus, vocab, shards, tmp_path, workers, slice_bytes
-):
+    sample_corpus: Path, vocab: Path, shards: Path, tmp_path: Path, workers: int, slice_bytes: int
+) -> None:
     """Every file of the shard folder, the manifest included, has the same bytes."""
     options = SMALL | {"workers": workers, "slice_bytes": slice_bytes}
     again = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "shards", **options)
@@ -56,14 +60,18 @@ def test_shards_are_the_same_for_any_workers_and_slices(
 
 
 @pytest.mark.parametrize("cache_memory", [0, 8_000_000])
-def test_shards_are_the_same_for_any_cache_memory(sample_corpus, vocab, shards, tmp_path, cache_memory):
+def test_shards_are_the_same_for_any_cache_memory(
+    sample_corpus: Path, vocab: Path, shards: Path, tmp_path: Path, cache_memory: int
+) -> None:
     """How much the encoder may remember changes no byte."""
     options = SMALL | {"workers": 1, "cache_memory": cache_memory}
     again = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "shards", **options)
     assert checksums(again.folder) == checksums(shards)
 
 
-def test_compression_changes_no_instance(sample_corpus, vocab, shards, tmp_path):
+def test_compression_changes_no_instance(
+    sample_corpus: Path, vocab: Path, shards: Path, tmp_path: Path
+) -> None:
     """The gzipped corpus gives shards with the same bytes."""
     for path in (sample_corpus / "wiki").iterdir():
         (tmp_path / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
@@ -72,7 +80,7 @@ def test_compression_changes_no_instance(sample_corpus, vocab, shards, tmp_path)
     assert of_shards == {n: s for n, s in checksums(again.folder).items() if n.startswith("shard-")}
 
 
-def test_ids_are_those_of_the_saved_tokenizer(sample_corpus, vocab, tmp_path):
+def test_ids_are_those_of_the_saved_tokenizer(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
     """Every document of the token store equals the library's encoding of its text."""
     from wpprep.corpus.readers import plan_slices, read_slice
 
@@ -87,12 +95,12 @@ def test_ids_are_those_of_the_saved_tokenizer(sample_corpus, vocab, tmp_path):
     assert [documents.tokens[a:b].tolist() for a, b in itertools.pairwise(edges)] == expected
 
 
-def test_byte_level_documents_are_their_own_encoding(sample_corpus, tmp_path):
+def test_byte_level_documents_are_their_own_encoding(sample_corpus: Path, tmp_path: Path) -> None:
     """The blank before a sentence belongs to it: a document's tokens joined are the encoding of its text."""
     from wpprep.corpus.readers import plan_slices, read_slice
 
     corpus = [sample_corpus / "wiki" / "wiki_00"]
-    vocab = train_vocab(corpus, tmp_path / "vocab", algorithm="bbpe", vocab_size=600, workers=1).folder
+    vocab = Path(train_vocab(corpus, tmp_path / "vocab", algorithm="bbpe", vocab_size=600, workers=1).folder)
     summary = encode(corpus, vocab, tmp_path / "tokens", workers=1)
     tokenizer = Tokenizer.from_file(str(vocab / "tokenizer.json"))
     documents = TokenStore.open(summary.folder).take(np.arange(11))
@@ -107,18 +115,26 @@ def test_byte_level_documents_are_their_own_encoding(sample_corpus, tmp_path):
 
 
 @pytest.mark.parametrize("policy", ["token", "word", "span"])
-def test_word_starts_are_stored_only_where_the_loader_asks(sample_corpus, tmp_path, policy):
+def test_word_starts_are_stored_only_where_the_loader_asks(
+    sample_corpus: Path, tmp_path: Path, policy: str
+) -> None:
     """Of byte-level pieces, and dynamic masks of words: a byte a token that single tokens need not pay for."""
     corpus = [sample_corpus / "wiki" / "wiki_00"]
-    vocab = train_vocab(corpus, tmp_path / "vocab", algorithm="bbpe", vocab_size=600, workers=1).folder
-    options = {"max_seq_length": 64, "shards": 1, "masking": "dynamic", "mask_policy": policy, "workers": 1}
-    folder = make_shards(corpus, vocab, tmp_path / "shards", **options).folder
+    vocab = Path(train_vocab(corpus, tmp_path / "vocab", algorithm="bbpe", vocab_size=600, workers=1).folder)
+    options: dict[str, Any] = {
+        "max_seq_length": 64,
+        "shards": 1,
+        "masking": "dynamic",
+        "mask_policy": policy,
+        "workers": 1,
+    }
+    folder = Path(make_shards(corpus, vocab, tmp_path / "shards", **options).folder)
     batch = read_shard(folder / "shard-00000-of-00001.arrow")
     assert (batch.word_starts is not None) == (policy != "token")
     assert len(Loader(folder, batch_size=8).next_batch().mlm_labels) > 0
 
 
-def test_a_shard_folder_is_complete_and_explains_itself(shards, vocab):
+def test_a_shard_folder_is_complete_and_explains_itself(shards: Path, vocab: Path) -> None:
     """The manifest names every file, counts what is there, and the vocabulary lies inside."""
     assert find_damage(shards) == []
     manifest = read_manifest(shards, "shards")
@@ -134,7 +150,7 @@ def test_a_shard_folder_is_complete_and_explains_itself(shards, vocab):
     assert not (shards / "tokens").exists()
 
 
-def test_shards_hold_about_equal_numbers_of_tokens(sample_corpus, vocab, tmp_path):
+def test_shards_hold_about_equal_numbers_of_tokens(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
     """A shard's share of the corpus is cut by tokens; here documents have about 450, a shard 20,000."""
     summary = make_shards(
         [sample_corpus / "wiki"], vocab, tmp_path / "out", workers=1, **(SMALL | {"shards": 2})
@@ -143,25 +159,25 @@ def test_shards_hold_about_equal_numbers_of_tokens(sample_corpus, vocab, tmp_pat
     assert max(tokens) / min(tokens) < 1.05
 
 
-def test_dynamic_shards_are_not_masked(sample_corpus, vocab, tmp_path):
+def test_dynamic_shards_are_not_masked(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
     """Masks are left to the loader, and no [MASK] stands in the text."""
     options = SMALL | {"masking": "dynamic", "shards": 1, "workers": 1}
     summary = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "out", **options)
-    batch = read_shard(summary.folder / "shard-00000-of-00001.arrow")
+    batch = read_shard(Path(summary.folder) / "shard-00000-of-00001.arrow")
     assert len(batch.mlm_positions) == 0
     assert 4 not in batch.input_ids  # [MASK]
 
 
-def test_single_segments_have_no_b(sample_corpus, vocab, tmp_path):
+def test_single_segments_have_no_b(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
     """Under the objective single every row is [CLS] A [SEP]."""
     options = SMALL | {"objective": "single", "shards": 1, "workers": 1}
     summary = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "out", **options)
-    batch = read_shard(summary.folder / "shard-00000-of-00001.arrow")
+    batch = read_shard(Path(summary.folder) / "shard-00000-of-00001.arrow")
     assert (batch.b_start == np.diff(batch.offsets)).all()
     assert not batch.next_sentence_label.any()
 
 
-def test_tokens_can_be_kept_for_other_shards(sample_corpus, vocab, tmp_path):
+def test_tokens_can_be_kept_for_other_shards(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
     """One encoding serves two lengths: the second run leaves the token store as it is."""
     corpus, tokens = [sample_corpus / "wiki"], tmp_path / "tokens"
     make_shards(corpus, vocab, tmp_path / "a", tokens=tokens, workers=1, **SMALL)
@@ -174,11 +190,13 @@ def test_tokens_can_be_kept_for_other_shards(sample_corpus, vocab, tmp_path):
     assert checksums(kept.folder) == checksums(fresh.folder)
 
 
-def test_a_vocabulary_is_measured_on_documents_it_was_not_learned_from(sample_corpus, tmp_path):
+def test_a_vocabulary_is_measured_on_documents_it_was_not_learned_from(
+    sample_corpus: Path, tmp_path: Path
+) -> None:
     """Of 44 documents a share is held out and measured; another seed holds out others."""
     figures = []
     for seed in (1, 2):
-        options = {"vocab_size": 1500, "holdout": 0.2, "seed": seed}
+        options: dict[str, Any] = {"vocab_size": 1500, "holdout": 0.2, "seed": seed}
         manifest = train_vocab([sample_corpus / "wiki"], tmp_path / str(seed), workers=1, **options).manifest
         held_out = manifest.statistics["held_out"]
         assert manifest.corpus["documents"] == 44
@@ -193,10 +211,17 @@ def test_a_vocabulary_is_measured_on_documents_it_was_not_learned_from(sample_co
     ("wrong", "message"),
     [({}, "the corpus has one document"), ({"holdout": 0.5}, "holdout 0.5"), ({"shards": 99}, "shards is 99")],
 )
-def test_options_that_the_corpus_refutes_leave_the_folder_free(tmp_path, vocab, wrong, message):
+def test_options_that_the_corpus_refutes_leave_the_folder_free(
+    tmp_path: Path, vocab: Path, wrong: dict[str, Any], message: str
+) -> None:
     """What the wrong command has left does not refuse the corrected one; kept tokens are used again."""
     (tmp_path / "text.txt").write_text("One sentence here. And another one.\n")
-    given = {"corpus": [tmp_path / "text.txt"], "vocab": vocab, "out": tmp_path / "out", "workers": 1}
+    given: dict[str, Any] = {
+        "corpus": [tmp_path / "text.txt"],
+        "vocab": vocab,
+        "out": tmp_path / "out",
+        "workers": 1,
+    }
     for tokens in (None, tmp_path / "tokens"):
         with pytest.raises(OptionError, match=message):
             make_shards(**given, tokens=tokens, **wrong)
@@ -206,7 +231,7 @@ def test_options_that_the_corpus_refutes_leave_the_folder_free(tmp_path, vocab, 
     assert made.manifest.statistics["rows"] > 0
 
 
-def test_wrong_input_is_one_clear_line(tmp_path, vocab):
+def test_wrong_input_is_one_clear_line(tmp_path: Path, vocab: Path) -> None:
     """Missing files, empty corpora, foreign folders and invalid UTF-8 are named, and nothing is left behind."""
     out = tmp_path / "out"
     with pytest.raises(MissingInputError, match="nowhere: no such file"):
@@ -227,13 +252,13 @@ def test_wrong_input_is_one_clear_line(tmp_path, vocab):
     with pytest.raises(MissingInputError, match="no such vocabulary"):
         make_shards([text], tmp_path / "none", out)
     with pytest.raises(OptionError, match="no option vocabsize"):
-        train_vocab([text], out, vocabsize=100)
+        train_vocab([text], out, vocabsize=100)  # type: ignore[call-arg]
     with pytest.raises(OutputError, match="holds something else"):
         train_vocab([text], tmp_path, vocab_size=100)
     assert not out.exists()
 
 
-def test_invalid_utf8_stops_or_is_counted(tmp_path):
+def test_invalid_utf8_stops_or_is_counted(tmp_path: Path) -> None:
     """The error names file and byte; --errors replace goes on, and the manifest counts."""
     bad = tmp_path / "bad.txt"
     bad.write_bytes(b"word " * 1000 + b"\xff word\n" + b"more words here, and some others there " * 100)
@@ -243,7 +268,7 @@ def test_invalid_utf8_stops_or_is_counted(tmp_path):
     assert summary.manifest.corpus["replaced"] == 1
 
 
-def test_a_corpus_too_small_for_the_vocabulary_says_so(tmp_path):
+def test_a_corpus_too_small_for_the_vocabulary_says_so(tmp_path: Path) -> None:
     """The error names how many entries the corpus gives."""
     text = tmp_path / "text.txt"
     text.write_text("a few words and a few more words\n" * 5)
@@ -251,7 +276,7 @@ def test_a_corpus_too_small_for_the_vocabulary_says_so(tmp_path):
         train_vocab([text], tmp_path / "out")
 
 
-def test_one_document_has_no_random_next(tmp_path, vocab):
+def test_one_document_has_no_random_next(tmp_path: Path, vocab: Path) -> None:
     """The error names the ways out."""
     text = tmp_path / "text.txt"
     text.write_text("One sentence. Another one. And a third.\n")
@@ -259,7 +284,9 @@ def test_one_document_has_no_random_next(tmp_path, vocab):
         make_shards([text], vocab, tmp_path / "out", workers=1, **(SMALL | {"shards": 1}))
 
 
-def test_a_killed_run_goes_on_to_the_same_bytes(sample_corpus, vocab, shards, tmp_path):
+def test_a_killed_run_goes_on_to_the_same_bytes(
+    sample_corpus: Path, vocab: Path, shards: Path, tmp_path: Path
+) -> None:
     """SIGKILL at ten different moments, then the same call: the bytes of a run that was never killed."""
     out = tmp_path / "out"
     script = (

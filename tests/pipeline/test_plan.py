@@ -22,7 +22,7 @@ def test_a_small_corpus_is_planned_as_it_is(sample_corpus: Path, tmp_path: Path)
     """Where the sample is the whole corpus, documents, words, tokens and disk are those of the real run."""
     corpus = [sample_corpus / "wiki", sample_corpus / "books"]
     options: dict[str, Any] = {"vocab_size": 2000, "max_seq_length": 64, "dupe_factor": 2}
-    found = plan(corpus, **options)
+    found = plan(corpus, **options).figures()
     assert {name: of["files"] for name, of in found["formats"].items()} == {"wikiextractor": 4, "prose": 5}
     assert sum(of["documents"] for of in found["formats"].values()) == 49
     assert found["languages"] == {"en": 1.0}
@@ -31,7 +31,7 @@ def test_a_small_corpus_is_planned_as_it_is(sample_corpus: Path, tmp_path: Path)
     assert sum(of["text_bytes"] for of in found["formats"].values()) == vocab.manifest.corpus["text_bytes"]
     assert found["train_vocab"]["distinct_words"] == vocab.manifest.statistics["distinct_words"]
     assert found["make_shards"]["tokens"] == pytest.approx(shards.manifest.statistics["tokens"], rel=0.01)
-    disk = sum(file.stat().st_size for file in shards.folder.rglob("*") if file.is_file())
+    disk = sum(file.stat().st_size for file in Path(shards.folder).rglob("*") if file.is_file())
     assert found["make_shards"]["disk_bytes"] == pytest.approx(disk, rel=0.02)
     for name in ("train_vocab", "make_shards"):
         assert found[name]["seconds"] > 0.2
@@ -44,7 +44,7 @@ def test_nodes_share_what_can_be_shared(sample_corpus: Path) -> None:
     """Six workers do the shared work in a sixth of the time; start and merging take as long as before."""
     corpus = [sample_corpus / "wiki"]
     options: dict[str, Any] = {"vocab_size": 2000, "max_seq_length": 64, "workers": 3}
-    found = plan(corpus, nodes=2, **options)
+    found = plan(corpus, nodes=2, **options).figures()
     for name in ("train_vocab", "make_shards"):
         one, two = found[name], found["cluster"][name]
         shared = one["seconds"] - one["start"] - one["alone"]

@@ -13,7 +13,6 @@ import pytest
 from support.checksums import checksums
 
 from wpprep.pipeline.make_shards import make_shards
-from wpprep.storage import files
 from wpprep.storage.manifest import find_damage
 
 OPTIONS: dict[str, Any] = {"max_seq_length": 64, "shards": 3, "dupe_factor": 2, "holdout": 0.1, "bins": "32,64"}
@@ -26,7 +25,7 @@ def run_until(step: int, log: Path, out: Path, work: Callable[[], object], *, sy
     """Work in a forked process that vanishes after so many syncs and renames below ``out``.
 
     Each of them is noted in ``log`` when it is done. Returns whether the work came to its end. Without ``sync``
-    nothing is synced, as if `files.atomic_write` did not.
+    nothing is synced, as if `atomic_write` did not sync.
     """
     child = os.fork()
     if child:
@@ -56,7 +55,7 @@ def run_until(step: int, log: Path, out: Path, work: Callable[[], object], *, sy
             replace(old, new)
             note("rename", str(old), str(new))
 
-        files.os.fsync, files.os.replace = fsync_noted, replace_noted
+        os.fsync, os.replace = fsync_noted, replace_noted  # type: ignore[assignment]
         work()
         os._exit(0)
     except BaseException as error:  # noqa: BLE001 - a forked process must not go on in pytest

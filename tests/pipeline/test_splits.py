@@ -21,7 +21,13 @@ from wpprep.shards.split import split_documents
 from wpprep.shards.token_store import TokenStore
 from wpprep.storage.manifest import Shard, find_damage, read_manifest
 
-OPTIONS = {"max_seq_length": 64, "dupe_factor": 2, "shards": 3, "masking": "dynamic", "workers": 1}
+OPTIONS: dict[str, Any] = {
+    "max_seq_length": 64,
+    "dupe_factor": 2,
+    "shards": 3,
+    "masking": "dynamic",
+    "workers": 1,
+}
 
 
 def batches(folder: Path) -> list[InstanceBatch]:
@@ -44,7 +50,7 @@ def test_held_out_documents_are_in_no_training_row(sample_corpus: Path, vocab: P
     """
     tokens = tmp_path / "tokens"
     corpus = [sample_corpus / "wiki"]
-    out = make_shards(corpus, vocab, tmp_path / "out", tokens=tokens, holdout=0.2, **OPTIONS).folder
+    out = Path(make_shards(corpus, vocab, tmp_path / "out", tokens=tokens, holdout=0.2, **OPTIONS).folder)
     texts = texts_of(tokens)
     selections = split_documents(len(texts), ShardOptions(holdout=0.2))
     training, held_out = (selection.of(np.arange(selection.size)) for selection in selections)
@@ -67,7 +73,7 @@ def test_held_out_documents_are_in_no_training_row(sample_corpus: Path, vocab: P
 
 def test_a_holdout_is_a_shard_folder(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
     """It has a manifest and a vocabulary, one pass of its documents, and is verified with the rest."""
-    out = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "out", holdout=0.2, **OPTIONS).folder
+    out = Path(make_shards([sample_corpus / "wiki"], vocab, tmp_path / "out", holdout=0.2, **OPTIONS).folder)
     assert find_damage(out) == []
     assert find_damage(out / "holdout") == []
     assert read_manifest(out / "holdout").options["dupe_factor"] == 1
@@ -88,8 +94,8 @@ def test_a_holdout_too_small_is_refused(n: int, share: float) -> None:
 def test_bins_hold_the_rows_of_their_lengths(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
     """Together the bins have the rows of shards without bins; each has those of its range, and opens alone."""
     corpus = [sample_corpus / "wiki"]
-    plain = make_shards(corpus, vocab, tmp_path / "plain", **OPTIONS).folder
-    out = make_shards(corpus, vocab, tmp_path / "out", bins="24,48,64", **OPTIONS).folder
+    plain = Path(make_shards(corpus, vocab, tmp_path / "plain", **OPTIONS).folder)
+    out = Path(make_shards(corpus, vocab, tmp_path / "out", bins="24,48,64", **OPTIONS).folder)
     assert find_damage(out) == []
 
     def rows(folder: Path) -> list[bytes]:
@@ -111,7 +117,7 @@ def test_bins_hold_the_rows_of_their_lengths(sample_corpus: Path, vocab: Path, t
 
 def test_damage_in_a_bin_is_named_once(sample_corpus: Path, vocab: Path, tmp_path: Path) -> None:
     """A changed and a missing shard of a bin are found from the folder above, once each."""
-    out = make_shards([sample_corpus / "wiki"], vocab, tmp_path / "out", bins="32,64", **OPTIONS).folder
+    out = Path(make_shards([sample_corpus / "wiki"], vocab, tmp_path / "out", bins="32,64", **OPTIONS).folder)
     changed, missing = (out / "bin-64" / f"shard-0000{k}-of-00003.arrow" for k in (0, 1))
     changed.write_bytes(changed.read_bytes()[:-1] + b"?")
     missing.unlink()
@@ -125,8 +131,8 @@ def test_splits_are_the_same_for_any_workers(
     """Holdout, bins and a later run over part of the files give the same bytes."""
     options: dict[str, Any] = OPTIONS | {"holdout": 0.1, "bins": "32,64"}
     corpus = [sample_corpus / "wiki"]
-    one = make_shards(corpus, vocab, tmp_path / "one", **options).folder
-    more = make_shards(corpus, vocab, tmp_path / "more", **(options | {"workers": workers})).folder
+    one = Path(make_shards(corpus, vocab, tmp_path / "one", **options).folder)
+    more = Path(make_shards(corpus, vocab, tmp_path / "more", **(options | {"workers": workers})).folder)
     assert checksums(one) == checksums(more)
 
 

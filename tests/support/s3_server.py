@@ -1,10 +1,14 @@
-"""A real S3 server on loopback for the tests: moto's, which can be made to fail and says what it sent."""
+"""A real S3 server on loopback for the tests, moto, which can be made to fail and records its requests."""
+
+from __future__ import annotations
 
 import contextlib
 import os
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 SECRETS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -17,16 +21,16 @@ SECRETS = {
 
 
 class S3Server:
-    """The server.
+    """An S3 server on loopback, in a thread.
 
     Attributes:
         sent: the size of each answer to a GET of an object's bytes.
         asked: method and path of every request.
-        slow_puts: PUTs of what has this in its name take two seconds.
-        refuse_puts: PUTs of what has this in its name fail.
+        slow_puts: PUTs of names that contain this take two seconds; none if it is empty.
+        refuse_puts: PUTs of names that contain this fail; none if it is empty.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         from moto.moto_server.werkzeug_app import (
             DomainDispatcherApplication,
             MotoRequestHandler,
@@ -37,10 +41,11 @@ class S3Server:
         class Quiet(MotoRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def log(self, *args):
+            def log(self, *args: object) -> None:
                 pass
 
-        self.sent, self.asked = [], []
+        self.sent: list[int] = []
+        self.asked: list[tuple[str, str]] = []
         self.slow_puts, self.refuse_puts = "", ""
         self._failures, self._how, self._buckets = 0, "", 0
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -48,22 +53,22 @@ class S3Server:
         self.environment = SECRETS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._server.server_port}"}
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def make_bucket(self):
-        """The URL of a new, empty bucket."""
-        import boto3
+    def make_bucket(self) -> str:
+        """Make an empty bucket; return its URL."""
+        import boto3  # type: ignore[import-untyped, unused-ignore]
 
         self._buckets += 1
         name = f"bucket-{self._buckets}"
         boto3.client("s3").create_bucket(Bucket=name)
         return f"s3://{name}"
 
-    def fail(self, times, how):
+    def fail(self, times: int, how: str) -> None:
         """Fail the next requests: with a status, a lost connection (``reset``), or half an answer (``cut``)."""
         self._failures, self._how = times, how
 
     @contextlib.contextmanager
-    def in_environment(self):
-        """Let the environment name this server."""
+    def in_environment(self) -> Iterator[S3Server]:
+        """Set the environment variables of this server, and restore them at the end."""
         before = dict(os.environ)
         os.environ.update(self.environment)
         try:
@@ -73,11 +78,11 @@ class S3Server:
             os.environ.clear()
             os.environ.update(before)
 
-    def stop(self):
+    def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
 
-    def _answer(self, environ, start_response):
+    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         self.asked.append((method, path))
         if method == "PUT" and self.slow_puts and self.slow_puts in path:
@@ -102,6 +107,6 @@ class S3Server:
         return [body]
 
 
-def _half(body):
+def _half(body: bytes) -> Iterator[bytes]:
     yield body[: len(body) // 2]
     raise ConnectionAbortedError
