@@ -22,7 +22,7 @@ from tokenizers import Tokenizer, decoders
 from wpprep.errors import OptionError
 from wpprep.records import InstanceBatch, Ints, Tokens
 from wpprep.shards.folder import ShardFolder
-from wpprep.shards.format import read_rows
+from wpprep.shards.format import Limits, read_rows
 from wpprep.storage.manifest import Shard
 from wpprep.tokenizer.vocabulary import Vocabulary
 
@@ -33,7 +33,7 @@ class Instance(TypedDict):
     Attributes:
         row: row number in its shard file.
         number: row number over all shards.
-        pieces: the pieces in the input ids: what the model sees.
+        pieces: the pieces in the input ids, after masking.
         predictions: from position to the original piece.
         b_start: position of the first token of B; the number of pieces if there is no B.
         label: the next sentence label, 0 or 1.
@@ -87,8 +87,9 @@ def blocks(shards: ShardFolder, chosen: Sequence[int] | None = None) -> Iterator
         MissingInputError: a shard file is missing.
         ShardError: a shard is damaged.
     """
+    limits = Limits(shards.roles.vocab_size, shards.max_seq_length)
     for i in range(len(shards.files)) if chosen is None else chosen:
-        for start, batch in read_rows(shards.names[i]):
+        for start, batch in read_rows(shards.names[i], limits):
             yield Block(shards.files[i], int(shards.starts[i]) + start, start, batch)
 
 
