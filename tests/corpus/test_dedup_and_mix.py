@@ -77,6 +77,7 @@ def twin(corpora: Corpora, options: CorpusOptions) -> list[bool]:
 def surveyed(folder: Path, corpora: Corpora, options: CorpusOptions) -> tuple[list[bool], Dropped]:
     """Return the marks and counts of `choose` for the same documents, written to one file per task."""
     parts: list[Part] = []
+    (folder / survey.SURVEY).mkdir(parents=True)
     for name, tasks in corpora.items():
         for documents in tasks:
             file = write(folder / f"{len(parts)}.jsonl", documents)
@@ -84,7 +85,7 @@ def surveyed(folder: Path, corpora: Corpora, options: CorpusOptions) -> tuple[li
             receipt = SurveySlices(options, folder)((f"{len(parts)}.arrow", slices))
             first = parts[-1].first + parts[-1].documents if parts else 0
             ends = receipt["ends"] or [0]
-            parts.append(Part(folder / f"{len(parts)}.arrow", name, first, ends[-1]))
+            parts.append(Part(folder / survey.SURVEY / f"{len(parts)}.arrow", name, first, ends[-1]))
     facts = choose(folder / "kept", parts, options)
     return [bool(byte) for byte in (folder / "kept").read_bytes()], facts
 

@@ -45,9 +45,10 @@ from wpprep.corpus.filters import Dropped, MixFacts, Tally, place_of, used_docum
 from wpprep.errors import CorpusError
 from wpprep.jobs.plans import Receipt, entry_of
 from wpprep.records import Ints, Slice
-from wpprep.storage.files import atomic_write
+from wpprep.storage.files import UNFINISHED, atomic_write
 from wpprep.storage.manifest import describe_rows
 
+SURVEY = UNFINISHED  # the subfolder for the tables: a node that is late cannot write into a finished folder
 _MOST_AT_ONCE = 1 << 22  # maximum number of rows in a range of hashes: about 150 MB
 _BINS = 16  # log2 of the number of histogram bins: the leading bits of a draw
 
@@ -87,7 +88,7 @@ class SurveySlices:
 
     Attributes:
         text: options of the corpus.
-        folder: existing folder for the tables.
+        folder: output folder; the tables are in its `SURVEY` subfolder, which exists.
     """
 
     text: CorpusOptions
@@ -96,7 +97,7 @@ class SurveySlices:
     def __call__(self, task: tuple[str, list[Slice]]) -> Receipt:
         """Write the table of a task, given as its file name and slices, and return its receipt.
 
-        The receipt has the keys ``shard`` (manifest entry of the table), ``ends`` (number of documents up to
+        The receipt has the keys ``shards`` (manifest entry of the table), ``ends`` (number of documents up to
         the end of each slice) and ``tally`` (values of a `Tally`).
         """
         name, slices = task
@@ -110,9 +111,10 @@ class SurveySlices:
                 sizes.append(len(text))
             ends.append(len(places))
         table = _sorted_table(bytes(hashes), places, sizes, self.text.deduplicate)
+        name = f"{SURVEY}/{name}"
         _write(self.folder / name, table)
-        entry = entry_of(describe_rows(self.folder / name, len(table.row)))
-        return {"shard": entry, "ends": ends, "tally": asdict(tally)}
+        entry = entry_of(describe_rows(self.folder / name, len(table.row), name=name))
+        return {"shards": [entry], "ends": ends, "tally": asdict(tally)}
 
 
 def choose(file: Path, parts: Sequence[Part], options: CorpusOptions) -> Dropped:

@@ -7,7 +7,7 @@
         end_survey(job.folder)                                       # before the manifest
 
 Tasks depend on files and sizes, never on the number of workers. The survey (`dedup_and_mix`) runs only if an
-option requires it, and is resumed like any other stage: its tables are in the output folder until `end_survey`.
+option requires it, and is resumed like any other stage: its tables are in ``.unfinished`` of the output folder.
 """
 
 from __future__ import annotations
@@ -129,21 +129,27 @@ def survey(tasks: list[list[Slice]], text: CorpusOptions, job: Job) -> Chosen:
     """
     if not (text.deduplicate or text.mix or text.max_documents is not None):
         return Chosen(tasks, {})
-    from wpprep.corpus.dedup_and_mix import Part, SurveySlices, choose  # noqa: PLC0415 (loads pyarrow)
+    from wpprep.corpus.dedup_and_mix import (  # noqa: PLC0415 (loads pyarrow)
+        SURVEY,
+        Part,
+        SurveySlices,
+        choose,
+    )
 
     named = {_TABLE.format(i): (_TABLE.format(i), slices) for i, slices in enumerate(tasks)}
-    job.folder.remove_others("survey-*", named)  # left by a killed run with other slices
+    tables = job.path / SURVEY
+    job.folder.remove_others(f"{SURVEY}/survey-*.arrow", named)  # left by a killed run with other slices
     sizes = {name: sum(map(bytes_of, slices)) for name, slices in named.values()}
     receipts = job.run_tasks("survey", partial(SurveySlices, text, job.path), named, sizes)
     firsts = itertools.accumulate((receipt["ends"][-1] for receipt in receipts), initial=0)
     parts = [
-        Part(job.path / name, slices[0].corpus, first, receipt["ends"][-1])
+        Part(tables / name, slices[0].corpus, first, receipt["ends"][-1])
         for (name, slices), first, receipt in zip(named.values(), firsts, receipts, strict=False)
     ]
     if not sum(part.documents for part in parts):
         return Chosen(tasks, {})
-    dropped = choose(job.path / _KEPT, parts, text)
-    file = str(job.path / _KEPT)
+    dropped = choose(tables / _KEPT, parts, text)
+    file = str(tables / _KEPT)
     chosen = [
         [
             slice_._replace(kept=Kept(file, part.first + start, part.first + stop))
@@ -155,7 +161,10 @@ def survey(tasks: list[list[Slice]], text: CorpusOptions, job: Job) -> Chosen:
 
 
 def end_survey(folder: OutputFolder) -> None:
-    """Remove the files that the survey wrote to the output folder."""
+    """Remove survey tables that an earlier version of wpprep left beside the output.
+
+    Those of this version are in ``.unfinished``, which is removed as a whole when the folder is finished.
+    """
     folder.remove_others("survey-*", [])
 
 

@@ -6,12 +6,11 @@ Labelled examples and texts to embed are read with it. It does not read corpora 
 from __future__ import annotations
 
 import os
-import zlib
+import stat
 from collections.abc import Iterator
-from pathlib import Path
 
-from wpprep.errors import CorpusError, MissingInputError, TextDecodeError
-from wpprep.storage.files import open_bytes
+from wpprep.errors import MissingInputError, TextDecodeError
+from wpprep.storage.files import open_bytes, read_error, refusing_damage
 
 
 def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
@@ -20,19 +19,28 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
     Lines end at ``\\n`` or ``\\r\\n``, which are removed, as is a byte order mark.
 
     Raises:
-        MissingInputError: the file does not exist.
+        MissingInputError: the file does not exist or may not be read.
+        ReadError: the system cannot read it now.
         TextDecodeError: a line is not UTF-8; the message has the file and line.
         CorpusError: the compressed data is damaged.
     """
-    if not Path(path).is_file():
-        raise MissingInputError(f"{path}: no such file")
-    with open_bytes(path) as file:
-        try:
-            for number, line in enumerate(file, 1):
-                text = decode(line, f"{path}:{number}").removesuffix("\n").removesuffix("\r")
-                yield number, text.removeprefix("\ufeff") if number == 1 else text
-        except (EOFError, OSError, zlib.error) as error:
-            raise CorpusError(f"{path}: damaged compressed data: {error}") from error
+    _refuse_other_kinds(path)
+    with open_bytes(path) as file, refusing_damage(path):
+        for number, line in enumerate(file, 1):
+            text = decode(line, f"{path}:{number}").removesuffix("\n").removesuffix("\r")
+            yield number, text.removeprefix("\ufeff") if number == 1 else text
+
+
+def _refuse_other_kinds(path: str | os.PathLike[str]) -> None:
+    """Raise unless the path is that of a file: reading a pipe could wait forever."""
+    try:
+        is_file = stat.S_ISREG(os.stat(path).st_mode)
+    except FileNotFoundError as error:
+        raise MissingInputError(f"{path}: no such file") from error
+    except OSError as error:
+        raise read_error(path, error) from error
+    if not is_file:
+        raise MissingInputError(f"{path}: no such file; found a folder or device")
 
 
 def decode(data: bytes, place: str) -> str:

@@ -18,6 +18,7 @@ import gc
 import glob
 import gzip
 import hashlib
+import io
 import logging
 import lzma
 import os
@@ -29,7 +30,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 from uuid import uuid4
 
-from wpprep.errors import CorpusError, MissingInputError, OutputError, WpprepError
+from wpprep.errors import CorpusError, MissingInputError, OutputError, ReadError, WpprepError
 from wpprep.storage.cache import fetch_file
 from wpprep.storage.ranges import open_remote, serves_ranges
 from wpprep.storage.remote import is_url, remote_size
@@ -41,6 +42,11 @@ UNFINISHED = (
 )
 HOLDOUT = "holdout"  # subfolder of a shard folder: the documents held out
 _TEMPORARY = ".partial"
+# Errors of an input that stay until the user changes something; others may pass.
+_LASTING = {
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM
+}  # fmt: skip
+_OF_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 _TRIES = 3  # attempts to remove a folder in which files are still open
 _MAGIC = {
     "gzip": re.compile(rb"\x1f\x8b"),
@@ -56,7 +62,8 @@ def compression(path: str | os.PathLike[str]) -> str | None:
     """Return the compression that a file's first bytes show: ``gzip``, ``bz2``, ``xz``, ``zstd``, or None.
 
     Raises:
-        MissingInputError: the file does not exist or cannot be read.
+        MissingInputError: the file does not exist or may not be read.
+        ReadError: the system cannot read it now.
     """
     with open_raw(path) as file:
         head = file.read(6)
@@ -79,7 +86,8 @@ def open_bytes(path: str | os.PathLike[str], until: int = -1) -> IO[bytes]:
             ahead; -1: unknown.
 
     Raises:
-        MissingInputError: the file does not exist or cannot be read.
+        MissingInputError: the file does not exist or may not be read.
+        ReadError: the system cannot read it now; also raised by every later read of the file.
     """
     found = compression(path)
     file = open_raw(path, -1 if found else until)
@@ -101,15 +109,54 @@ def open_raw(path: str | os.PathLike[str], until: int = -1) -> IO[bytes]:
     """Open a file for reading without decompressing it; ``until`` as in `open_bytes`.
 
     Raises:
-        MissingInputError: the file does not exist or cannot be read.
+        MissingInputError: the file does not exist or may not be read.
+        ReadError: the system cannot read it now; also raised by every later read of the file.
     """
     if is_url(path):
         url = os.fspath(path)
-        return open_remote(url, until) if serves_ranges(url) else open(fetch_file(url), "rb")
+        return open_remote(url, until) if serves_ranges(url) else _open_local(fetch_file(url))
+    return _open_local(path)
+
+
+def _open_local(path: str | os.PathLike[str]) -> IO[bytes]:
     try:
-        return open(path, "rb")
+        return io.BufferedReader(_Source(os.fspath(path)))
     except OSError as error:
-        raise MissingInputError(f"{path}: cannot be opened: {error.strerror}") from error
+        raise read_error(path, error) from error
+
+
+class _Source(io.FileIO):
+    """A local file whose errors of reading name it, so that no caller takes them for damage or its own."""
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        """Read into a buffer and return the number of bytes, 0 at the end of the file."""
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            raise read_error(cast(str, self.name), error) from error
+
+    def readall(self) -> bytes | None:  # type: ignore[override]
+        """Return all bytes up to the end of the file."""
+        try:
+            return super().readall()
+        except OSError as error:
+            raise read_error(cast(str, self.name), error) from error
+
+
+def read_error(path: str | os.PathLike[str], error: OSError) -> MissingInputError | ReadError:
+    """Return the exception for an input that the system refuses to open or read.
+
+    >>> read_error("a.txt", FileNotFoundError(errno.ENOENT, "No such file or directory"))
+    MissingInputError('a.txt: cannot be opened: No such file or directory')
+    >>> read_error("a.txt", OSError(errno.EMFILE, "Too many open files"))
+    ReadError('a.txt: cannot be read: Too many open files; raise the limit (ulimit -n)')
+    """
+    said = os.strerror(error.errno) if error.errno else error.strerror or str(error)
+    if error.errno in _LASTING:
+        return MissingInputError(f"{path}: cannot be opened: {said}")
+    too_many = error.errno in (errno.EMFILE, errno.ENFILE)
+    advice = "raise the limit (ulimit -n)" if too_many else "run the command again when it can be read"
+    return ReadError(f"{path}: cannot be read: {said}; {advice}")
 
 
 def size_of(path: str | os.PathLike[str]) -> int:
@@ -124,7 +171,7 @@ def size_of(path: str | os.PathLike[str]) -> int:
     try:
         return os.path.getsize(path)
     except OSError as error:
-        raise MissingInputError(f"{path}: cannot be opened: {error.strerror}") from error
+        raise read_error(path, error) from error
 
 
 def read_bytes(path: str | os.PathLike[str], start: int = 0, stop: int = -1) -> bytes:
@@ -132,11 +179,13 @@ def read_bytes(path: str | os.PathLike[str], start: int = 0, stop: int = -1) -> 
 
     Raises:
         CorpusError: the compressed data is damaged or cut short.
-        MissingInputError: the file does not exist or cannot be read.
+        MissingInputError: the file does not exist or may not be read.
+        ReadError: the system cannot read it now.
     """
     with open_bytes(path) as file:
         if start:
-            file.seek(start)
+            with refusing_damage(path):
+                file.seek(start)
         return read_block(file, path, -1 if stop < 0 else stop - start)
 
 
@@ -145,12 +194,25 @@ def read_block(file: IO[bytes], path: str | os.PathLike[str], size: int) -> byte
 
     Raises:
         CorpusError: the compressed data is damaged or cut short.
+        ReadError: the system cannot read the file now.
+    """
+    with refusing_damage(path):
+        return file.read() if size < 0 else file.read(size)
+
+
+@contextlib.contextmanager
+def refusing_damage(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Raise the errors of decompressors in the block as CorpusError, and those of the system as they are.
+
+    Only errors without a number are of decompressors: `open_raw` converts the others where they occur.
     """
     try:
-        return file.read() if size < 0 else file.read(size)
-    except MissingInputError:
-        raise  # a remote file removed while it was read
+        yield
+    except WpprepError:
+        raise
     except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise read_error(path, error) from error
         raise CorpusError(f"{path}: damaged compressed data: {error}") from error
 
 
@@ -160,6 +222,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
     Raises:
         OutputError: the file cannot be written; an earlier file of the name is unchanged.
+        MissingInputError, ReadError: another file cannot be opened in the block.
     """
     final = Path(path)
     partial = final.with_name(f".{final.name}{_TEMPORARY}-{os.getpid()}-{uuid4().hex[:8]}")
@@ -173,7 +236,12 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     except WpprepError:  # MissingInputError is an OSError too, but concerns another file
         raise
     except OSError as error:
-        raise OutputError(f"{final}: cannot be written: {error.strerror or error}") from error
+        own = {str(partial), str(final), str(final.parent)}
+        other = None if error.filename is None or os.fsdecode(error.filename) in own else error.filename
+        if other is not None and error.errno not in _OF_WRITING:
+            raise read_error(os.fsdecode(other), error) from error
+        name = final if other is None else os.fsdecode(other)
+        raise OutputError(f"{name}: cannot be written: {error.strerror or error}") from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)

@@ -30,7 +30,8 @@ from wpprep.config import MAX_WORD_CHARACTERS, PREFIX, SPECIAL_TOKENS, SUFFIX, V
 from wpprep.errors import MissingInputError, ShardError, VocabularyError, WpprepError
 from wpprep.records import TokenRoles
 from wpprep.storage.cache import fetch_folder
-from wpprep.storage.files import MANIFEST, atomic_write, sha256_of, write_text
+from wpprep.storage.files import MANIFEST, atomic_write, open_raw, sha256_of, write_text
+from wpprep.storage.json_files import parse_json, read_json
 from wpprep.storage.manifest import File, Shard, describe, read_manifest
 from wpprep.tokenizer.normalization import TextRules
 
@@ -46,6 +47,7 @@ VOCABULARY_FILES = (  # all files that reading a vocabulary may use
     TOKENIZER, "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"
 )  # fmt: skip
 _SPECIAL_NAMES_FILES = ("special_tokens_map.json", "tokenizer_config.json")
+_MOST_GAPS = 1_000_000  # ids without an entry
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class Vocabulary:
         file = path if path.is_file() else _vocabulary_file(path)
         try:
             data = file.read_bytes()
+            _refuse_damage(file)
             tokenizer = _read_tokenizer(file, data)
         except WpprepError:
             raise
@@ -111,7 +114,7 @@ class Vocabulary:
         if file.name != TOKENIZER:
             data = tokenizer.to_str().encode()
         _settle(tokenizer)
-        return cls(file.parent, hashlib.sha256(data).hexdigest(), tokenizer, _pieces(tokenizer))
+        return cls(file.parent, hashlib.sha256(data).hexdigest(), tokenizer, _pieces(file, tokenizer))
 
     @functools.cached_property
     def ids(self) -> dict[str, int]:
@@ -147,7 +150,8 @@ class Vocabulary:
     def _names_given(self, role: str) -> list[str]:
         """Return the names of a special token in the files that transformers writes next to a vocabulary."""
         given = [_json_beside(self.folder, name).get(f"{role}_token") for name in _SPECIAL_NAMES_FILES]
-        return [name["content"] if isinstance(name, dict) else name for name in given if name]
+        names = [name.get("content") if isinstance(name, dict) else name for name in given]
+        return [name for name in names if isinstance(name, str) and name]
 
     def _starts_word(self) -> npt.NDArray[np.bool_] | None:
         model = self.tokenizer.model
@@ -270,10 +274,29 @@ def _vocabulary_file(folder: Path) -> Path:
     )
 
 
+def _refuse_damage(file: Path) -> None:
+    """Raise if a file that is read here is not the one in the folder's manifest, where it has one of ours.
+
+    Raises:
+        VocabularyError: the size or the sha256 differs.
+    """
+    try:
+        entries = {entry.name: entry for entry in read_manifest(file.parent).files}
+    except (MissingInputError, ShardError):
+        return  # a folder of another tool, or one that is just being written
+    for name in (file.name, *_SPECIAL_NAMES_FILES):
+        path, entry = file.parent / name, entries.get(name)
+        if entry is not None and path.is_file() and sha256_of(path) != entry.sha256:
+            raise VocabularyError(
+                f"{path}: damaged or edited: its sha256 is not that in {MANIFEST}; fetch it again, or remove "
+                f"{MANIFEST} if it was edited on purpose"
+            )
+
+
 def _read_tokenizer(file: Path, data: bytes) -> Tokenizer:
     if file.suffix == ".txt":
         return _bert_tokenizer(file, data.decode())
-    content = json.loads(data)
+    content = parse_json(data, dict[str, Any], f"{file}: not a readable vocabulary", error=VocabularyError)
     if isinstance(content.get("model"), dict):
         return Tokenizer.from_str(data.decode())
     return _byte_level_tokenizer(file, content)
@@ -345,10 +368,14 @@ def _byte_level_tokenizer(file: Path, ids: dict[str, int]) -> Tokenizer:
 
 def _json_beside(folder: Path, name: str) -> dict[str, Any]:
     file = folder / name
-    return dict(json.loads(file.read_bytes())) if file.is_file() else {}
+    return read_json(file, dict[str, Any], error=VocabularyError) if file.is_file() else {}
 
 
-def _pieces(tokenizer: Tokenizer) -> list[str]:
+def _pieces(file: Path, tokenizer: Tokenizer) -> list[str]:
     """Return every entry in the order of ids; "" for an id without one (or with an entry repeated later)."""
     by_id = {i: piece for piece, i in tokenizer.get_vocab(with_added_tokens=True).items()}
+    if max(by_id) >= len(by_id) + _MOST_GAPS:
+        raise VocabularyError(
+            f"{file}: ids up to {max(by_id):,} for {len(by_id):,} entries; expected ids without large gaps"
+        )
     return [by_id.get(i, "") for i in range(max(by_id) + 1)]

@@ -28,7 +28,7 @@ from typing import Protocol, cast
 
 from wpprep.config import CorpusOptions
 from wpprep.corpus.inputs import expand_inputs
-from wpprep.corpus.readers.bad_input import LeftOut, Outcomes
+from wpprep.corpus.readers.bad_input import LeftOut, Outcomes, is_bad
 from wpprep.corpus.readers.decoding import forget_heads, read_head
 from wpprep.errors import CorpusError, MissingInputError
 from wpprep.records import Document, Slice
@@ -111,8 +111,8 @@ def _format_of(path: Location, options: CorpusOptions) -> str | None:
         return options.format
     try:
         return detect(path, options)
-    except (CorpusError, MissingInputError):
-        if options.skip_bad:
+    except (CorpusError, MissingInputError) as error:
+        if options.skip_bad and is_bad(error):
             return "prose"  # reading it fails in the same way, where read_slice counts the error
         raise
 
@@ -120,8 +120,8 @@ def _format_of(path: Location, options: CorpusOptions) -> str | None:
 def _split(path: Location, format: str, options: CorpusOptions, target_bytes: int) -> list[Slice]:
     try:
         return reader(format).split(str(path), target_bytes, options)
-    except (CorpusError, MissingInputError):
-        if options.skip_bad:
+    except (CorpusError, MissingInputError) as error:
+        if options.skip_bad and is_bad(error):
             return [Slice(str(path), format, 0, -1)]  # read_slice meets and counts the error
         raise
 
@@ -148,12 +148,13 @@ def read_slice(slice_: Slice, options: CorpusOptions, left_out: LeftOut | None =
 
     Raises:
         CorpusError: the file is damaged or not of the slice's format; the message has the file and place.
-        MissingInputError: the file no longer exists.
+        MissingInputError: the file no longer exists, or may not be read.
+        ReadError: the system cannot read the file now, with or without ``skip_bad``.
         TextDecodeError: it is not valid in its encoding and the option ``errors`` is ``strict``.
         RemoteError: a remote file cannot be read, or changed while it was read.
     """
     left_out = LeftOut() if left_out is None else left_out
-    before = left_out.count
+    before, rest = left_out.count, ""
     try:
         for outcome in reader(slice_.format).read(slice_, options):
             if isinstance(outcome, Document):
@@ -165,15 +166,24 @@ def read_slice(slice_: Slice, options: CorpusOptions, left_out: LeftOut | None =
         if is_url(slice_.path):
             refuse_changed(slice_.path)
     except (CorpusError, MissingInputError) as error:  # MissingInputError: deleted during the run
-        if not options.skip_bad:
+        if not (options.skip_bad and is_bad(error)):
             raise
-        left_out.add(_listed(error, slice_))
-    if left_out.count > before:
-        _log.warning(
-            "%s: left out %d unreadable documents or parts of the file", slice_.path, left_out.count - before
-        )
+        rest = _rest_of(error, slice_)
+        left_out.add(_listed(error, slice_, rest))
+    if bad := left_out.count - before - bool(rest):
+        _log.warning("%s: left out %d unreadable documents or parts of the file", slice_.path, bad)
+    if rest:
+        _log.warning("%s: left out %s, which cannot be read", slice_.path, rest)
 
 
-def _listed(error: CorpusError | MissingInputError, slice_: Slice) -> LeftOut:
+def _rest_of(error: CorpusError | MissingInputError, slice_: Slice) -> str:
+    """Return what is lost with an error after which nothing can be read."""
+    if isinstance(error, MissingInputError):
+        return "the file"
+    return "the rest of the file" if slice_.stop < 0 else "the rest of the slice"
+
+
+def _listed(error: CorpusError | MissingInputError, slice_: Slice, rest: str = "") -> LeftOut:
     """Return an error as it is listed in a manifest: with the file name only, the same for every folder."""
-    return LeftOut(1, [str(error).replace(slice_.path, Path(slice_.path).name)])
+    ending = f"; {rest} is left out" if rest and not isinstance(error, MissingInputError) else ""
+    return LeftOut(1, [str(error).replace(slice_.path, Path(slice_.path).name) + ending])

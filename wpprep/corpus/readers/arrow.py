@@ -2,7 +2,8 @@
 
 An IPC file is an IPC stream between a magic number and an index, so both are read as streams, batch by batch,
 mapped into memory: skipping a batch does not read its pages. A remote file is first copied to the cache. A
-slice is a run of record batches, and its ``start`` and ``stop`` are byte offsets in the file.
+slice is a run of record batches, and its ``start`` and ``stop`` are byte offsets in the file. The format has no
+checksums, so the offsets of the columns that are read are checked first.
 
 This module does not read Feather version 1 or tables compressed as a whole.
 """
@@ -15,16 +16,19 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from wpprep.config import CorpusOptions
-from wpprep.corpus.readers.bad_input import Outcomes
+from wpprep.corpus.readers.bad_input import Outcomes, Unreadable
 from wpprep.corpus.readers.columns import (
+    Columns,
+    check_columns,
     columns_of,
     documents_of,
+    failure,
     one_line,
     pack,
     refuse_compressed,
     rows_of_a_document,
 )
-from wpprep.errors import CorpusError, MissingInputError
+from wpprep.errors import CorpusError, WpprepError
 from wpprep.records import Slice
 from wpprep.storage.files import size_of
 from wpprep.storage.place import Place
@@ -64,9 +68,23 @@ def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
         if 0 <= slice_.stop <= batch.start:
             return
         columns = columns_of(batch.data.schema, slice_.path, options)
-        rows = rows or rows_of_a_document(batch.data, batch.data.schema.names, columns, options)
-        if batch.start >= slice_.start:
+        is_own = batch.start >= slice_.start
+        damage = _damage(batch, columns, slice_.path) if is_own or not rows else None
+        if not rows:
+            names = batch.data.schema.names
+            rows = 1 if damage else rows_of_a_document(batch.data, names, columns, options)
+        if is_own and damage:
+            yield Unreadable(damage)  # other batches may be readable
+        elif is_own:
             yield from documents_of(batch.data, columns, batch.row, slice_.path, options, rows)
+
+
+def _damage(batch: _Batch, columns: Columns, path: str) -> CorpusError | None:
+    try:
+        check_columns(batch.data, columns)
+    except (pa.ArrowInvalid, pa.ArrowIndexError) as error:
+        return CorpusError(f"{path}: damaged Arrow data near row {batch.row}: {one_line(error)}")
+    return None
 
 
 def _batches(path: str) -> Iterator[_Batch]:
@@ -84,10 +102,10 @@ def _batches(path: str) -> Iterator[_Batch]:
                         return
                     yield _Batch(start, row, data)
                     row += data.num_rows
-    except FileNotFoundError as error:
-        raise MissingInputError(f"{path}: cannot be opened: {error}") from error
+    except WpprepError:
+        raise
     except (pa.ArrowException, OSError) as error:
-        raise CorpusError(f"{path}: damaged Arrow data near row {row}: {one_line(error)}") from error
+        raise failure(path, f"damaged Arrow data near row {row}", error) from error
 
 
 def _check_end(source: Any, path: str) -> None:

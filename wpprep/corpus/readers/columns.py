@@ -15,6 +15,8 @@ This module does not open files.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,16 +29,67 @@ from wpprep.corpus.readers.bad_input import Outcomes, attempt
 from wpprep.corpus.readers.cutting import tidy_lines
 from wpprep.corpus.readers.decoding import RawDocument, clean, decode
 from wpprep.corpus.readers.lines import SENTENCES, rows_of_text_alone
-from wpprep.errors import CorpusError
+from wpprep.errors import CorpusError, WpprepError
 from wpprep.records import Document, Slice
-from wpprep.storage.files import compression
+from wpprep.storage.files import compression, read_error
 
 BATCH_BYTES = 1 << 22  # approximate size of the batches that a row group is read in
+_BYTES = {"string": pa.binary(), "large_string": pa.large_binary(), "string_view": pa.binary_view()}
 
 
 def one_line(error: Exception) -> str:
     """Return the message of an Arrow error, which may have several lines, as one line."""
     return " ".join(str(error).split())
+
+
+def failure(path: str, place: str, error: Exception) -> WpprepError:
+    """Return the exception for an error of Arrow: damage at a place of the file, or an error of the system.
+
+    Raises:
+        MemoryError: Arrow could not get memory that the machine has.
+    """
+    if isinstance(error, OSError) and error.errno:
+        return read_error(path, error)
+    if isinstance(error, MemoryError) and _is_possible(error):
+        raise MemoryError(f"{path}: {one_line(error)}") from error
+    return CorpusError(f"{path}: {place}: {one_line(error)}")
+
+
+def _is_possible(error: MemoryError) -> bool:
+    """Return whether the machine has the memory that Arrow asked for; damaged lengths are mostly greater."""
+    size = re.search(r"of size (\d+)", str(error))
+    if not size or not hasattr(os, "sysconf"):
+        return True
+    return int(size[1]) <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def check_columns(batch: Any, columns: Columns) -> None:
+    """Raise if the columns to be read refer to bytes or values that they do not have.
+
+    Arrow itself checks only the first and the last offset of a column: reading one between them that is damaged
+    is a read outside of the buffer. Text is not checked to be UTF-8, which its readers do.
+
+    Raises:
+        pyarrow.ArrowInvalid: an offset, a view or an index of a dictionary is out of range.
+    """
+    for name in filter(None, columns):
+        try:
+            column = batch.column(name)
+        except KeyError as error:  # a type that Arrow has and pyarrow has not
+            kind = batch.schema.field(name).type
+            raise pa.ArrowInvalid(f"column {name} is {kind}, which cannot be read") from error
+        _as_bytes(column).validate(full=True)
+
+
+def _as_bytes(column: Any) -> Any:
+    """Return a column of strings, also of a dictionary, as one of bytes, without a copy; others unchanged."""
+    kind = column.type
+    if pa.types.is_dictionary(kind) and is_text_type(kind):
+        values = _as_bytes(column.dictionary)
+        as_bytes = pa.dictionary(kind.index_type, values.type)
+        buffers = column.indices.buffers()
+        return pa.DictionaryArray.from_buffers(as_bytes, len(column), buffers, values, offset=column.offset)
+    return column.view(_BYTES[str(kind)]) if str(kind) in _BYTES else column
 
 
 def pack(path: str, format: str, offsets: Sequence[int], target_bytes: int) -> list[Slice]:
@@ -71,15 +124,25 @@ def columns_of(schema: Any, path: str, options: CorpusOptions) -> Columns:
     """Return the names of the text column and, if there are any, the id and title columns of an Arrow schema.
 
     Raises:
-        CorpusError: a required column is missing, or the text column does not have a string type.
+        CorpusError: a required column is missing or there twice, the text column does not have a string type,
+            or the schema is damaged.
     """
+    try:
+        return _columns_of(schema, path, options)
+    except (UnicodeDecodeError, KeyError) as error:  # of names and types
+        raise CorpusError(f"{path}: damaged schema: {one_line(error)}") from error
+
+
+def _columns_of(schema: Any, path: str, options: CorpusOptions) -> Columns:
     names, wanted = schema.names, Columns(options.text_field)
     if options.id_field or "id" in names:
         wanted = wanted._replace(id=options.id_field or "id")
     for name, flag in ((wanted.text, "--text-field"), (wanted.id, "--id-field")):
         if name is not None and name not in names:
             raise CorpusError(f"{path}: no column {name} (found {', '.join(names)}); name it with {flag}")
-    if "title" in names and is_text_type(schema.field("title").type):
+        if name is not None and schema.get_field_index(name) < 0:
+            raise CorpusError(f"{path}: several columns {name}; choose another with {flag}, or rename one")
+    if names.count("title") == 1 and is_text_type(schema.field("title").type):
         wanted = wanted._replace(title="title")
     kind = schema.field(options.text_field).type
     if not is_text_type(kind):
@@ -118,7 +181,7 @@ def documents_of(
         rows: number of rows per document; the last document of the batch may have fewer.
     """
     name, texts = Path(path).name, _texts(batch.column(columns.text))
-    ids = batch.column(columns.id).to_pylist() if columns.id else None
+    ids = _ids(batch.column(columns.id), f"{path}: column {columns.id}") if columns.id else None
     titles = _texts(batch.column(columns.title)) if columns.title else None
 
     def make(row: int) -> Document | None:
@@ -144,6 +207,22 @@ def _joined(
         _checked(texts[i], f"{path}: row {first_row + i}", options) for i in chosen if texts[i] is not None
     ]
     return "\n".join(text for text, _ in found), sum(replaced for _, replaced in found)
+
+
+def _ids(column: Any, place: str) -> list[Any]:
+    """Return the values of a column of any type; bytes of strings that are not UTF-8 are replaced."""
+    if is_text_type(column.type):
+        texts = _texts(column)
+        return [text.decode(errors="replace") if isinstance(text, bytes) else text for text in texts]
+    try:
+        return list(column.to_pylist())
+    except (
+        ValueError,
+        OverflowError,
+        NotImplementedError,
+        pa.ArrowException,
+    ) as error:  # such as the year 10000
+        raise CorpusError(f"{place} is {column.type}: cannot be read as ids: {one_line(error)}") from error
 
 
 def _title(titles: list[Any] | None, i: int) -> str:

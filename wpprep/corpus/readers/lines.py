@@ -28,11 +28,13 @@ _LONGEST = 1000  # maximum number of characters of a sentence
 
 boundaries = re.compile(rb"\n\s*\n").finditer
 
-# A line that ends like a sentence and in which no other sentence ends. Possessive quantifiers: linear time.
+# A line that ends like a sentence and in which no other sentence ends; an ellipsis ends one only at the end of
+# the line. Possessive quantifiers: linear time.
 _WIDE_STOPS = "。！？"  # noqa: RUF001 (full-width marks are meant)
 _CLOSERS = "\"'”’»)\\]」』"  # noqa: RUF001 (curly quotes are meant)
 _ONE_SENTENCE = re.compile(
-    rf"(?: [^.!?{_WIDE_STOPS}]++ | [.!?](?=[^\s{_CLOSERS}]) )*+  [.!?…{_WIDE_STOPS}]+  [{_CLOSERS}]*",
+    rf"(?: [^.!?…{_WIDE_STOPS}]++ | [.!?](?=[^\s{_CLOSERS}]) | …++(?![{_CLOSERS}]*\Z) )*+"
+    rf"[.!?…{_WIDE_STOPS}]+  [{_CLOSERS}]*",
     re.VERBOSE,
 )
 
@@ -63,6 +65,8 @@ def is_one_sentence(line: str) -> bool:
 
     >>> is_one_sentence("He was late ."), is_one_sentence("He was. She was not."), is_one_sentence("He was")
     (True, False, False)
+    >>> is_one_sentence("He was late…"), is_one_sentence("He was… late.")
+    (True, True)
     """
     return _ONE_SENTENCE.fullmatch(line) is not None
 

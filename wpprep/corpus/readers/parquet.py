@@ -19,15 +19,16 @@ from wpprep.corpus.readers.bad_input import Outcomes, Unreadable
 from wpprep.corpus.readers.columns import (
     BATCH_BYTES,
     Columns,
+    check_columns,
     columns_of,
     documents_of,
-    one_line,
+    failure,
     pack,
     refuse_compressed,
     rows_of_a_document,
 )
 from wpprep.corpus.readers.lines import SENTENCES
-from wpprep.errors import CorpusError, MissingInputError
+from wpprep.errors import CorpusError, WpprepError
 from wpprep.records import Slice
 from wpprep.storage.files import open_raw
 from wpprep.storage.remote import is_url
@@ -54,7 +55,7 @@ def read(slice_: Slice, options: CorpusOptions) -> Outcomes:
     row = 0
     with _open(slice_.path) as file:
         columns = columns_of(file.schema_arrow, slice_.path, options)
-        rows = _rows(file, columns, options)
+        rows = _rows(file, columns, slice_.path, options)
         for group, offset in enumerate(_offsets(file.metadata)[:-1]):
             if slice_.start <= offset < slice_.stop:
                 yield from _read_group(file, group, columns, row, slice_.path, options, rows)
@@ -70,9 +71,14 @@ def _read_group(
     while True:
         try:
             batch = next(batches, None)
+            if batch is not None:
+                check_columns(batch, columns)
+        except WpprepError:
+            raise
         except (pa.ArrowException, OSError) as error:
-            place = f"{path}: damaged Parquet in row group {group}, near row {row}"
-            damage = CorpusError(f"{place}: {one_line(error)}")
+            damage = failure(path, f"damaged Parquet in row group {group}, near row {row}", error)
+            if not isinstance(damage, CorpusError):
+                raise damage from error
             damage.__cause__ = error
             yield Unreadable(damage)  # other row groups may be readable
             return
@@ -82,14 +88,23 @@ def _read_group(
         row += batch.num_rows
 
 
-def _rows(file: Any, columns: Columns, options: CorpusOptions) -> int:
+def _rows(file: Any, columns: Columns, path: str, options: CorpusOptions) -> int:
     """Return the number of rows per document of a file; 1 if the first row group is damaged."""
     if options.rows_per_document is not None or file.schema_arrow.names != [columns.text]:
         return options.rows_per_document or 1  # without reading rows
     try:
         first = next(file.iter_batches(SENTENCES, [0], [columns.text], use_threads=False), None)
-    except (pa.ArrowException, OSError, IndexError):
+        if first is not None:
+            check_columns(first, Columns(columns.text))
+    except WpprepError:
+        raise
+    except IndexError:  # no row groups
         first = None
+    except (pa.ArrowException, OSError) as error:
+        damage = failure(path, "damaged Parquet in row group 0", error)
+        if not isinstance(damage, CorpusError):
+            raise damage from error
+        first = None  # reading the row group raises the error
     return 1 if first is None else rows_of_a_document(first, file.schema_arrow.names, columns, options)
 
 
@@ -103,10 +118,10 @@ def _open(path: str) -> Any:
     source = open_raw(path) if is_url(path) else path  # Arrow's own files are faster than Python's
     try:
         return pq.ParquetFile(source, pre_buffer=False, buffer_size=1 << 20)
-    except FileNotFoundError as error:
-        raise MissingInputError(f"{path}: cannot be opened: {error}") from error
+    except WpprepError:
+        raise
     except (pa.ArrowException, OSError) as error:
-        raise CorpusError(f"{path}: damaged or truncated Parquet file: {one_line(error)}") from error
+        raise failure(path, "damaged or truncated Parquet file", error) from error
 
 
 def recognises(head: bytes) -> bool:
