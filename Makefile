@@ -20,7 +20,7 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell $(PROSE)
-	$(BIN)/mypy wpprep cli
+	$(BIN)/mypy wpprep cli tests
 	$(BIN)/lint-imports --config pyproject.toml
 
 bench: $(VENV)/test.stamp  ## every benchmark; peers that are missing are named

@@ -103,7 +103,7 @@ def main() -> None:
                     made[name] = train(learned, Path(scratch) / name, size, lowercase)
                 except ImportError as error:
                     print(f"{name}: {error}")
-            found = compare_vocabs(list(made.values()), [held_out], format="prose")
+            found = compare_vocabs(list(made.values()), [held_out], format="prose").qualities
         print(f"\n{case}: {folder}, {size:,} entries, {'lowercase' if lowercase else 'cased'}, 15 % held out")
         qualities = dict(zip(made, found.values(), strict=True))
         print("\n".join(table(qualities)), flush=True)

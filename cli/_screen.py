@@ -37,9 +37,9 @@ def progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
 
     console = Console(stderr=True)
     handler = RichHandler(console=console, show_time=False, show_path=False)
-    level = logging.ERROR if quiet else logging.WARNING
     handler.setFormatter(OneLine())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    handler.setLevel(logging.ERROR if quiet else logging.WARNING)
+    _take_over(handler)
     columns = (
         TextColumn("{task.description:<16}"),
         BarColumn(),
@@ -59,6 +59,15 @@ def progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
             bars.update(ids[stage], amount=_amount(stage, done, total, speed), refresh=True)
 
         yield report
+
+
+def _take_over(handler: logging.Handler) -> None:
+    """Send log lines to a handler in place of the one that `_guard` or an earlier command installed."""
+    root = logging.getLogger()
+    for earlier in list(root.handlers):
+        if isinstance(earlier.formatter, OneLine):
+            root.removeHandler(earlier)
+    root.addHandler(handler)
 
 
 def _amount(stage: str, done: int, total: int, speed: float | None) -> str:

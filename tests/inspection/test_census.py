@@ -90,7 +90,7 @@ def test_a_damaged_row_is_named_by_its_file(shards: Path) -> None:
     opened = ShardFolder(shards)
     small = dataclasses.replace(opened.manifest, options=opened.options | {"max_seq_length": 32})
     opened.manifests[0] = small
-    with pytest.raises(ShardError, match=r"shard-00000-of-00003\.arrow: damaged: .*verify --deep"):
+    with pytest.raises(ShardError, match=r"shard-00000-of-00003\.arrow: row 0 is damaged .*verify --deep"):
         take_census(opened)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from wpprep.config import ShardOptions, as_dict
 from wpprep.records import InstanceBatch
 from wpprep.shards.format import write_shard
 from wpprep.storage.manifest import File, Manifest, Shard, describe, write_manifest
@@ -91,18 +92,15 @@ def make_folder(
 ) -> tuple[Path, list[InstanceBatch]]:
     """A finished shard folder and what is in it."""
     vocabulary = make_vocabulary(folder / "vocab")
-    options: dict[str, Any] = {
-        "max_seq_length": longest,
-        "dupe_factor": 1,
-        "objective": "nsp",
-        "masking": "static",
-        "mask_policy": "token",
-        "masked_lm_prob": 0.15,
-        "max_predictions_per_seq": round(longest * 0.15),
-        "mask_share": 0.8,
-        "random_share": 0.1,
-        "seed": 1,
-    } | changes
+    options = as_dict(
+        ShardOptions(
+            max_seq_length=longest,
+            dupe_factor=1,
+            max_predictions_per_seq=round(longest * 0.15),
+            seed=1,
+        )
+    )
+    options |= changes
     written = [make_instances(n, longest, seed, masking=options["masking"]) for seed, n in enumerate(rows)]
     files = [
         write_shard(folder / f"shard-{i:05d}-of-{len(rows):05d}.arrow", batch, vocabulary.sha256, options)
@@ -112,6 +110,7 @@ def make_folder(
         kind="shards",
         options=options,
         vocabulary=vocabulary.sha256,
+        corpus={"documents": 2**31},
         files=[*files, describe(folder / "vocab" / "manifest.json", folder)],
     )
     write_manifest(folder, manifest)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import numbers
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from wpprep.errors import OptionError
 
@@ -34,12 +35,17 @@ class OptionSet:
 
     def __post_init__(self) -> None:
         """Convert values to the types of their fields; raise OptionError if one has another type."""
-        hints = get_type_hints(type(self))
+        hints = _hints(cast(Any, type(self)))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if value is not None or field.default is not None:
                 object.__setattr__(self, field.name, _typed(field.name, value, hints[field.name]))
         check_choices(self)
+
+
+@functools.cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _typed(name: str, value: Any, hint: Any) -> Any:

@@ -85,7 +85,9 @@ def take_census(shards: ShardFolder, most_tokens: int = MOST_TOKENS) -> Census:
     chosen = _choose(shards.files, most_tokens)
     size = int(shards.options["max_seq_length"])
     is_dense = shards.options.get("layout") == "dense"
-    documents = 0 if is_dense else int(shards.manifest.corpus["documents"])
+    documents = 0 if is_dense else shards.manifest.corpus.get("documents")
+    if documents is None:
+        raise ShardError(f"{shards.path}: its manifest has no number of documents; make the shards again")
     roles = shards.vocabulary.roles
     total = Census(
         counted=len(chosen),

@@ -28,9 +28,9 @@ from wpprep.jobs.plans import Plan, Receipt, entry_of
 from wpprep.jobs.summary import FolderSummary
 from wpprep.pipeline.shard_folder import manifest_of_tokens
 from wpprep.records import Document, Ints, Slice, TokenizedDocuments, in_batches
-from wpprep.shards.token_source import Source, refuse_damage
+from wpprep.shards.token_source import ENCODE_AGAIN, Source
 from wpprep.shards.token_store import write_part
-from wpprep.storage.manifest import describe_rows, read_manifest
+from wpprep.storage.manifest import describe_rows, read_manifest, refuse_damage
 from wpprep.storage.place import Place
 from wpprep.tokenizer.encoder import Encoder
 from wpprep.tokenizer.vocabulary import Vocabulary
@@ -107,7 +107,7 @@ def run_encoding(outer: Job, out: str | os.PathLike[str], encoding: Encoding) ->
 def _fill(job: Job, encoding: Encoding) -> None:
     """Write the missing parts of the token store, and its manifest."""
     if job.is_finished:
-        refuse_damage(Place(job.place).folder(), job.run.workers)
+        refuse_damage(Place(job.place).folder(), job.run.workers, ENCODE_AGAIN)
         return
     chosen = survey(encoding.tasks, encoding.text, job)
     names = [f"part-{i:05}.arrow" for i in range(len(chosen.tasks))]

@@ -42,9 +42,9 @@ from wpprep.jobs.job import Job, Progress
 from wpprep.jobs.plans import Plan, Receipt, entry_of, files_in
 from wpprep.jobs.summary import FolderSummary
 from wpprep.records import InstanceBatch, TokenRoles
-from wpprep.shards.format import dense_table, read_rows
+from wpprep.shards.format import Limits, check_options, dense_table, read_rows
 from wpprep.storage.files import MANIFEST, atomic_write, sha256_of
-from wpprep.storage.manifest import Manifest, Shard, describe, read_manifest
+from wpprep.storage.manifest import Manifest, Shard, describe, read_manifest, refuse_damage
 from wpprep.storage.place import Place
 from wpprep.storage.tfrecords import encode_records
 from wpprep.tokenizer.vocabulary import Vocabulary
@@ -77,6 +77,8 @@ def export(
     refuse_unknown(options, RunOptions)
     run, folder = build(RunOptions, options), Place(shards).folder()
     manifest = read_manifest(folder, "shards")
+    check_options(folder, manifest)
+    refuse_damage(folder, run.workers, "make the shards again")
     _refuse(to, manifest.options)
     shards_of = {_name_of(file.name, to): file.name for file in manifest.files if isinstance(file, Shard)}
     tasks = {name: (name, shard) for name, shard in shards_of.items()}
@@ -142,7 +144,8 @@ class ExportShard:
 
         def counted() -> Rows:
             nonlocal rows, tokens
-            for _, batch in read_rows(self.folder / shard):
+            limits = Limits(self.roles.vocab_size, self.options["max_seq_length"])
+            for _, batch in read_rows(self.folder / shard, limits):
                 rows, tokens = rows + len(batch), tokens + len(batch.input_ids)
                 yield batch
 
@@ -190,7 +193,8 @@ def _write_tfrecord(file: IO[bytes], rows: Rows, roles: TokenRoles, options: Map
 
 
 def _write_hdf5(file: IO[bytes], rows: Rows, roles: TokenRoles, options: Mapping[str, Any]) -> None:
-    with _import_h5py().File(file.name, "w") as target:
+    """Write a shard as HDF5, made in memory: errors that HDF5 meets when it writes by itself can be lost."""
+    with _import_h5py().File(file.name, "w", driver="core", backing_store=False) as target:
         for batch in rows:
             columns = _padded(batch, roles, options)
             del columns["masked_lm_weights"]
@@ -204,6 +208,8 @@ def _write_hdf5(file: IO[bytes], rows: Rows, roles: TokenRoles, options: Mapping
                 else:
                     target[name].resize(len(target[name]) + len(values), axis=0)
                     target[name][-len(values) :] = values
+        target.flush()
+        file.write(target.id.get_file_image())
 
 
 def _import_h5py() -> Any:

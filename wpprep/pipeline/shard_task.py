@@ -15,16 +15,12 @@ import numpy as np
 
 from wpprep import rng
 from wpprep.config import ShardOptions, as_dict
+from wpprep.errors import ShardError
 from wpprep.instances.masking import mask_batch
 from wpprep.instances.pairing import make_instances
 from wpprep.instances.statistics import shard_statistics
 from wpprep.jobs.plans import Receipt, entry_of
-from wpprep.records import (
-    InstanceBatch,
-    Ints,
-    TokenizedDocuments,
-    TokenRoles,
-)
+from wpprep.records import InstanceBatch, Ints, TokenizedDocuments, TokenRoles, Tokens
 from wpprep.shards.format import take_rows, write_dense_shard, write_shard
 from wpprep.shards.split import Selection, documents_of
 from wpprep.shards.token_store import Keys, Spans, TokenStore
@@ -35,21 +31,44 @@ from wpprep.storage.place import Location
 class Split:
     """Selected documents of a token store, numbered from 0: the only documents that pairing can use."""
 
-    def __init__(self, store: TokenStore, documents: Selection) -> None:
-        """Select documents of a store."""
+    def __init__(self, store: TokenStore, documents: Selection, vocab_size: int, place: Location) -> None:
+        """Select documents of a store.
+
+        Args:
+            store: the store.
+            documents: their indices in it.
+            vocab_size: number of entries of the vocabulary; no id may be above.
+            place: names the store in messages.
+        """
         self._store, self._documents = store, documents
+        self._vocab_size, self._place = vocab_size, place
 
     def __len__(self) -> int:
         """Return the number of documents."""
         return self._documents.size
 
     def take(self, documents: Ints) -> TokenizedDocuments:
-        """Return documents by their numbers in the split, ``int64[n]``."""
-        return self._store.take(self._documents.of(documents))
+        """Return documents by their numbers in the split, ``int64[n]``.
+
+        Raises:
+            ShardError: a token id is outside the vocabulary.
+        """
+        taken = self._store.take(self._documents.of(documents))
+        self._refuse_unknown(taken.tokens)
+        return taken
 
     def spans(self, documents: Ints, start_keys: Keys, targets: Ints) -> Spans:
-        """Return a random span of each document, as `TokenStore.spans` does."""
-        return self._store.spans(self._documents.of(documents), start_keys, targets)
+        """Return a random span of each document, as `TokenStore.spans` does; errors are those of `take`."""
+        spans = self._store.spans(self._documents.of(documents), start_keys, targets)
+        self._refuse_unknown(spans.tokens)
+        return spans
+
+    def _refuse_unknown(self, tokens: Tokens) -> None:
+        if len(tokens) and (largest := int(tokens.max())) >= self._vocab_size:
+            raise ShardError(
+                f"{self._place}: token id {largest} is outside the vocabulary of {self._vocab_size:,} entries; "
+                "make the token store again"
+            )
 
 
 class Bin(NamedTuple):
@@ -100,7 +119,7 @@ class MakeShard:
 
     @cached_property
     def _split(self) -> Split:
-        return Split(TokenStore.open(self.tokens), self.documents)
+        return Split(TokenStore.open(self.tokens), self.documents, self.roles.vocab_size, self.tokens)
 
     def __call__(self, task: tuple[str, int]) -> Receipt:
         """Write the shard; return its manifest entries and the statistics of all rows and of each bin."""

@@ -23,7 +23,7 @@ from wpprep.jobs import engines
 from wpprep.kernels import kernel
 from wpprep.records import InstanceBatch, Ints, TokenRoles
 from wpprep.shards.folder import Columns, columns_of
-from wpprep.shards.format import read_rows
+from wpprep.shards.format import Limits, check_options, first_out_of_range, read_rows
 from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import MANIFEST
 from wpprep.storage.manifest import Manifest, Shard, read_manifest
@@ -73,6 +73,7 @@ def find_faults(folder: str | os.PathLike[str], engine: EngineOptions | None = N
 
 
 def _audit_folder(folder: Path, manifest: Manifest, engine: EngineOptions) -> list[str]:
+    check_options(folder, manifest)
     roles, faults = Vocabulary.from_folder(folder / "vocab").roles, []
     total: dict[str, Any] = {}
     here = [file for file in manifest.files if isinstance(file, Shard) and "/" not in file.name]
@@ -97,6 +98,8 @@ def _audit_shard(
     try:
         for start, batch in read_rows(folder / file.name):
             check_rows(batch, roles, options, documents, start, counts, firsts)
+            if first_out_of_range(batch, Limits(roles.vocab_size, options["max_seq_length"])) >= 0:
+                continue  # named by the rules; statistics of such rows would mean nothing
             found = add_statistics(found, shard_statistics(batch, roles, options["max_seq_length"]))
             forced = int(((batch.b_start == 3) & (batch.next_sentence_label == 1)).sum())
             found = add_statistics(found, {"forced": forced})

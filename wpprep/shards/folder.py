@@ -28,7 +28,7 @@ from wpprep import rng
 from wpprep.errors import MissingInputError, OptionError, ShardError
 from wpprep.kernels import kernel, njit
 from wpprep.records import InstanceBatch, Ints, TokenRoles, Tokens, offsets_of, token_dtype
-from wpprep.shards.format import read_metadata, read_shard
+from wpprep.shards.format import check_options, read_metadata, read_shard
 from wpprep.storage.cache import fetch_folder
 from wpprep.storage.manifest import Manifest, Shard, find_damage, read_manifest
 from wpprep.tokenizer.vocabulary import Vocabulary
@@ -148,6 +148,10 @@ class ShardFolder:
     @functools.cached_property
     def _columns(self) -> list[Columns]:
         return [columns_of(shard) for shard in self.shards]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state without the mapped shards, which a process that unpickles it maps anew."""
+        return {name: value for name, value in vars(self).items() if name not in {"shards", "_columns"}}
 
     def check(self) -> None:
         """Map every shard now, so that a fault is reported before the work begins.
@@ -347,6 +351,7 @@ def _list_shards(path: str | os.PathLike[str], *, verify: bool) -> _Listed:
     location = fetch_folder(path)
     folder = location.parent if location.is_file() else location
     manifest = read_manifest(folder, kind="shards")
+    check_options(folder, manifest)
     if verify and (damage := find_damage(folder)):
         raise ShardError("; ".join(damage))
     files = [file for file in manifest.files if isinstance(file, Shard)]

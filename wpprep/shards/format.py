@@ -23,6 +23,7 @@ or make batches (`loader`).
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import json
 import os
@@ -33,13 +34,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from wpprep.config import ShardOptions, build
 from wpprep.errors import MissingInputError, OptionError, ShardError
 from wpprep.instances.dense import DenseRows, pad_rows, unpad_rows
 from wpprep.kernels import njit
 from wpprep.records import InstanceBatch, Ints, offsets_of
 from wpprep.storage.arrays import numbers, plain
-from wpprep.storage.files import atomic_write, sha256_of
-from wpprep.storage.manifest import Shard
+from wpprep.storage.files import MANIFEST, atomic_write, sha256_of
+from wpprep.storage.manifest import Manifest, Shard
 
 FORMAT_VERSION = "1"
 DENSE_ROWS = 4096  # number of rows padded, read or exported at once
@@ -209,15 +211,80 @@ def read_shard(path: str | os.PathLike[str]) -> InstanceBatch:
         )
 
 
-def read_rows(path: str | os.PathLike[str]) -> Iterator[tuple[int, InstanceBatch]]:
+def check_options(folder: str | os.PathLike[str], manifest: Manifest) -> None:
+    """Raise if the options of a shard folder, by which arrays are laid out, are none that shards can have.
+
+    Raises:
+        ShardError: an option is missing, of another type or out of range.
+    """
+    options = {name: value for name, value in manifest.options.items() if name != "bins"}  # those of all bins
+    missing = [field.name for field in dataclasses.fields(ShardOptions) if field.name not in manifest.options]
+    wrong = f"options.{missing[0]} is missing" if missing else ""
+    if not missing:
+        try:
+            build(ShardOptions, options)
+        except OptionError as error:
+            wrong = f"options: {error}"
+    if wrong:
+        raise ShardError(f"{folder}/{MANIFEST}: damaged: {wrong}; make the shards again")
+
+
+class Limits(NamedTuple):
+    """What the values of a row must be below: bounds of the arrays that they index."""
+
+    vocab_size: int
+    max_seq_length: int
+
+
+def first_out_of_range(batch: InstanceBatch, limits: Limits) -> int:
+    """Return the first row with a length, position, label or id out of range, or -1.
+
+    A checksum shows damage; this also holds against a file that was made to do harm.
+    """
+    lengths, predictions = np.diff(batch.offsets), np.diff(batch.mlm_offsets)
+    bad = (lengths < 1) | (lengths > limits.max_seq_length) | (predictions < 0) | (predictions > lengths)
+    bad |= (batch.b_start < 0) | (batch.b_start > lengths) | (batch.next_sentence_label > 1)
+    found = [int(np.argmax(bad))] if bad.any() else []
+    if not found:  # lengths can be trusted
+        found += _rows_of(batch.input_ids >= limits.vocab_size, batch.offsets)
+        found += _rows_of(batch.mlm_labels >= limits.vocab_size, batch.mlm_offsets)
+        found += _rows_of(batch.mlm_positions >= np.repeat(lengths, predictions), batch.mlm_offsets)
+    return min(found, default=-1)
+
+
+def _rows_of(is_bad: npt.NDArray[np.bool_], offsets: Ints) -> list[int]:
+    """Return the row of the first bad value, if there is one."""
+    if not is_bad.any():
+        return []
+    return [int(np.searchsorted(offsets, np.argmax(is_bad), side="right")) - 1]
+
+
+def read_rows(
+    path: str | os.PathLike[str], limits: Limits | None = None
+) -> Iterator[tuple[int, InstanceBatch]]:
     """Yield the rows of a shard of either layout: pairs of a first row number and at most 4,096 rows.
 
     Dense rows do not store the document; it is 0 here.
 
+    Args:
+        path: the shard.
+        limits: what values of the rows must be below; without, they are not checked and must index no array.
+
     Raises:
         MissingInputError: there is no such file.
-        ShardError: the file is damaged, cut short, or not a shard.
+        ShardError: the file is damaged, cut short, or not a shard, or a value is out of range.
     """
+    for start, batch in _read_rows(path):
+        bad = -1 if limits is None else first_out_of_range(batch, limits)
+        if bad >= 0:
+            raise ShardError(
+                f"{path}: row {start + bad} is damaged (a length, position, label or token id out of range); "
+                "wpprep verify --deep names the rule; make the shards again"
+            )
+        yield start, batch
+
+
+def _read_rows(path: str | os.PathLike[str]) -> Iterator[tuple[int, InstanceBatch]]:
     if read_metadata(path).options.get("layout") != "dense":
         whole = read_shard(path)
         for start in range(0, max(1, len(whole)), DENSE_ROWS):

@@ -21,9 +21,13 @@ from typing import Any
 from wpprep.config import CorpusOptions, as_dict, build
 from wpprep.errors import OptionError, ShardError, VocabularyError
 from wpprep.jobs.plans import Plan
-from wpprep.storage.manifest import Manifest, find_damage, read_manifest
+from wpprep.shards.token_store import read_token_counts
+from wpprep.storage.files import MANIFEST
+from wpprep.storage.manifest import Manifest, read_manifest, refuse_damage
 from wpprep.storage.place import Location, Place
 from wpprep.tokenizer.vocabulary import Vocabulary
+
+ENCODE_AGAIN = "encode the text again (wpprep encode --overwrite)"
 
 
 @dataclass(frozen=True)
@@ -60,27 +64,20 @@ def open_source(
     """
     folder = Place(store).folder()
     manifest = read_manifest(folder, "tokens")
-    refuse_damage(folder, workers)
+    refuse_damage(folder, workers, ENCODE_AGAIN)
     if vocab is not None and (found := Vocabulary.from_folder(vocab).sha256) != manifest.vocabulary:
         raise VocabularyError(
             f"{vocab}: vocabulary {found[:12]}, but the tokens in {folder} were made with vocabulary "
             f"{(manifest.vocabulary or 'none')[:12]}; omit --vocab, or encode the text again"
         )
+    documents = len(read_token_counts(folder))
+    if documents != manifest.corpus.get("documents") or "identity" not in manifest.corpus:
+        listed = manifest.corpus.get("documents")
+        raise ShardError(f"{folder}: {documents} documents, but {listed} in {MANIFEST}; {ENCODE_AGAIN}")
     _refuse_other_text(folder, manifest, given)
     identity = manifest.corpus["identity"]
     plan: Plan = {"options": manifest.options, "vocabulary": manifest.vocabulary, "corpus": identity}
     return Source(Place(store).location, manifest.corpus, Vocabulary.from_folder(folder / "vocab")), plan
-
-
-def refuse_damage(store: Path, workers: int | None = None) -> None:
-    """Raise ShardError if a file of a finished token store is damaged, missing or foreign.
-
-    Args:
-        store: the local folder.
-        workers: number of threads that read the files; by default one per usable CPU.
-    """
-    if damage := find_damage(store, workers):
-        raise ShardError(f"{damage[0]}; encode the text again (wpprep encode --overwrite)")
 
 
 def _refuse_other_text(folder: Path, manifest: Manifest, given: Mapping[str, Any]) -> None:

@@ -110,22 +110,39 @@ def read_part(path: str | os.PathLike[str]) -> Part:
     try:
         with pa.memory_map(os.fspath(path)) as source:  # the arrays keep the map, so that no file stays open
             batch = pa.ipc.open_file(source).get_batch(0)
-        batch.validate()
-        sentences = batch["sentences"].values
-        word_starts = None
-        if "word_starts" in batch.schema.names:
-            word_starts = np.frombuffer(batch["word_starts"].values.values.buffers()[1], np.uint8)
-        return Part(
-            ids=batch["id"],
-            tokens=numbers(sentences.values),
-            sentences=numbers(sentences.offsets),
-            documents=numbers(batch["sentences"].offsets),
-            word_starts=word_starts,
-        )
-    except (pa.ArrowException, OSError, ValueError, KeyError, AttributeError) as error:
+        batch.validate(full=True)  # all offsets, which kernels use as they are
+        part = _columns_of(batch)
+    except MemoryError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
         raise ShardError(
             f"{path}: not a part of a token store, or damaged: {error}; make the token store again"
         ) from error
+    return part
+
+
+def _columns_of(batch: Any) -> Part:
+    """Return the columns of a part as arrays.
+
+    Raises:
+        ValueError: they do not fit each other.
+    """
+    sentences = batch["sentences"].values
+    tokens, word_starts = numbers(sentences.values), None
+    if "word_starts" in batch.schema.names:
+        word_starts = np.frombuffer(batch["word_starts"].values.values.buffers()[1], np.uint8)
+        if 8 * len(word_starts) < len(tokens):
+            raise ValueError("there are fewer word starts than tokens")
+    part = Part(
+        ids=batch["id"],
+        tokens=tokens,
+        sentences=numbers(sentences.offsets),
+        documents=numbers(batch["sentences"].offsets),
+        word_starts=word_starts,
+    )
+    if (np.diff(part.sentences) < 1).any() or (np.diff(part.documents) < 1).any():
+        raise ValueError("a sentence or a document is empty")
+    return part
 
 
 def write_index(folder: str | os.PathLike[str], parts: Sequence[str]) -> list[Path]:

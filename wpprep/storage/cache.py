@@ -99,11 +99,12 @@ def fetch_folder(place: str | os.PathLike[str], names: Sequence[str] = ()) -> Pa
     if not is_url(place):
         return Path(place)
     url = str(place).rstrip("/")
-    if names and (about := find_info(url)) and about["type"] == "file":
+    if find_info(f"{url}/{MANIFEST}"):  # first: a web server that lists folders calls every folder a file
+        return _fetch_finished(url, read_remote(f"{url}/{MANIFEST}"))
+    is_folder = any(find_info(f"{url}/{name}") for name in names)
+    if names and not is_folder and (about := find_info(url)) and about["type"] == "file":
         parent, _, name = url.rpartition("/")
         return _fetch_some(parent, [name, *names]) / name
-    if find_info(f"{url}/{MANIFEST}"):
-        return _fetch_finished(url, read_remote(f"{url}/{MANIFEST}"))
     if names:
         return _fetch_some(url, names)
     raise MissingInputError(f"{url}: no such folder, or unfinished: it has no {MANIFEST}")

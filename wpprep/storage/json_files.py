@@ -171,7 +171,7 @@ def _fields_of(expected: Any) -> tuple[dict[str, Any], frozenset[str]]:
     hints = typing.get_type_hints(expected, include_extras=True)
     if typing.is_typeddict(expected):
         optional = {key for key, hint in hints.items() if typing.get_origin(hint) is typing.NotRequired}
-        return hints, frozenset(hints.keys() - optional)
+        return hints, frozenset(hints.keys() - optional if expected.__total__ else ())
     fields = dataclasses.fields(expected)
     missing = dataclasses.MISSING
     required = (field.name for field in fields if field.default is missing and field.default_factory is missing)

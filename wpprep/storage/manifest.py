@@ -25,16 +25,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from wpprep._version import __version__
 from wpprep.config import usable_cpus
 from wpprep.errors import MissingInputError, ShardError
 from wpprep.storage.files import MANIFEST, sha256_of, write_text
+from wpprep.storage.json_files import mismatch, parse_json
 from wpprep.storage.place import Place
 from wpprep.storage.remote import forget, is_url, list_remote, read_remote
 
 FORMAT_VERSION = 1
+_AGAIN = "make the folder again"
+_MOST = 1 << 56  # of any count or size
 KINDS = ("vocabulary", "counts", "tokens", "shards", "model", "finetuned", "export", "text")
 
 
@@ -118,28 +121,69 @@ def read_manifest(folder: str | os.PathLike[str], kind: str | None = None) -> Ma
     path = (Place(folder) / MANIFEST).location
     if not is_url(path) and not Path(path).is_file():
         raise MissingInputError(f"{folder}: {_why_missing(Path(folder), kind)}")
-    text = read_remote(path) if isinstance(path, str) else path.read_bytes()
     try:
-        values = json.loads(text)
-        version, maker = values["format_version"], values["wpprep_version"]
-        del values["checksum"]
-    except (ValueError, KeyError, TypeError) as error:
+        text = read_remote(path) if isinstance(path, str) else path.read_bytes()
+    except OSError as error:
+        raise MissingInputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    values = parse_json(text, dict[str, Any], f"{path}: not a manifest of wpprep, or damaged", advice=_AGAIN)
+    version, maker = values.get("format_version"), values.get("wpprep_version")
+    if version is None or values.pop("checksum", None) is None:
         raise ShardError(
-            f"{path}: not a manifest of wpprep, or damaged: {error!r}; make the folder again"
-        ) from error
+            f"{path}: not a manifest of wpprep, or damaged: it has no version or checksum; {_AGAIN}"
+        )
     if version != FORMAT_VERSION:
         raise ShardError(
             f"{path}: format version {version}, expected {FORMAT_VERSION}; it was made by wpprep {maker}, "
             f"this is {__version__}: use that version, or make the folder again"
         )
     if _render(values).encode() != text:
-        raise ShardError(
-            f"{path}: damaged or edited: its checksum is not that of its text; make the folder again"
-        )
+        raise ShardError(f"{path}: damaged or edited: its checksum is not that of its text; {_AGAIN}")
+    if wrong := _wrong(values):
+        raise ShardError(f"{path}: damaged: {wrong}; {_AGAIN}")
     if kind is not None and values["kind"] != kind:
         raise ShardError(f"{folder}: a folder of kind {values['kind']}, expected one of kind {kind}")
     files = [Shard(**file) if "rows" in file else File(**file) for file in values.pop("files")]
     return Manifest(files=files, **values)
+
+
+class _Facts(TypedDict, total=False):
+    """What consumers read of a corpus and of statistics, where it is there."""
+
+    documents: int
+    text_bytes: int
+    replaced: int
+    rows: int
+    tokens: int
+    sentences: int
+    entries: int
+    random_next: int
+    predictions: int
+    length_histogram: list[int]
+
+
+def _wrong(values: dict[str, Any]) -> str | None:
+    """Return the first thing in a manifest that no command could have written, or None.
+
+    The checksum is of the text as it is; whoever edits a manifest can compute it anew.
+    """
+    wrong = mismatch(values, Manifest)
+    if wrong is None and values["kind"] not in KINDS:
+        wrong = f"kind is {values['kind']!r}"
+    if wrong is None and values["kind"] != "finetuned":
+        wrong = mismatch(values["corpus"], _Facts, "corpus") or mismatch(
+            values["statistics"], _Facts, "statistics"
+        )
+    return wrong or next(filter(None, map(_wrong_file, values["files"])), None)
+
+
+def _wrong_file(file: dict[str, Any]) -> str | None:
+    name = file["name"]
+    if not name or name.startswith("/") or "\\" in name or ".." in name.split("/"):
+        return f"a file is called {name!r}, expected a name inside the folder"
+    for number in ("bytes", "rows", "tokens"):
+        if not 0 <= file.get(number, 0) <= _MOST:
+            return f"{number} of {name} is {file[number]}"
+    return None
 
 
 # Runs a check on every file, on threads or workers, and returns the results in the order of the files.
@@ -178,6 +222,21 @@ def find_damage(
     problems = [problem for problem in found if problem]
     known = {MANIFEST, *(file.name for file in manifest.files)}
     return problems + _strangers(root, root, known, lambda inside: find_damage(inside, workers, spread))
+
+
+def refuse_damage(folder: str | os.PathLike[str], workers: int | None = None, advice: str = _AGAIN) -> None:
+    """Raise unless every file of a finished folder is as it was written.
+
+    Args:
+        folder: a path or a URL.
+        workers: number of threads that read files.
+        advice: what to do next.
+
+    Raises:
+        ShardError: a file is damaged, missing or foreign; the message names the first one.
+    """
+    if damage := find_damage(folder, workers):
+        raise ShardError(f"{damage[0]}; {advice}")
 
 
 def _in_threads(workers: int | None) -> Spread:

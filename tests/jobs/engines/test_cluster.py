@@ -33,6 +33,8 @@ pytest.importorskip("distributed", reason="the engine dask is optional")
 
 _OPTIONS: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 2, "shards": 5, "slice_bytes": 8_000}
 
+ROOT = Path(__file__).parents[3]
+
 
 class Cluster:
     """A scheduler on loopback and its workers, each in a process group of its own."""
@@ -69,7 +71,8 @@ class Cluster:
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},  # the tasks of this module
+                env=os.environ
+                | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},  # for this module's tasks
                 start_new_session=True,
             )
 

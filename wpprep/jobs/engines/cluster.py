@@ -147,6 +147,8 @@ def _raise(future: Any, result: Any) -> None:
     if future.status == "cancelled" or isinstance(result, CancelledError):
         raise ConnectionError(str(result))
     _, error, trace = result
+    if not isinstance(error, BaseException):  # a worker that is being lost may answer with text
+        raise ConnectionError(str(error))
     if isinstance(error, KilledWorker):
         raise WorkerError(
             f"every worker that took task {error.task} was lost, the last of them {error.last_worker}; they "

@@ -31,7 +31,8 @@ from pyarrow import ipc
 
 from wpprep.errors import MissingInputError, VocabularyError
 from wpprep.storage.cache import fetch_folder
-from wpprep.storage.files import read_bytes
+from wpprep.storage.files import MANIFEST, read_bytes
+from wpprep.storage.manifest import find_damage
 from wpprep.tokenizer.cut_rule import CutRule
 from wpprep.vocab.counting.counts import ChunkCounts
 from wpprep.vocab.counting.runs import SCHEMA, chunk_counts, write_run
@@ -123,6 +124,8 @@ def open_counts(path: str | os.PathLike[str]) -> SavedCounts:
         )
     if file.suffix == ".tsv":
         return SavedCounts(file, {})
+    if local.is_dir() and (local / MANIFEST).is_file() and (damage := find_damage(local)):
+        raise VocabularyError(f"{damage[0]}; run count-words again")
     with _damage_reported(file):
         schema = ipc.open_file(pa.OSFile(str(file))).schema
         facts = json.loads((schema.metadata or {})[_KEY])
@@ -170,7 +173,13 @@ def _arrow_parts(path: Path) -> Iterator[ChunkCounts]:
         reader = ipc.open_file(pa.OSFile(str(path)))
         for first in range(0, reader.num_record_batches, _BATCHES_AT_ONCE):
             last = min(first + _BATCHES_AT_ONCE, reader.num_record_batches)
-            yield chunk_counts(pa.Table.from_batches([reader.get_batch(i) for i in range(first, last)]))
+            batches = [reader.get_batch(i) for i in range(first, last)]
+            for batch in batches:
+                batch.validate(full=True)  # all offsets, which kernels use as they are
+            counts = chunk_counts(pa.Table.from_batches(batches))
+            if min(counts.counts.min(initial=0), counts.held_out.min(initial=0)) < 0:
+                raise VocabularyError(f"{path}: damaged: a count is negative; run count-words again")
+            yield counts
 
 
 def _tsv_parts(path: Path) -> Iterator[ChunkCounts]:
