@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+import wpprep
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(
     r"^\$ (wpprep .*)$", "".join(re.findall(r"```console\n(.*?)```", README, re.DOTALL)), re.MULTILINE
 )
@@ -43,3 +47,40 @@ def test_the_python_of_the_readme_runs(sample_corpus: Path, tmp_path: Path, code
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_every_public_name_is_in_the_section_about_python() -> None:
+    """The section "In Python" names each public function and class."""
+    section = README.split("\n## In Python\n")[1].split("\n## ")[0]
+    names = set(re.findall(r"\w+", section))
+    assert set(wpprep.__all__) - {"__version__"} <= names
+
+
+def test_mypy_reports_the_errors_of_the_readme(tmp_path: Path) -> None:
+    """The lines of mypy in the README are what it reports for these two calls."""
+    pytest.importorskip("mypy", reason="mypy is a package of the development environment")
+    calls = [
+        f'wpprep.make_shards(["wiki"], "vocab", {option})'
+        for option in re.findall(r"`(max_seq\S+=\S+)`", README)
+    ]
+    (tmp_path / "typo.py").write_text("\n".join(["import wpprep", "", *calls, ""]), encoding="utf-8")
+    checked = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--config-file=",
+            "--follow-imports=silent",
+            "--cache-dir",
+            tmp_path / "cache",
+            "typo.py",
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    expected = re.findall(r"^typo\.py:.*$", README, re.MULTILINE)
+    assert len(expected) == 3
+    assert checked.stdout.splitlines()[:-1] == expected, checked.stdout + checked.stderr
