@@ -3,8 +3,8 @@
 The names below are the public Python API: a function for every command, with its name, and the classes that
 feed a trainer. Each is imported when it is first used, so that ``import wpprep`` itself costs milliseconds.
 
-Every function takes the options of its command as typed keyword arguments (`wpprep.config.keywords`), and returns
-a `Summary`, but for `tokenize`, which yields lines as they come.
+Every function takes the options of its command as typed keyword arguments (`wpprep.config.keywords`), and
+returns a `Summary`, except `tokenize`, which yields lines as they come.
 """
 
 from __future__ import annotations

@@ -335,8 +335,9 @@ def test_a_model_is_trained_from_bucket_to_bucket(s3: S3Server, local: Path) -> 
     assert train(f"{url}/shards", f"{url}/model", **options).folder == f"{url}/model"
     assert find_damage(f"{url}/model") == []
     assert len(fill_mask(f"{url}/model", "the [MASK]")[0]) == 5
-    with pytest.raises(OutputError, match="is finished"):
-        train(f"{url}/shards", f"{url}/model", **options)
+    assert train(f"{url}/shards", f"{url}/model", **options).folder == f"{url}/model"  # finished: only read
+    with pytest.raises(OutputError, match="finished model of another run"):
+        train(f"{url}/shards", f"{url}/model", **{**options, "steps": 3})
     train(f"{url}/shards", f"{url}/model", overwrite=True, **options)
     assert json.loads(read_remote(f"{url}/model/config.json"))["num_hidden_layers"] == 2
     assert not Path(cache_folder() / "out" / url.replace("://", "/") / "model").exists()

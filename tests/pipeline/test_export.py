@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 from pathlib import Path
 from typing import Any, Literal
@@ -14,9 +16,10 @@ import pytest
 from wpprep.errors import OptionError
 from wpprep.pipeline.export import FORMATS, export
 from wpprep.pipeline.make_shards import make_shards
-from wpprep.shards.format import read_shard
+from wpprep.shards.format import read_rows, read_shard
 from wpprep.storage.files import sha256_of
 from wpprep.storage.manifest import Shard, find_damage, read_manifest
+from wpprep.tokenizer.vocabulary import Vocabulary
 
 Format = Literal["parquet", "tfrecord", "hdf5", "jsonl"]
 LENGTH, PREDICTIONS = 64, 10  # of the fixture `shards`
@@ -256,3 +259,21 @@ def test_a_bin_without_rows_is_an_empty_file(
     made = export(folder, tmp_path / "out", to=to, workers=1)
     assert made.manifest.statistics["rows"] == counts[0]
     assert [file.rows for file in made.manifest.files if isinstance(file, Shard)] == counts
+
+
+def test_hdf5_that_cannot_be_written_leaves_nothing(shards: Path, tmp_path: Path) -> None:
+    """HDF5 is made in memory, so that the error of a full disk is met where it is not lost."""
+    h5py = pytest.importorskip("h5py", reason="needs the package h5py")
+
+    class Full(io.BytesIO):
+        name = str(tmp_path / "x")
+
+        def write(self, data: Any) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    rows = (batch for _, batch in read_rows(shards / "shard-00000-of-00003.arrow"))
+    roles = Vocabulary.from_folder(shards / "vocab").roles
+    with pytest.raises(OSError, match="No space left"):
+        FORMATS["hdf5"](Full(), rows, roles, read_manifest(shards).options)
+    assert h5py is not None
+    assert not (tmp_path / "x").exists()

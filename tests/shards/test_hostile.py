@@ -21,7 +21,7 @@ from wpprep.records import InstanceBatch
 from wpprep.shards.audit import find_faults
 from wpprep.shards.folder import ShardFolder
 from wpprep.shards.format import Limits, first_out_of_range
-from wpprep.storage.manifest import Shard, describe, read_manifest, write_manifest
+from wpprep.storage.manifest import File, Shard, describe, read_manifest, write_manifest
 
 Change = Callable[[InstanceBatch], dict[str, Any]]
 
@@ -170,13 +170,11 @@ def store_with(tokens: Path, documents: list[int], sentences: list[int], values:
     np.save(tokens / "rows.npy", np.array([2], np.int64))
     np.save(tokens / "token_counts.npy", np.array([4, 4], np.uint32))
     manifest = read_manifest(tokens)
-    files = []
+    files: list[File | Shard] = []
     for file in manifest.files:
         if file.name in {"part-00000.arrow", "rows.npy", "token_counts.npy"}:
             entry = describe(tokens / file.name, tokens)
-            if isinstance(file, Shard):
-                entry = dataclasses.replace(file, bytes=entry.bytes, sha256=entry.sha256)  # type: ignore[assignment]
-            files.append(entry)
+            files.append(dataclasses.replace(file, bytes=entry.bytes, sha256=entry.sha256))
         else:
             files.append(file)
     corpus = manifest.corpus | {"documents": 2}

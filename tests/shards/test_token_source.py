@@ -10,8 +10,8 @@ import pytest
 from wpprep.errors import MissingInputError, OptionError, ShardError, VocabularyError
 from wpprep.pipeline.encode import encode
 from wpprep.pipeline.train_vocab import train_vocab
-from wpprep.shards.token_source import open_source, refuse_damage
-from wpprep.storage.manifest import read_manifest
+from wpprep.shards.token_source import open_source
+from wpprep.storage.manifest import read_manifest, refuse_damage
 from wpprep.tokenizer.vocabulary import Vocabulary
 
 

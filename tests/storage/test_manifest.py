@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -162,3 +165,58 @@ def test_verify_of_an_unfinished_folder_says_so(folder: Path) -> None:
     problems = find_damage(folder)
     assert len(problems) == 1
     assert "unfinished" in problems[0]
+
+
+def resealed(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the manifest of a folder, with a checksum that is right again."""
+    path = folder / "manifest.json"
+    values = json.loads(path.read_text())
+    del values["checksum"]
+    change(values)
+    plain = json.dumps(values, indent=2, sort_keys=True)
+    checksum = hashlib.sha256(plain.encode()).hexdigest()
+    path.write_text(json.dumps({**values, "checksum": checksum}, indent=2, sort_keys=True) + "\n")
+
+
+SHAPES: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "files is 'x'": lambda values: values.update(files="x"),
+    "files is null": lambda values: values.update(files=None),
+    "a file is a list": lambda values: values.update(files=[[1]]),
+    "a name is null": lambda values: values["files"][0].update(name=None),
+    "a name leads outside": lambda values: values["files"][0].update(name="../x"),
+    "an absolute name": lambda values: values["files"][0].update(name="/etc/passwd"),
+    "bytes below 0": lambda values: values["files"][0].update(bytes=-1),
+    "rows are 2**63": lambda values: values["files"][0].update(rows=2**63, tokens=1),
+    "rows are a float": lambda values: values["files"][0].update(rows=1.5, tokens=1),
+    "no sha256": lambda values: values["files"][0].pop("sha256"),
+    "no kind": lambda values: values.pop("kind"),
+    "another kind": lambda values: values.update(kind="cake"),
+    "options is 5": lambda values: values.update(options=5),
+    "corpus is a list": lambda values: values.update(corpus=[]),
+    "documents is 'x'": lambda values: values["corpus"].update(documents="x"),
+    "a histogram of strings": lambda values: values["statistics"].update(length_histogram=["x"]),
+    "an unknown key": lambda values: values.update(more=1),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_manifest_of_another_form_is_one_line(tmp_path: Path, shape: str) -> None:
+    """Its checksum is right, since anybody can compute it; reading and verifying name the manifest."""
+    (tmp_path / "a").write_text("a")
+    files: list[File | Shard] = [describe(tmp_path / "a", tmp_path)]
+    write_manifest(tmp_path, Manifest(kind="text", options={}, files=files))
+    assert find_damage(tmp_path) == []
+    resealed(tmp_path, SHAPES[shape])
+    with pytest.raises(ShardError, match=r"manifest\.json: damaged: .*; make the folder again"):
+        read_manifest(tmp_path)
+    assert len(find_damage(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", "5", '"x"', "{}", "[" * 100_000, '{"a":' * 100_000, "\x00", "{\xff"]
+)
+def test_a_manifest_that_is_none_is_one_line(tmp_path: Path, text: str) -> None:
+    """Valid JSON of another type, JSON nested too deeply, and no JSON at all."""
+    (tmp_path / "manifest.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ShardError, match=r"manifest\.json: not a manifest of wpprep, or damaged"):
+        read_manifest(tmp_path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -205,3 +207,51 @@ def test_a_copy_leaves_what_is_not_the_vocabularys(tmp_path: Path) -> None:
     (source / "tokenizer_config.json").write_text("{}")  # not in that manifest
     copy_vocabulary(Vocabulary.from_folder(finished_as_vocabulary), copy)
     assert not (copy / "manifest.json").exists()
+
+
+def test_a_huge_id_does_not_take_all_memory(tmp_path: Path) -> None:
+    """One flipped bit in an id would make a list of two thousand million entries."""
+    pieces = {"[UNK]": 0, "a": 1, "b": 2**31 - 1}
+    tokenizer = {
+        "version": "1.0",
+        "added_tokens": [],
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "vocab": pieces},
+    }
+    tokenizer["model"] |= {"continuing_subword_prefix": "##", "max_input_chars_per_word": 100}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(VocabularyError, match=r"ids up to 2,147,483,647 for 3 entries; expected ids without"):
+        Vocabulary.from_folder(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[]", "5", "null", '"x"', "[" * 100_000, '{"model": 5}', '{"model": []}'])
+def test_json_of_another_type_is_one_line(tmp_path: Path, text: str) -> None:
+    """Whatever a tokenizer.json holds, the message names it."""
+    (tmp_path / "tokenizer.json").write_text(text)
+    with pytest.raises((VocabularyError, MissingInputError), match=re.escape(str(tmp_path))):
+        Vocabulary.from_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["5", "null", '"x"', "[]", '{"do_lower_case": [], "unk_token": 5, "cls_token": {"a": 1}}']
+)
+def test_a_config_of_another_type_is_one_line_or_unused(vocab: Path, tmp_path: Path, text: str) -> None:
+    """tokenizer_config.json names special tokens; other values in their place are not used."""
+    for name in ("tokenizer.json", "vocab.txt"):
+        (tmp_path / name).write_bytes((vocab / name).read_bytes())
+    (tmp_path / "tokenizer_config.json").write_text(text)
+    try:
+        assert Vocabulary.from_folder(tmp_path).roles.cls == 2
+    except VocabularyError as error:
+        assert "tokenizer_config.json" in str(error)  # noqa: PT017 (either is right)
+
+
+def test_a_damaged_vocabulary_is_not_used(vocab: Path, tmp_path: Path) -> None:
+    """A flipped bit is seen by the checksum in the manifest; without a manifest the file is what it is."""
+    folder = tmp_path / "vocab"
+    shutil.copytree(vocab, folder)
+    path = folder / "tokenizer.json"
+    path.write_bytes(path.read_bytes().replace(b'"the"', b'"teh"', 1))
+    with pytest.raises(VocabularyError, match=r"tokenizer\.json: damaged or edited"):
+        Vocabulary.from_folder(folder)
+    (folder / "manifest.json").unlink()
+    assert "teh" in Vocabulary.from_folder(folder).ids

@@ -247,7 +247,9 @@ def _store_of(shards: ShardFolder, stores: Sequence[Path]) -> Path | None:
     kept = shards.path / "tokens"
     near = [kept] if (kept / MANIFEST).is_file() else []
     for store in [*stores, *near]:
-        if read_manifest(store, "tokens").corpus.get("fingerprint") == shards.manifest.corpus.get("fingerprint"):
+        if read_manifest(store, "tokens").corpus.get("fingerprint") == shards.manifest.corpus.get(
+            "fingerprint"
+        ):
             return store
     return None
 
