@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
@@ -211,13 +212,9 @@ def test_a_copy_leaves_what_is_not_the_vocabularys(tmp_path: Path) -> None:
 
 def test_a_huge_id_does_not_take_all_memory(tmp_path: Path) -> None:
     """One flipped bit in an id would make a list of two thousand million entries."""
-    pieces = {"[UNK]": 0, "a": 1, "b": 2**31 - 1}
-    tokenizer = {
-        "version": "1.0",
-        "added_tokens": [],
-        "model": {"type": "WordPiece", "unk_token": "[UNK]", "vocab": pieces},
-    }
-    tokenizer["model"] |= {"continuing_subword_prefix": "##", "max_input_chars_per_word": 100}
+    model: dict[str, Any] = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##"}
+    model |= {"max_input_chars_per_word": 100, "vocab": {"[UNK]": 0, "a": 1, "b": 2**31 - 1}}
+    tokenizer = {"version": "1.0", "added_tokens": [], "model": model}
     (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
     with pytest.raises(VocabularyError, match=r"ids up to 2,147,483,647 for 3 entries; expected ids without"):
         Vocabulary.from_folder(tmp_path)
