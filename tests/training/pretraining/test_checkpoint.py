@@ -31,7 +31,7 @@ def values_of(step: int, best: int | None) -> StateValues:
 
 
 def test_an_output_folder_in_use_is_refused(shards: Path, tmp_path: Path) -> None:
-    """Another run and a finished model are replaced with ``overwrite`` only, other files never."""
+    """Another run, finished or not, is replaced with ``overwrite`` only, other files never."""
     out = tmp_path / "out"
     out.mkdir()
     (out / "thesis.txt").write_text("years of work")
@@ -43,8 +43,8 @@ def test_an_output_folder_in_use_is_refused(shards: Path, tmp_path: Path) -> Non
     with pytest.raises(OutputError, match="steps was 4, now 6"):
         train(shards, out, **QUICK, steps=6)
     train(shards, out, **QUICK, steps=4)
-    with pytest.raises(OutputError, match="finished model"):
-        train(shards, out, **QUICK, steps=4)
+    with pytest.raises(OutputError, match="finished model of another run .steps was 4, now 6"):
+        train(shards, out, **QUICK, steps=6)
     assert train(shards, out, **QUICK, steps=2, overwrite=True).steps == 2
 
 
@@ -87,5 +87,5 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     assert load_state(tmp_path) is None
     save_state(tmp_path, 3, State({}, values_of(3, None)), keep=1)
     (tmp_path / "checkpoints" / "step-00000003" / "state.safetensors").write_bytes(b"nonsense")
-    with pytest.raises(TrainingError, match=r"step-00000003: damaged checkpoint .*; remove it to resume from"):
+    with pytest.raises(TrainingError, match=r"step-00000003: damaged checkpoint: .*; remove this folder"):
         load_state(tmp_path)

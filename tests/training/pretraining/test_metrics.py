@@ -12,6 +12,7 @@ import pytest
 from reference.events import slow_events
 from support.training import report, torch
 
+from wpprep.errors import OutputError, TrainingError
 from wpprep.training.pretraining.metrics import append_metrics, draw_curves, read_metrics, rewind_metrics
 
 assert torch  # the room under test is part of an extra
@@ -59,3 +60,41 @@ def test_missing_matplotlib_is_said(tmp_path: Path, monkeypatch: Any, caplog: An
     (said,) = [record.getMessage() for record in caplog.records]
     assert said == "the model card has no curves: charts need matplotlib: pip install 'wpprep[report]'"
     assert json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[2])["step"] == 3
+
+
+@pytest.mark.parametrize(
+    "line", ["5", "{}", '{"kind": "train"}', '{"kind": "train", "step": "x"}', "[" * 99_999]
+)
+def test_a_line_that_is_no_report_is_named(line: str, tmp_path: Path) -> None:
+    """The message has the file and the line; an incomplete last line is skipped."""
+    append_metrics(tmp_path, report(1))
+    with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write(line)
+    assert read_metrics(tmp_path) == [report(1)]
+    append_metrics(tmp_path, report(2))
+    with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(TrainingError, match=r"metrics\.jsonl:2: "):
+        rewind_metrics(tmp_path, 1)
+
+
+def test_damaged_events_end_the_file(tmp_path: Path) -> None:
+    """Records from the first damaged one on are dropped."""
+    for step in (1, 2, 3):
+        append_metrics(tmp_path, report(step))
+    path = tmp_path / "metrics.tfevents"
+    data = path.read_bytes()
+    path.write_bytes(data[:-30] + b"\0" * 30)
+    rewind_metrics(tmp_path, 3)
+    assert [step for step, _ in slow_events(path.read_bytes())] == [0, 1, 2]
+
+
+def test_metrics_that_cannot_be_written_are_one_line(tmp_path: Path) -> None:
+    """A failing write is an OutputError that names the file."""
+    (tmp_path / "metrics.jsonl").mkdir()
+    with pytest.raises(OutputError, match=r"metrics\.jsonl: cannot be written: Is a directory"):
+        append_metrics(tmp_path, report(1))
+    (tmp_path / "metrics.jsonl").rmdir()
+    (tmp_path / "metrics.tfevents").mkdir()
+    with pytest.raises(OutputError, match=r"metrics\.tfevents: cannot be written: Is a directory"):
+        append_metrics(tmp_path, report(1))

@@ -14,7 +14,7 @@ from wpprep.errors import MissingInputError, OptionError
 from wpprep.jobs.summary import Summary
 from wpprep.storage.files import MANIFEST
 from wpprep.training.model.loading import load_masked_lm, open_model
-from wpprep.training.pretraining.checkpoint import TRAINING
+from wpprep.training.pretraining.run_folder import TRAINING
 
 
 class Guess(NamedTuple):

@@ -14,6 +14,7 @@ import torch
 from wpprep.config import TrainOptions
 from wpprep.errors import OptionError
 
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 _PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -28,6 +29,16 @@ def learning_rate(step: int, options: TrainOptions) -> float:
     if step < warmup:
         return options.learning_rate * (step + 1) / warmup
     return options.learning_rate * (options.steps - step) / max(1, options.steps - warmup)
+
+
+def check_like(name: str, tensor: torch.Tensor, wanted: torch.Tensor) -> None:
+    """Raise ValueError unless a tensor of a file has the shape and the dtype of another one."""
+    if tensor.shape != wanted.shape or tensor.dtype != wanted.dtype:
+        raise ValueError(f"{name} is {_described(tensor)}, expected {_described(wanted)}")
+
+
+def _described(tensor: torch.Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"
 
 
 class Updates:
@@ -106,11 +117,21 @@ class Updates:
         Args:
             tensors: the moments, named as by `tensors`; other names are ignored.
             scaler: state of the gradient scaler.
+
+        Raises:
+            ValueError: a moment is missing, or has another name or shape than its weight.
         """
         moments: dict[int, dict[str, torch.Tensor]] = {}
+        weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
         for name, value in tensors.items():
             if name.startswith("adamw."):
                 _, index, part = name.split(".")
+                if part not in _MOMENTS or not (index.isdecimal() and int(index) < len(weights)):
+                    raise ValueError(f"{name} is unknown")
+                check_like(name, value, weights[int(index)] if part != "step" else torch.zeros(()))
                 moments.setdefault(int(index), {})[part] = value
+        for number, parts in moments.items():
+            if len(parts) < len(_MOMENTS):
+                raise ValueError(f"a part of adamw.{number} is missing")
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
         self.scaler.load_state_dict(scaler)

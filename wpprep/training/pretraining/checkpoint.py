@@ -1,6 +1,7 @@
 """Checkpoints to resume from, and the finished model's folder.
 
     model/
+      .unfinished/             lock of the run at work, see `wpprep.training.pretraining.run_folder`
       training.json            options, data and vocabulary of the run; at the end also its results
       metrics.jsonl .tfevents  each progress line and each evaluation, see `wpprep.training.pretraining.metrics`
       checkpoints/
@@ -16,26 +17,37 @@ one. The format is safetensors and JSON: reading a checkpoint runs no code, unli
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save, save_file
 
-from wpprep.errors import OutputError, TrainingError
-from wpprep.storage.files import MANIFEST, atomic_write, make_folder, remove_folder, sync_folder, write_text
+from wpprep.errors import MissingInputError, OutputError, TrainingError, VocabularyError, WpprepError
+from wpprep.storage.files import (
+    MANIFEST,
+    atomic_write,
+    make_folder,
+    remove_aside,
+    remove_folder,
+    sync_folder,
+    write_text,
+)
+from wpprep.storage.json_files import mismatch, read_json
 from wpprep.storage.manifest import Manifest, describe, write_manifest
 from wpprep.training.model.model import no_progress_bar
-from wpprep.training.pretraining.progress import WindowValues
+from wpprep.training.pretraining.progress import Evaluation, WindowValues
+from wpprep.training.pretraining.run_folder import CHECKPOINTS, TRAINING, TrainingValues
 
-TRAINING = "training.json"
-_CHECKPOINTS = "checkpoints"
+_RESUME = "remove this folder to resume from an older checkpoint"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt")
 
 
@@ -84,11 +96,10 @@ def save_state(out: Path, step: int, state: State, keep: int) -> None:
     Raises:
         OutputError: the checkpoint cannot be written.
     """
-    final = out / _CHECKPOINTS / f"step-{step:08d}"
-    partial = final.with_name(f".{final.name}.partial-{os.getpid()}")
-    try:
-        remove_folder(partial)
-        partial.mkdir(parents=True)
+    final = out / CHECKPOINTS / f"step-{step:08d}"
+    with partial_folder(
+        final.with_name(f".{final.name}.partial-{os.getpid()}"), final, "checkpoint"
+    ) as partial:
         save_file(
             {name: tensor.contiguous() for name, tensor in state.tensors.items()}, partial / "state.safetensors"
         )
@@ -97,19 +108,42 @@ def save_state(out: Path, step: int, state: State, keep: int) -> None:
         remove_folder(final)
         os.replace(partial, final)
         sync_folder(final.parent)
-    except OSError as error:
-        raise OutputError(f"{final}: the checkpoint cannot be written: {error.strerror or error}") from error
     for old in _saved(out)[:-keep]:
         remove_folder(old)
-    states: list[StateValues] = [json.loads((folder / "state.json").read_text()) for folder in _saved(out)]
-    best = (state.get("best") for state in states)
+    best = (_read_values(folder)["best"] for folder in _saved(out))
     wanted = {_best_weights(out, step) for step in best if step is not None}
     for old in set(final.parent.glob("best-*")) - wanted:
-        old.unlink()
+        remove_aside(old)
+
+
+@contextlib.contextmanager
+def partial_folder(partial: Path, final: Path, what: str) -> Iterator[Path]:
+    """Yield a new folder for files on their way to a final name; remove it at the end, also after an error.
+
+    Args:
+        partial: the folder; an earlier one of a killed run is removed.
+        final: the path in the message of an error.
+        what: the kind of the files, such as ``model``, in that message.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    try:
+        remove_folder(partial)
+        partial.mkdir(parents=True)
+        yield partial
+    except WpprepError:
+        raise
+    except (OSError, SafetensorError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise OutputError(f"{final}: the {what} cannot be written: {reason}") from error
+    finally:
+        with contextlib.suppress(OSError):  # also OutputError; what is left is removed by the next run
+            remove_folder(partial)
 
 
 def _best_weights(out: Path, step: int) -> Path:
-    return out / _CHECKPOINTS / f"best-{step:08d}.safetensors"
+    return out / CHECKPOINTS / f"best-{step:08d}.safetensors"
 
 
 def save_best(out: Path, step: int, weights: dict[str, torch.Tensor]) -> None:
@@ -125,8 +159,19 @@ def save_best(out: Path, step: int, weights: dict[str, torch.Tensor]) -> None:
 
 
 def load_best(out: Path, step: int) -> dict[str, torch.Tensor]:
-    """Return the weights that `save_best` saved at a step, by name."""
-    return load_file(_best_weights(out, step))
+    """Return the weights that `save_best` saved at a step, by name.
+
+    Raises:
+        TrainingError: they cannot be read.
+    """
+    path = _best_weights(out, step)
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(
+            f"{path}: the weights of the lowest held-out loss cannot be read: {error}; train again with "
+            f"--overwrite, or with --final-weights last"
+        ) from error
 
 
 def load_state(out: Path) -> State | None:
@@ -138,63 +183,36 @@ def load_state(out: Path) -> State | None:
     saved = _saved(out)
     if not saved:
         return None
+    values = _read_values(saved[-1])
     try:
-        values = json.loads((saved[-1] / "state.json").read_text())
         return State(load_file(saved[-1] / "state.safetensors"), values)
-    except Exception as error:  # SafetensorError derives from Exception directly
-        raise TrainingError(
-            f"{saved[-1]}: damaged checkpoint ({error}); remove it to resume from an older one"
-        ) from error
+    except (OSError, SafetensorError) as error:
+        raise damaged(out, error) from error
+
+
+def damaged(out: Path, reason: object) -> TrainingError:
+    """Return the error for the newest checkpoint of a run, which cannot be restored."""
+    return TrainingError(f"{_saved(out)[-1]}: damaged checkpoint: {reason}; {_RESUME}")
+
+
+def _read_values(folder: Path) -> StateValues:
+    """Return the values of a checkpoint.
+
+    Raises:
+        TrainingError: they cannot be read, or are of another form.
+    """
+    path = folder / "state.json"
+    try:
+        values = read_json(path, StateValues, error=TrainingError, advice=_RESUME)
+    except MissingInputError as error:
+        raise TrainingError(f"{error}; {_RESUME}") from error
+    if wrong := mismatch(values["evaluations"], list[Evaluation], "evaluations"):
+        raise TrainingError(f"{path}: {wrong}; {_RESUME}")
+    return values
 
 
 def _saved(out: Path) -> list[Path]:
-    return sorted((out / _CHECKPOINTS).glob("step-*"))
-
-
-def claim(out: Path, identity: dict[str, Any], *, overwrite: bool) -> None:
-    """Claim ``out`` for this run: a new folder, or that of the same run interrupted.
-
-    Args:
-        out: the folder of the run.
-        identity: the options and inputs that the result depends on, written to training.json.
-        overwrite: whether to remove a finished model or another run first.
-
-    Raises:
-        OutputError: the folder holds a finished model, another run, or files of another kind.
-    """
-    identity = json.loads(json.dumps(identity))
-    found = _read_json(out / TRAINING)
-    if out.is_dir() and any(out.iterdir()):
-        if found is None:
-            raise OutputError(f"{out}: holds something other than a training run; choose another --out")
-        if overwrite:
-            remove_folder(out)
-        elif (out / MANIFEST).exists():
-            remove_folder(out / _CHECKPOINTS)  # left by a run killed after it wrote the manifest
-            raise OutputError(f"{out}: holds a finished model; choose another --out, or use --overwrite")
-        elif difference := _difference(found.get("run", {}), identity):
-            raise OutputError(
-                f"{out}: holds another run ({difference}); choose another --out, or use --overwrite"
-            )
-    make_folder(out)
-    for partial in [*out.glob(".*.partial-*"), *(out / _CHECKPOINTS).glob(".*.partial-*")]:
-        remove_folder(partial) if partial.is_dir() else partial.unlink()
-    write_text(out / TRAINING, json.dumps({"run": identity}, indent=1) + "\n")
-
-
-def _difference(its: dict[str, Any], mine: dict[str, Any]) -> str:
-    for name in sorted({*its, *mine}):
-        if its.get(name) != mine.get(name):
-            return f"{name} was {its.get(name)}, now {mine.get(name)}"
-    return ""
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
+    return sorted((out / CHECKPOINTS).glob("step-*"))
 
 
 def save_model(
@@ -213,19 +231,15 @@ def save_model(
     Raises:
         OutputError: a file cannot be written.
     """
-    partial = out / f".model.partial-{os.getpid()}"
-    remove_folder(partial)
-    try:
+    with partial_folder(out / f".model.partial-{os.getpid()}", out, "model") as partial:
         save_files(partial, model, vocabulary)
-        (partial / "README.md").write_text(card)
-        training = _read_json(out / TRAINING) or {}
+        (partial / "README.md").write_text(card, encoding="utf-8")
+        training = read_json(out / TRAINING, TrainingValues, error=OutputError)
         (partial / TRAINING).write_text(json.dumps({**training, "results": results}, indent=1) + "\n")
         put_in_place(partial, out)
-    except OSError as error:
-        raise OutputError(f"{out}: the model cannot be written: {error.strerror or error}") from error
-    files = [describe(path, out) for path in sorted(out.iterdir()) if path.is_file()]
+    files = [describe(path, out) for path in sorted(out.iterdir()) if path.is_file() and path.name != MANIFEST]
     write_manifest(out, dataclasses.replace(manifest, files=list(files)))
-    remove_folder(out / _CHECKPOINTS)
+    remove_folder(out / CHECKPOINTS)
 
 
 def save_files(folder: Path, model: Any, vocabulary: Path) -> None:
@@ -238,12 +252,11 @@ def save_files(folder: Path, model: Any, vocabulary: Path) -> None:
 
 
 def put_in_place(partial: Path, out: Path) -> None:
-    """Sync all files of a folder to disk, rename them into ``out``, and remove the folder."""
+    """Sync all files of a folder to disk and rename them into ``out``."""
     for file in sorted(partial.iterdir()):
         _sync(file)
         os.replace(file, out / file.name)
     sync_folder(out)
-    partial.rmdir()
 
 
 def _copy_tokenizer(vocabulary: Path, folder: Path, longest: int) -> None:
@@ -251,9 +264,14 @@ def _copy_tokenizer(vocabulary: Path, folder: Path, longest: int) -> None:
     for name in _TOKENIZER_FILES:
         if (vocabulary / name).exists():
             shutil.copyfile(vocabulary / name, folder / name)
-    settings = _read_json(folder / "tokenizer_config.json") or {"tokenizer_class": "PreTrainedTokenizerFast"}
+    path = folder / "tokenizer_config.json"
+    settings = read_json(path, dict[str, Any], error=VocabularyError) if path.exists() else {}
+    settings = settings or {"tokenizer_class": "PreTrainedTokenizerFast"}
     settings["model_max_length"] = longest
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=1, ensure_ascii=False) + "\n")
+    text = json.dumps(settings, indent=1, ensure_ascii=False)
+    if any("\ud800" <= character <= "\udfff" for character in text):  # JSON can express them, UTF-8 cannot
+        text = json.dumps(settings, indent=1)
+    path.write_text(f"{text}\n", encoding="utf-8")
 
 
 def _sync(path: Path) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,18 +18,18 @@ from typing import Any, NamedTuple
 import torch
 
 from wpprep.config import TrainOptions, as_dict
-from wpprep.errors import OptionError
+from wpprep.errors import OptionError, TrainingError
 from wpprep.records import Ints
 from wpprep.shards.loader import Batch
 from wpprep.storage.files import MANIFEST, sha256_of
 from wpprep.training.model.loading import continue_model
 from wpprep.training.model.model import Inputs, Scorer, Scores, build_model, size_of, to_inputs
-from wpprep.training.model.optimizer import Updates, learning_rate
+from wpprep.training.model.optimizer import Updates, check_like, learning_rate
 from wpprep.training.model.ranks import Ranks
 from wpprep.training.pretraining.checkpoint import (
     State,
     StateValues,
-    claim,
+    damaged,
     load_best,
     load_state,
     save_best,
@@ -60,6 +60,17 @@ class Fed(NamedTuple):
     inputs: Inputs
     rows: Ints
     tokens: int
+
+
+def identity_of(phases: Sequence[Phase], options: TrainOptions) -> dict[str, Any]:
+    """Return the options and inputs that the result depends on; a run is resumed only if they are equal."""
+    kept = {name: value for name, value in as_dict(options).items() if name not in _RUN_OPTIONS}
+    paths = [path for phase in phases for path in phase.shards.paths]
+    return {
+        **kept,
+        "vocabulary": phases[-1].shards.vocabulary.sha256,
+        "shards": [sha256_of(path / MANIFEST) for path in paths],
+    }
 
 
 @dataclass
@@ -114,26 +125,6 @@ class Run:
         return torch.nn.parallel.DistributedDataParallel(
             scorer, device_ids=devices, find_unused_parameters=not self.pairs
         )
-
-    def identity(self) -> dict[str, Any]:
-        """Return the options and inputs that the result depends on; a run is resumed only if they are equal."""
-        kept = {name: value for name, value in as_dict(self.options).items() if name not in _RUN_OPTIONS}
-        paths = [path for phase in self.phases for path in phase.shards.paths]
-        return {
-            **kept,
-            "vocabulary": self.phases[-1].shards.vocabulary.sha256,
-            "shards": [sha256_of(path / MANIFEST) for path in paths],
-        }
-
-    def claim(self) -> None:
-        """Claim the output folder in the first process; the others wait.
-
-        Raises:
-            OutputError: see `wpprep.training.pretraining.checkpoint.claim`.
-        """
-        if self.ranks.is_first:
-            claim(self.out, self.identity(), overwrite=self.options.overwrite)
-        self.ranks.wait()
 
     def loop(self, stop: Stop) -> None:
         """Train to the last step, or until a signal.
@@ -361,16 +352,25 @@ class Run:
             rewind_metrics(self.out, state.values["step"] if state else -1)
         if state is None:
             return
-        tensors, values = state.tensors, state.values
-        same = values["world"] == self.ranks.world
+        same = state.values["world"] == self.ranks.world
         if not same and self.options.bins > 1:
             raise OptionError(
-                f"the run had {values['world']} processes, now {self.ranks.world}; "
+                f"the run had {state.values['world']} processes, now {self.ranks.world}; "
                 f"with bins above 1, resume with the same number"
             )
-        with torch.no_grad():
-            for name, weight in self.model.named_parameters():
-                weight.copy_(tensors[f"model.{name}"])
+        try:
+            self._restore(state, same=same)
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise damaged(self.out, repr(error) if isinstance(error, KeyError) else error) from error
+
+    def _restore(self, state: State, *, same: bool) -> None:
+        """Restore a state; ``same`` is whether the number of processes is that of the state."""
+        tensors, values = state.tensors, state.values
+        if not 0 < values["step"] <= self.options.steps:
+            raise ValueError(f"step is {values['step']}, expected 1 to {self.options.steps}")
+        self._restore_weights(
+            {f"model.{name}": weight for name, weight in self.model.named_parameters()}, tensors
+        )
         self.updates.restore(tensors, values["scaler"])
         if same:
             torch.set_rng_state(tensors[f"random.cpu.{self.ranks.rank}"])
@@ -383,11 +383,23 @@ class Run:
                 tensors["window"].to(self.device), tensors["norms"].to(self.device), values["window"]
             )
 
+    def _restore_weights(
+        self, weights: Mapping[str, torch.Tensor], tensors: Mapping[str, torch.Tensor]
+    ) -> None:
+        """Copy tensors to the weights of the same names; each must have the weight's shape."""
+        with torch.no_grad():
+            for name, weight in weights.items():
+                check_like(name, tensors[name], weight)
+                weight.copy_(tensors[name])
+
     def take_best(self) -> None:
         """Load the weights of the lowest held-out loss, with ``final_weights="best"``, in the first process."""
         best = self.best()
         if self.options.final_weights == "best" and best is not None and self.ranks.is_first:
-            weights = load_best(self.out, best.step)
-            with torch.no_grad():
-                for name, weight in self.model.named_parameters():
-                    weight.copy_(weights[name])
+            weights = dict(self.model.named_parameters())
+            try:
+                self._restore_weights(weights, load_best(self.out, best.step))
+            except (KeyError, ValueError) as error:
+                raise TrainingError(
+                    f"{self.out}: weights of step {best.step}: {error!r}; train again"
+                ) from error

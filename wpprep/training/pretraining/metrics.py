@@ -13,11 +13,12 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from wpprep.errors import MissingExtraError
+from wpprep.errors import MissingExtraError, OutputError, TrainingError
 from wpprep.inspection.charts import lines, save
 from wpprep.storage.files import METRICS, write_text
+from wpprep.storage.json_files import mismatch, parse_json
 from wpprep.training.pretraining.tensorboard import append_event, rewind_events
 
 EVENTS = "metrics.tfevents"
@@ -33,33 +34,67 @@ _FEWEST = 3  # minimum number of reports for a curve
 log = logging.getLogger(__name__)
 
 
+class Report(TypedDict):
+    """The keys that every report has."""
+
+    kind: str
+    step: int
+
+
 def append_metrics(out: Path, line: dict[str, Any]) -> None:
     """Append a report to both files.
 
     Args:
         out: the folder of the run.
         line: the report: ``kind``, ``step`` and metrics; those that are floats become scalars.
+
+    Raises:
+        OutputError: a file cannot be written.
     """
-    with open(out / METRICS, "a") as file:
-        file.write(json.dumps(line) + "\n")
+    path = out / METRICS
     figures = {f"{line['kind']}/{name}": value for name, value in line.items() if isinstance(value, float)}
-    if figures:
-        append_event(out / EVENTS, line["step"], figures)
+    try:
+        with open(path, "a") as file:
+            file.write(json.dumps(line) + "\n")
+        path = out / EVENTS
+        if figures:
+            append_event(path, line["step"], figures)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def rewind_metrics(out: Path, step: int) -> None:
-    """Drop the reports after a step, which a killed run wrote after its last checkpoint."""
-    path = out / METRICS
-    if path.exists():
-        text = path.read_text().splitlines()
-        kept = [line for line in text if line.endswith("}") and json.loads(line)["step"] <= step]
-        write_text(path, "".join(f"{line}\n" for line in kept))
+    """Drop the reports after a step, which a killed run wrote after its last checkpoint.
+
+    Raises:
+        TrainingError: a line is not a report.
+    """
+    if (out / METRICS).exists():
+        kept = [json.dumps(line) for line in read_metrics(out) if line["step"] <= step]
+        write_text(out / METRICS, "".join(f"{line}\n" for line in kept))
     rewind_events(out / EVENTS, step)
 
 
 def read_metrics(out: Path) -> list[dict[str, Any]]:
-    """Return the reports of a run, in order."""
-    return [json.loads(line) for line in (out / METRICS).read_text().splitlines()]
+    """Return the reports of a run, in order; an incomplete last line is skipped.
+
+    Raises:
+        TrainingError: another line is not a report.
+    """
+    path = out / METRICS
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1]
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return [_read_report(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]
+
+
+def _read_report(line: bytes, place: str) -> dict[str, Any]:
+    advice = "remove the line, or the file: then the curves begin at the last checkpoint"
+    report = parse_json(line, dict[str, Any], place, error=TrainingError, advice=advice)
+    if wrong := mismatch(report, Report):
+        raise TrainingError(f"{place}: {wrong}; {advice}")
+    return report
 
 
 def draw_curves(out: Path) -> list[str]:
@@ -87,5 +122,5 @@ def draw_curves(out: Path) -> list[str]:
 
 
 def _points(reports: Sequence[dict[str, Any]], kind: str, figure: str) -> tuple[list[int], list[float]]:
-    mine = [line for line in reports if line["kind"] == kind and line.get(figure) is not None]
+    mine = [line for line in reports if line["kind"] == kind and isinstance(line.get(figure), int | float)]
     return [line["step"] for line in mine], [line[figure] for line in mine]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
@@ -25,7 +27,7 @@ Pretrained {start} by [wpprep](https://pypi.org/project/wpprep/) {version}: {lay
 ```python
 from transformers import pipeline
 
-pipeline("fill-mask", model="path/to/this/folder")("the {mask} of the sea")
+pipeline("fill-mask", model="path/to/this/folder")({example})
 ```
 
 ## Results
@@ -100,12 +102,12 @@ def model_card(
         layers=config.num_hidden_layers,
         hidden=config.hidden_size,
         heads=config.num_attention_heads,
-        start=f"further from `{options.init_from}`" if options.init_from else "from scratch",
+        start=f"further from {code(options.init_from)}" if options.init_from else "from scratch",
         version=results["wpprep"],
         parameters=results["parameters"],
         steps=results["steps"],
         batch_size=options.batch_size,
-        mask=shards.vocabulary.pieces[shards.roles.mask],
+        example=json.dumps(f"the {shards.vocabulary.pieces[shards.roles.mask]} of the sea", ensure_ascii=False),
         held_out_rows=results["held_out_rows"],
         caveat="" if results["is_apart"] else _CAVEAT,
         results=_results(results, options),
@@ -156,6 +158,36 @@ def _curve(evaluations: Sequence[Evaluation]) -> str:
 
 
 def _table(values: dict[str, Any]) -> str:
-    return "\n".join(
-        ["| option | value |", "|---|---|", *(f"| {name} | {value} |" for name, value in values.items())]
+    lines = [f"| {plain(name)} | {plain(value)} |" for name, value in values.items()]
+    return "\n".join(["| option | value |", "|---|---|", *lines])
+
+
+def plain(value: object) -> str:
+    """Return a value as Markdown that is rendered as the value's text, in one line.
+
+    >>> print(plain("a|b <i>"), plain(0.1), plain(["x"]))
+    a\\|b \\<i> 0.1 ['x']
+    """
+    return re.sub(r"([\\`*|<&]|\[(?=[^]]*\][(\[]))", r"\\\1", _one_line(str(value)))
+
+
+def code(text: str) -> str:
+    """Return text as a code span of Markdown, in one line.
+
+    >>> code("my model"), code("a`b")
+    ('`my model`', '`` a`b ``')
+    """
+    text = _one_line(text)
+    if "`" not in text:
+        return f"`{text}`"
+    fence = "`" * (1 + max(map(len, re.findall("`+", text))))
+    return f"{fence} {text} {fence}"
+
+
+def _one_line(text: str) -> str:
+    """Return text with control characters and lone surrogates (bytes of a path that are not UTF-8) escaped."""
+    shown = (
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
     )
+    return "".join(shown)

@@ -18,8 +18,12 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Unpack
+
+import torch
 
 from wpprep._version import __version__
 from wpprep.config import TrainOptions, build, refuse_unknown
@@ -28,14 +32,16 @@ from wpprep.jobs.summary import Summary
 from wpprep.jobs.upload import outbound
 from wpprep.storage.manifest import Manifest
 from wpprep.storage.place import Location, Place
+from wpprep.storage.remote import is_url
 from wpprep.training.model.model import SIZES, Size
 from wpprep.training.model.ranks import join_ranks
 from wpprep.training.pretraining.checkpoint import save_model
-from wpprep.training.pretraining.loop import Report, Run
+from wpprep.training.pretraining.loop import Report, Run, identity_of
 from wpprep.training.pretraining.metrics import draw_curves
 from wpprep.training.pretraining.model_card import Results, model_card
 from wpprep.training.pretraining.phases import plan_phases, sources
 from wpprep.training.pretraining.progress import Evaluation, Progress
+from wpprep.training.pretraining.run_folder import finished, hold
 from wpprep.training.pretraining.signals import note_signals
 
 
@@ -52,7 +58,8 @@ class TrainSummary(Summary):
         held_out_rows: number of evaluation rows.
         before, after: evaluations before the first and after the last step; None with ``eval_rows=0``.
         best: the evaluation of the lowest MLM loss; with ``final_weights="best"`` the model has its weights.
-        seconds: time of this call's steps, evaluations excluded.
+        seconds: time of this call's steps, evaluations excluded; of a model that was finished before, the time
+            of the call that finished it.
         tokens_per_second: tokens in these steps, padding excluded, per second and process.
         waited: fraction of ``seconds`` spent waiting for the loader.
     """
@@ -92,7 +99,8 @@ def train(
     Args:
         shards: a folder that `make_shards` wrote, or several of one vocabulary: mixed, by ``weights`` if
             given, or with ``phase`` one after the other.
-        out: a new folder, or that of the same run interrupted. A folder in a bucket is uploaded when it is
+        out: a new folder, or that of the same run: it is resumed, or, if it is finished, its results are
+            returned. A folder in a bucket is uploaded when it is
             finished; until then, checkpoints are in the local cache.
         progress: called with each `Progress` and each `Evaluation`; ``str`` of both is one line.
         **options: see `wpprep.config.TrainOptions`.
@@ -100,26 +108,52 @@ def train(
     Raises:
         OptionError: an option is unknown or out of range.
         ShardError: the shards are unfinished or damaged; the message names the file.
-        OutputError: ``out`` holds something else.
+        OutputError: ``out`` holds something else, or another run is at work in it.
         TrainingError: the loss explodes or is not finite; the message has the step, and shards and rows of its
             batch.
     """
     refuse_unknown(options, TrainOptions)
-    built = build(TrainOptions, options)
+    built, place = build(TrainOptions, options), Place(out).location
     paths = [Place(path).folder() for path in ([shards] if isinstance(shards, str | os.PathLike) else shards)]
-    with join_ranks() as ranks, outbound(out, overwrite=built.overwrite, is_first=ranks.is_first) as folder:
+    with join_ranks() as ranks:
         phases, held_out = plan_phases(paths, built, ranks.rank, ranks.world)
-        run = Run(folder, built, phases, held_out, ranks, progress or _silent)
-        run.claim()
-        run.resume()
-        with note_signals() as stop:
-            run.loop(stop)
-        run.take_best()
-        result = _result(run)
-        if ranks.is_first:
-            _finish(run, result)
-        ranks.wait()
-    return dataclasses.replace(result, folder=Place(out).location)
+        identity = identity_of(phases, built)
+        if not built.overwrite and is_url(place) and (results := finished(place, identity)):
+            return _summary(place, results)
+        with outbound(out, overwrite=built.overwrite, is_first=ranks.is_first) as folder:
+            make = partial(Run, folder, built, phases, held_out, ranks, progress or _silent)
+            is_known = not built.overwrite and finished(folder, identity) is not None
+            run = None if is_known else make()  # a wrong option is refused before the folder is touched
+            holding = hold(folder, identity, overwrite=built.overwrite) if ranks.is_first else nullcontext()
+            with holding as found:
+                if int(ranks.sum(torch.tensor(int(found is not None)))):
+                    known = found or finished(folder, identity)
+                    assert known is not None
+                    return _summary(place, known)
+                result = _run_to_end(run or make(), identity)
+                ranks.wait()
+    return dataclasses.replace(result, folder=place)
+
+
+def _run_to_end(run: Run, identity: dict[str, Any]) -> TrainSummary:
+    """Train, from the last checkpoint if there is one, and write the model's folder in the first process."""
+    run.resume()
+    with note_signals() as stop:
+        run.loop(stop)
+    run.take_best()
+    result = _result(run)
+    if run.ranks.is_first:
+        _finish(run, result, identity)
+    return result
+
+
+def _summary(folder: Location, results: Results) -> TrainSummary:
+    """Return the summary of a model that the same command finished before."""
+    names = {field.name for field in dataclasses.fields(TrainSummary)} & results.keys()
+    known: dict[str, Any] = {name: value for name, value in results.items() if name in names}
+    for name in ("before", "after", "best"):
+        known[name] = None if known[name] is None else Evaluation(**known[name])
+    return TrainSummary(command="train", folder=folder, **known)
 
 
 def _result(run: Run) -> TrainSummary:
@@ -146,12 +180,12 @@ def _size(config: Any) -> str:
     return next((name for name, known in SIZES.items() if known == size), "/".join(map(str, size)))
 
 
-def _finish(run: Run, result: TrainSummary) -> None:
+def _finish(run: Run, result: TrainSummary, identity: dict[str, Any]) -> None:
     """Write the model's folder."""
     results, shards = _as_results(run, result), run.phases[-1].shards
     manifest = Manifest(
         kind="model",
-        options={name: value for name, value in run.identity().items() if name != "vocabulary"},
+        options={name: value for name, value in identity.items() if name != "vocabulary"},
         files=[],
         vocabulary=shards.vocabulary.sha256,
         corpus=sources(run.phases),

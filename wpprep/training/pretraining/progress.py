@@ -186,7 +186,19 @@ class Window:
             sums: as `sums` returned them.
             norms: as `lengths` returned them.
             values: as `values` returned them.
+
+        Raises:
+            ValueError: they do not fit together.
         """
+        steps, count = values["steps"], len(values["steps"])
+        lengths = (len(values["predictions"]), len(values["rows"]), len(sums))
+        consecutive = (
+            list(dict.fromkeys(steps)) == list(range(steps[0], steps[0] + len(norms))) if steps else True
+        )
+        if set(lengths) != {count} or sums.shape != (count, 4) or norms.ndim != 1 or not consecutive:
+            raise ValueError(
+                f"the window has sums of {len(sums)} batches, expected {count} of consecutive steps"
+            )
         window = Window()
         window.scores, window.norms = list(sums), list(norms)
         window.predictions, window.rows = values["predictions"], values["rows"]

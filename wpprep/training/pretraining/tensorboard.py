@@ -71,17 +71,21 @@ def _varint(value: int) -> bytes:
 
 
 def _records(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield start, stop and step of each complete record; the first is the version record, at step 0."""
+    """Yield start, stop and step of each record up to the first damaged or incomplete one.
+
+    The first record is the version record, at step 0.
+    """
     start = 0
     while start + _FRAME <= len(data):
         stop = start + _FRAME + int.from_bytes(data[start : start + 8], "little")
-        if stop > len(data):
+        event = data[start + 12 : stop - 4]
+        if stop > len(data) or data[start:stop] != frame(event):
             return
-        step, shift, at = 0, 0, start + 12 + 10  # after the frame's header, the time and the step's tag
-        while True:
-            step |= (data[at] & 127) << shift
-            if data[at] < 128:
+        step, shift = 0, 0
+        for byte in event[10:]:  # after the time and the step's tag
+            step |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
                 break
-            at, shift = at + 1, shift + 7
         yield start, stop, step
         start = stop
