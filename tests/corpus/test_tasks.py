@@ -14,7 +14,7 @@ from support.checksums import checksums
 from wpprep.config import CorpusOptions
 from wpprep.corpus.dedup_and_mix import SurveySlices
 from wpprep.corpus.tasks import bytes_of, inputs_of, plan_of, refuse_empty, tasks_of
-from wpprep.errors import CorpusError, OptionError
+from wpprep.errors import CorpusError, OptionError, OutputError
 from wpprep.jobs.plans import Receipt
 from wpprep.pipeline.encode import encode
 from wpprep.pipeline.train_vocab import train_vocab
@@ -68,6 +68,25 @@ def test_a_survey_is_resumed(corpora: Path, tmp_path: Path) -> None:
     assert surveyed_tasks[3] == surveyed_tasks[4]
     assert len(set(surveyed_tasks)) == len(surveyed_tasks) - 1
     assert checksums(tmp_path / "out") == checksums(tmp_path / "whole")
+
+
+def test_a_late_survey_task_writes_nothing_beside_the_output(corpora: Path, tmp_path: Path) -> None:
+    """Tables of the survey are in .unfinished: a late node fails there, and the folder is unchanged."""
+    vocab = train_vocab(corpora / "wiki", tmp_path / "vocab", vocab_size=110, workers=1).folder
+    late: list[tuple[SurveySlices, Any]] = []
+    call = SurveySlices.__call__
+
+    def remember(self: SurveySlices, task: Any) -> Receipt:
+        late.append((self, task))
+        return call(self, task)
+
+    with mock.patch.object(SurveySlices, "__call__", remember):
+        encode(corpora, vocab, tmp_path / "out", deduplicate=True, workers=1)
+    before = checksums(tmp_path / "out")
+    work, task = late[0]
+    with pytest.raises(OutputError, match=r"\.unfinished/survey-00000\.arrow: cannot be written: No such file"):
+        work(task)
+    assert checksums(tmp_path / "out") == before
 
 
 def test_mix_and_inputs_must_match(corpora: Path, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import lzma
+import os
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,18 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(MissingInputError, match="no such file"):
             list(read_lines(path))
+
+
+def test_a_name_that_is_too_long_is_named(tmp_path: Path) -> None:
+    """A name that the system refuses is a missing input, not an error of an output."""
+    with pytest.raises(MissingInputError, match="x: cannot be opened: File name too long"):
+        list(read_lines(tmp_path / ("x" * 300)))
+
+
+def test_damaged_xz_is_named(tmp_path: Path) -> None:
+    """Damage inside of an xz file is an error that names it, as for the other compressions."""
+    whole = lzma.compress(os.urandom(5000))
+    path = tmp_path / "a.xz"
+    path.write_bytes(whole[:60] + b"damage!!" + whole[68:])
+    with pytest.raises(CorpusError, match=r"a\.xz: damaged compressed data"):
+        list(read_lines(path))

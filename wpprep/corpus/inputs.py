@@ -266,7 +266,7 @@ def _files_below(folder: Path, bad: list[Path] | None, ours: list[Path]) -> list
             elif _is_output(path):
                 ours.append(path)
                 folders.remove(path.name)
-        listed = _data_files(Path(parent))
+        listed = _data_files(Path(parent)) if "state.json" in names else None
         for path in [Path(parent, name) for name in names if not _is_left_out(name, listed)]:
             mode = _mode_of(path)
             if stat.S_ISREG(mode):
@@ -297,7 +297,7 @@ def _holds_itself(link: Path, top: Path) -> bool:
 def _data_files(folder: Path) -> set[str] | None:
     """Return the names of the data files in a folder saved by `datasets`; None for any other folder."""
     state = folder / "state.json"
-    return _named_by(_content(state)) if stat.S_ISREG(_mode_of(state)) else None
+    return _named_by(_content(state)) if state.is_file() else None
 
 
 def _named_by(state: bytes) -> set[str] | None:
