@@ -176,7 +176,7 @@ def test_what_may_not_be_read_stops_with_skip_bad_too(tmp_path: Path, mode: int)
             except MissingInputError as error:
                 print(error)
     """
-    command = [sys.executable, "-c", textwrap.dedent(code), corpus]
+    command = [sys.executable, "-c", textwrap.dedent(code), str(corpus)]
     if os.geteuid() == 0:
         if shutil.which("setpriv") is None:
             pytest.skip("setpriv is needed to give up the rights of root")
