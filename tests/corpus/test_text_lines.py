@@ -7,10 +7,14 @@ import lzma
 import os
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from wpprep.corpus import text_lines
+from wpprep.corpus.readers import cutting
 from wpprep.corpus.text_lines import read_lines
 from wpprep.errors import CorpusError, MissingInputError, TextDecodeError
+from wpprep.tokenizer import stream
 
 
 def test_lines_are_numbered_from_one(tmp_path: Path) -> None:
@@ -63,3 +67,32 @@ def test_damaged_xz_is_named(tmp_path: Path) -> None:
     path.write_bytes(whole[:60] + b"damage!!" + whole[68:])
     with pytest.raises(CorpusError, match=r"a\.xz: damaged compressed data"):
         list(read_lines(path))
+
+
+@pytest.mark.parametrize("kind", ["plain", "gzip", "zstd"])
+def test_a_line_longer_than_any_text_is_refused(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line of the maximum length is read, with either line end; a longer one is named, and is not held."""
+    monkeypatch.setattr(text_lines, "LONGEST", 10)
+    path = tmp_path / "a.txt"
+
+    def write(data: bytes) -> None:
+        if kind == "zstd":
+            with pa.CompressedOutputStream(str(path), "zstd") as file:
+                file.write(data)
+        else:
+            path.write_bytes(gzip.compress(data) if kind == "gzip" else data)
+
+    write(b"x" * 10 + b"\n" + b"y" * 10 + b"\r\n" + b"z" * 10)
+    assert list(read_lines(path)) == [(1, "x" * 10), (2, "y" * 10), (3, "z" * 10)]
+    write(b"one\n" + b"x" * 100)
+    lines = read_lines(path)
+    assert next(lines) == (1, "one")
+    with pytest.raises(CorpusError, match=r"a\.txt:2: longer than"):
+        next(lines)
+
+
+def test_the_limits_of_lines_and_documents_are_the_same() -> None:
+    """A text that may be a document may be a line."""
+    assert stream.LONGEST == cutting.LONGEST == text_lines.LONGEST

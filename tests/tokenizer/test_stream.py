@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wpprep.errors import TextDecodeError
+from wpprep.errors import CorpusError, TextDecodeError
+from wpprep.tokenizer import stream
 from wpprep.tokenizer.encoder import Encoder
 from wpprep.tokenizer.stream import encoded_lines
 
@@ -41,6 +42,29 @@ def test_invalid_utf8_is_named_by_its_byte(encoder: Encoder) -> None:
     """The byte is counted from the start of the stream."""
     with pytest.raises(TextDecodeError, match="invalid UTF-8 at byte 9 "):
         list(encoded_lines(encoder, io.BytesIO(b"first\nsec\xffond\n")))
+
+
+@pytest.mark.parametrize("separator", [b"\n", b"--\n"])
+def test_a_line_of_many_blocks_is_encoded_once(
+    encoder: Encoder, separator: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines and separators that are split between blocks give the rows of whole lines."""
+    texts = ["the tide and the moon", "", "sea", "the keeper"]
+    data = b"".join(text.encode() + separator for text in texts)
+    for size in (1, 2, 3, 7):
+        monkeypatch.setattr(stream, "_BLOCK", size)
+        rows = list(itertools.chain.from_iterable(encoded_lines(encoder, io.BytesIO(data), separator)))
+        assert [row.tolist() for row in rows] == [encoder.encode(text).tolist() for text in texts]
+
+
+def test_a_line_longer_than_any_text_is_refused(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines before it are encoded; the message has the byte at which it begins."""
+    monkeypatch.setattr(stream, "_BLOCK", 4)
+    monkeypatch.setattr(stream, "LONGEST", 10)
+    rows = encoded_lines(encoder, io.BytesIO(b"the sea\n" + b"x" * 100))
+    assert [row.tolist() for row in next(rows)] == [encoder.encode("the sea").tolist()]
+    with pytest.raises(CorpusError, match="from byte 8 on"):
+        next(rows)
 
 
 def test_tokenize_answers_line_by_line(vocab: Path) -> None:

@@ -202,12 +202,24 @@ def test_a_copy_leaves_what_is_not_the_vocabularys(tmp_path: Path) -> None:
     vocab_txt(source, BERT)
     (source / "model.safetensors").write_bytes(b"weights")
     copy_vocabulary(Vocabulary.from_folder(finished(source, "model")), copy)
-    assert {path.name for path in copy.iterdir()} == {"vocab.txt", "tokenizer.json"}
+    assert {path.name for path in copy.iterdir()} == {"vocab.txt", "tokenizer.json", "tokenizer_config.json"}
     (source / "model.safetensors").unlink()
     finished_as_vocabulary = finished(source)
     (source / "tokenizer_config.json").write_text("{}")  # not in that manifest
     copy_vocabulary(Vocabulary.from_folder(finished_as_vocabulary), copy)
     assert not (copy / "manifest.json").exists()
+
+
+def test_a_copy_names_the_special_tokens(tmp_path: Path) -> None:
+    """A copy of a plain vocab.txt has a tokenizer_config.json with the names that transformers needs."""
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    copy_vocabulary(Vocabulary.from_folder(vocab_txt(tmp_path, BERT)), copy)
+    config = json.loads((copy / "tokenizer_config.json").read_text())
+    names = {name: config[f"{name}_token"] for name in ("pad", "unk", "cls", "sep", "mask")}
+    assert names == {name: f"[{name.upper()}]" for name in names}
+    assert (config["do_lower_case"], config["tokenize_chinese_chars"]) == (True, True)
+    assert Vocabulary.from_folder(copy / "vocab.txt").sha256 == Vocabulary.from_folder(copy).sha256
 
 
 def test_a_huge_id_does_not_take_all_memory(tmp_path: Path) -> None:

@@ -5,11 +5,14 @@ Labelled examples and texts to embed are read with it. It does not read corpora 
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Iterator
+from typing import cast
 
-from wpprep.errors import MissingInputError, TextDecodeError
+from wpprep.corpus.readers.cutting import LONGEST
+from wpprep.errors import CorpusError, MissingInputError, TextDecodeError
 from wpprep.storage.files import open_bytes, read_error, refusing_damage
 
 
@@ -22,11 +25,16 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
         MissingInputError: the file does not exist or may not be read.
         ReadError: the system cannot read it now.
         TextDecodeError: a line is not UTF-8; the message has the file and line.
-        CorpusError: the compressed data is damaged.
+        CorpusError: the compressed data is damaged, or a line is longer than `cutting.LONGEST`.
     """
     _refuse_other_kinds(path)
     with open_bytes(path) as file, refusing_damage(path):
-        for number, line in enumerate(file, 1):
+        lines = file if isinstance(file, io.BufferedIOBase) else io.BufferedReader(cast(io.RawIOBase, file))
+        for number, line in enumerate(iter(lambda: lines.readline(LONGEST + 3), b""), 1):  # up to \r\n
+            if len(line) > LONGEST + 2:
+                raise CorpusError(
+                    f"{path}:{number}: longer than {LONGEST >> 20} MiB; expected a text per line"
+                )
             text = decode(line, f"{path}:{number}").removesuffix("\n").removesuffix("\r")
             yield number, text.removeprefix("\ufeff") if number == 1 else text
 

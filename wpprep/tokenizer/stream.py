@@ -18,10 +18,11 @@ from typing import IO
 import numpy as np
 
 from wpprep.config import RunOptions
-from wpprep.errors import TextDecodeError
+from wpprep.errors import CorpusError, TextDecodeError
 from wpprep.records import Ints, Tokens, in_batches
 from wpprep.tokenizer.encoder import Encoder
 
+LONGEST = 1 << 27  # maximum bytes of a line, that of a document (`wpprep.corpus.readers.cutting`)
 _BLOCK = 1 << 20
 
 
@@ -39,19 +40,25 @@ def encoded_lines(encoder: Encoder, stream: IO[bytes], separator: bytes = b"\n")
 
     Raises:
         TextDecodeError: a line is not UTF-8; the message names the byte offset in the stream.
+        CorpusError: a line is longer than `LONGEST`.
     """
     read = stream.read1 if isinstance(stream, io.BufferedReader) else stream.read
-    tail, offset = b"", 0
+    begun, offset, gap = bytearray(), 0, len(separator)  # appending takes linear time, however long a line is
     while block := read(_BLOCK):
-        data = tail + block
-        used = data.rfind(separator) + len(separator)
-        if used >= len(separator):
-            yield _encoded(encoder, data, _ends_of_lines(data, separator), len(separator), offset)
-            tail, offset = data[used:], offset + used
-        else:
-            tail = data
-    if tail:
-        yield _encoded(encoder, tail, np.array([len(tail)]), 0, offset)
+        searched = max(0, len(begun) - gap + 1)
+        begun += block
+        used = begun.rfind(separator, searched) + gap
+        if used >= gap:
+            data = bytes(begun)
+            yield _encoded(encoder, data, _ends_of_lines(data, separator), gap, offset)
+            begun, offset = bytearray(data[used:]), offset + used
+        if len(begun) > LONGEST:
+            raise CorpusError(
+                f"standard input: no line ends in the {LONGEST >> 20} MiB from byte {offset} on; "
+                "expected lines of text; split the line first"
+            )
+    if begun:
+        yield _encoded(encoder, bytes(begun), np.array([len(begun)]), 0, offset)
 
 
 def tokenize(

@@ -36,6 +36,7 @@ from wpprep.storage.manifest import File, Shard, describe, read_manifest
 from wpprep.tokenizer.normalization import TextRules
 
 TOKENIZER = "tokenizer.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
 _ROLE_NAMES = {
     "pad": ("[PAD]", "<pad>"),
     "unk": ("[UNK]", "<unk>"),
@@ -185,7 +186,8 @@ def write_vocabulary(folder: Path, learned: LearnedVocabulary, options: VocabOpt
 def copy_vocabulary(vocabulary: Vocabulary, folder: Path) -> list[str]:
     """Copy a vocabulary's files into a folder, with the same identity.
 
-    A vocabulary read from vocab.txt alone also gets the tokenizer.json that its identity is computed from. The
+    A vocabulary read from vocab.txt alone also gets the tokenizer.json that its identity is computed from, and
+    one without tokenizer_config.json, the one of `tokenizer_config`. The
     manifest is copied only if it describes exactly the files of the copy: not the manifest of a model in the
     same folder, nor one with a tokenizer.json of another identity.
 
@@ -205,7 +207,31 @@ def copy_vocabulary(vocabulary: Vocabulary, folder: Path) -> list[str]:
     if _files_of(vocabulary.folder) == [describe(folder / name, folder) for name in sorted(found)]:
         _copy(vocabulary.folder / MANIFEST, folder / MANIFEST)
         found.append(MANIFEST)
+    elif TOKENIZER_CONFIG not in found and (config := tokenizer_config(vocabulary)):
+        write_text(folder / TOKENIZER_CONFIG, json.dumps(config, indent=2) + "\n")
+        found.append(TOKENIZER_CONFIG)
     return found
+
+
+def tokenizer_config(vocabulary: Vocabulary) -> dict[str, Any]:
+    """Return a tokenizer_config.json, from which transformers takes the names of the special tokens.
+
+    It is empty if the vocabulary lacks a special token that BERT needs.
+    """
+    try:
+        roles = vocabulary.roles
+    except VocabularyError:
+        return {}
+    config: dict[str, Any] = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
+    }
+    normalizer = vocabulary.tokenizer.normalizer
+    if isinstance(normalizer, normalizers.BertNormalizer):
+        config["do_lower_case"] = normalizer.lowercase
+        config["strip_accents"] = normalizer.strip_accents
+        config["tokenize_chinese_chars"] = normalizer.handle_chinese_chars
+    return config | {f"{role}_token": vocabulary.pieces[getattr(roles, role)] for role in _ROLE_NAMES}
 
 
 def _copy(source: Path, target: Path) -> None:

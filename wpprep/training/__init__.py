@@ -12,8 +12,12 @@ fill_mask("model", "the [MASK] of the sea")
 from __future__ import annotations
 
 import importlib.util
+import os
 
 from wpprep.errors import MissingExtraError
 
 if not all(map(importlib.util.find_spec, ("torch", "transformers"))):
     raise MissingExtraError("training needs extra packages: pip install 'wpprep[train]'")
+
+# Before torch is loaded: waiting threads of OpenMP sleep instead of occupying CPUs that others want to use.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

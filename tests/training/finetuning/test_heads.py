@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.bert import torch, transformers, write_bert
 from support.finetuning import QUICK
 
 from wpprep.config import FinetuneOptions
-from wpprep.errors import MissingInputError, OptionError
+from wpprep.errors import MissingInputError, OptionError, OutputError
 from wpprep.tokenizer.vocabulary import Vocabulary
 from wpprep.training.finetuning.heads import describe_setup, make_model
 from wpprep.training.finetuning.model_setup import Setup
@@ -61,3 +63,27 @@ def test_labels_are_the_outputs_of_the_head(model: Path) -> None:
     assert tuned.config.label2id == {"bad": 0, "good": 1, "odd": 2}
     assert tuned.config.hidden_dropout_prob == 0.2
     assert describe_setup(setup)["labels"] == ["bad", "good", "odd"]
+
+
+def test_results_of_another_form_are_refused(model: Path, labelled: Path, tmp_path: Path) -> None:
+    """Settings that are missing, of another type, or impossible for the model are named with the file."""
+    out = tmp_path / "out"
+    finetune(model, labelled / "sentiment.tsv", out, **QUICK)
+    path = out / "results.json"
+    good = json.loads(path.read_text())
+    cases: list[tuple[Any, str]] = [
+        ([], "a list of 0, expected an object"),
+        ({}, "setup is missing"),
+        ({"setup": {**good["setup"], "labels": "x"}}, 'setup.labels is "x", expected a list'),
+        ({"setup": {**good["setup"], "task": "x"}}, "setup.task is 'x', expected one of"),
+        ({"setup": {**good["setup"], "max_seq_length": 99}}, "setup.max_seq_length is 99, expected 8 to 64"),
+        ({"setup": {**good["setup"], "stride": -1}}, "setup.stride is -1"),
+        ({"setup": {**good["setup"], "labels": ["a"]}}, "setup.labels has 1 labels, the model 2"),
+    ]
+    for content, said in cases:
+        path.write_text(json.dumps(content))
+        with pytest.raises(MissingInputError, match=f"{path}: {said}"):
+            predict(out, labelled / "sentiment.tsv", tmp_path / "p")
+    path.write_text("[" * 100_000)
+    with pytest.raises(OutputError, match="not valid JSON.*use --overwrite"):
+        finetune(model, labelled / "sentiment.tsv", out, **QUICK)

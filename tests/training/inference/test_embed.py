@@ -139,3 +139,14 @@ def test_what_cannot_be_embedded_is_refused(model: Path, text: Path, tmp_path: P
     with pytest.raises(TextDecodeError, match="bad:2: invalid UTF-8"):
         embed(model, tmp_path / "bad", tmp_path / "x.parquet")
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith((".", "x"))]
+
+
+def test_long_texts_are_encoded_in_parts(
+    model: Path, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The vectors of a long text, and whether it was truncated, are the same as those of a whole encoding."""
+    whole = embed(model, text, tmp_path / "whole.npy")
+    monkeypatch.setattr(room, "LONG", 10)
+    parts = embed(model, text, tmp_path / "parts.npy")
+    assert (tmp_path / "parts.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+    assert (parts.texts, parts.cut) == (whole.texts, whole.cut)

@@ -39,3 +39,20 @@ def test_an_unfinished_model_is_refused(trained: Trained, tmp_path: Path) -> Non
         MissingInputError, match="training is not finished; run the same command again to continue"
     ):
         fill_mask(tmp_path, "w1 [MASK]")
+
+
+def test_a_vocabulary_without_a_configuration_has_its_mask_token(trained: Trained, tmp_path: Path) -> None:
+    """Without tokenizer_config.json the mask token is that of the vocabulary, and predictions are the same."""
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (tmp_path / name).write_bytes((trained.folder / name).read_bytes())
+    text = "w3 w4 w5 [MASK] w7 w8"
+    assert fill_mask(tmp_path, text).blanks == fill_mask(trained.folder, text).blanks
+
+
+def test_arguments_are_checked(trained: Trained) -> None:
+    """A number of pieces below one, and a text that is not Unicode, are errors."""
+    for number in (0, -1):
+        with pytest.raises(OptionError, match=f"top_k is {number}, expected at least 1"):
+            fill_mask(trained.folder, "[MASK]", top_k=number)
+    with pytest.raises(OptionError, match="not Unicode at character 7"):
+        fill_mask(trained.folder, "[MASK] \ud800")

@@ -98,5 +98,36 @@ def test_a_vocabulary_larger_than_the_model_is_refused(trained: Trained, tmp_pat
 def test_a_damaged_config_is_named(tmp_path: Path) -> None:
     """A config.json that is not JSON is one line with its path."""
     (tmp_path / "config.json").write_text("{")
-    with pytest.raises(MissingInputError, match=r"config\.json: cannot be read"):
+    with pytest.raises(MissingInputError, match=r"config\.json: not valid JSON"):
+        read_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"vocab_size": "x"}, 'vocab_size is "x", expected an integer'),
+        ({"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000, expected 1 to 1,024"),
+        ({"hidden_size": 7, "num_attention_heads": 2}, "hidden_size is 7, expected a multiple of 2"),
+        ({"id2label": 5}, "not the configuration of a BERT"),
+        ({"hidden_dropout_prob": []}, ""),
+        ({"hidden_act": "none such"}, ""),
+        ({"pad_token_id": 10**6}, ""),
+        ({"layer_norm_eps": None}, ""),
+    ],
+)
+def test_settings_of_another_form_are_one_line(
+    config: dict[str, Any], said: str, trained: Trained, tmp_path: Path
+) -> None:
+    """A config.json with values of other types or impossible sizes is an error in one line."""
+    folder = changed(trained.folder, tmp_path / "changed", **config)
+    with pytest.raises(WpprepError, match=f"changed.*{said}") as caught:
+        fill_mask(folder, "w1 [MASK]")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "5", "null", "{", "[" * 100_000])
+def test_a_config_that_is_no_object_is_named(text: str, tmp_path: Path) -> None:
+    """Other JSON, and text that is not JSON, are errors with the file."""
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(MissingInputError, match=r"config\.json: "):
         read_config(tmp_path)

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.training import QUICK, interrupted, losses
+from support.training import QUICK, interrupted, losses, torch
 
 from wpprep.errors import OptionError
 from wpprep.storage.manifest import find_damage
+from wpprep.training.model import ranks
 from wpprep.training.pretraining.pretrain import train
 
 SAME = {**QUICK, "steps": 6, "log_steps": 1, "dropout": 0.0, "save_steps": 3}
@@ -134,3 +135,39 @@ def test_two_processes_stopped_go_on_as_one(shards: Path, tmp_path: Path) -> Non
     train(shards, out, **options)
     assert losses(out) == pytest.approx(losses(tmp_path / "alone"), rel=1e-3)
     assert losses(out, "held_out") == pytest.approx(losses(tmp_path / "alone", "held_out"), rel=1e-3)
+
+
+def test_threads_do_not_exceed_the_usable_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quota below torch's number of threads lowers it, unless the user has set OMP_NUM_THREADS."""
+    chosen: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", chosen.append)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    for cpus, environment, wanted in (
+        (2, {}, [2]),
+        (8, {}, []),
+        (16, {}, []),
+        (2, {"OMP_NUM_THREADS": "8"}, []),
+    ):
+        chosen.clear()
+        monkeypatch.setattr(ranks, "usable_cpus", lambda cpus=cpus: cpus)
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        ranks.limit_threads.cache_clear()
+        ranks.limit_threads()
+        assert chosen == wanted
+
+
+@pytest.mark.parametrize("given", [None, "ACTIVE"])
+def test_waiting_threads_sleep_unless_the_user_chose(given: str | None) -> None:
+    """The policy is in the environment before torch is loaded; a value of the user's stays."""
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    code = "import os, sys, wpprep.training; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment | ({} if given is None else {"OMP_WAIT_POLICY": given}),
+    ).stdout
+    assert said == f"{given or 'PASSIVE'} False\n"

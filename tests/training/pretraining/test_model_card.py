@@ -6,6 +6,7 @@ from pathlib import Path
 
 from support.training import QUICK, shards
 
+from wpprep.training.pretraining.model_card import code, plain
 from wpprep.training.pretraining.pretrain import train
 
 __all__ = ["shards"]
@@ -32,3 +33,10 @@ def test_a_card_without_held_out_instances(shards: Path, tmp_path: Path) -> None
     assert "No instances were held out." in card
     assert "mlm loss" not in card
     assert f"Pretrained further from `{tmp_path / 'a'}` by" in card
+
+
+def test_text_of_the_user_is_plain_in_a_card() -> None:
+    """A path with Markdown, a line feed or bytes that are not UTF-8 stays one line of text."""
+    assert code("a`b``c\n[x](y)") == "``` a`b``c\\n[x](y) ```"
+    assert plain("a|b\n<i>[x](y) `z`\udcff") == r"a\|b\\n\<i>\[x](y) \`z\`\\udcff"
+    code("\udcff").encode()

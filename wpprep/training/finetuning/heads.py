@@ -17,6 +17,7 @@ from typing import Any, TypedDict
 from wpprep.config import FinetuneOptions
 from wpprep.errors import MissingInputError
 from wpprep.storage.files import write_text
+from wpprep.storage.json_files import read_json
 from wpprep.training.finetuning.model_setup import Setup
 from wpprep.training.finetuning.tasks import TASKS
 from wpprep.training.model.loading import load, open_model, read_config, read_vocabulary
@@ -33,6 +34,12 @@ class SetupValues(TypedDict):
     max_answer_tokens: int
     may_be_unanswerable: bool
     labels: list[str]
+
+
+class _Results(TypedDict):
+    """The part of results.json that `read_tuned` reads."""
+
+    setup: SetupValues
 
 
 def make_model(folder: Path, setup: Setup, options: FinetuneOptions) -> Any:
@@ -78,8 +85,10 @@ def read_tuned(model: str | os.PathLike[str]) -> tuple[Any, Setup]:
     results = folder / RESULTS
     if not results.is_file():
         raise MissingInputError(f"{model}: no {RESULTS}; expected a finished folder of wpprep finetune")
-    found: SetupValues = json.loads(results.read_bytes())["setup"]
+    found = read_json(results, _Results, error=MissingInputError, advice="fine-tune the model again")["setup"]
     config = read_config(folder)
+    if wrong := _wrong(found, config):
+        raise MissingInputError(f"{results}: {wrong}; fine-tune the model again")
     setup = Setup(
         task=found["task"],
         max_seq_length=found["max_seq_length"],
@@ -90,6 +99,22 @@ def read_tuned(model: str | os.PathLike[str]) -> tuple[Any, Setup]:
         vocabulary=read_vocabulary(folder, config),
     )
     return load(TASKS[setup.task].head, folder, config, whole=True).eval(), setup
+
+
+def _wrong(setup: SetupValues, config: Any) -> str:
+    """Return why a setup does not fit its model; "" if it does."""
+    if setup["task"] not in TASKS:
+        return f"setup.task is {setup['task']!r}, expected one of {', '.join(TASKS)}"
+    longest, stride = setup["max_seq_length"], setup["stride"]
+    if not 8 <= longest <= config.max_position_embeddings:
+        return f"setup.max_seq_length is {longest}, expected 8 to {config.max_position_embeddings}"
+    if not 0 <= stride < longest:
+        return f"setup.stride is {stride}, expected 0 to {longest - 1}"
+    if setup["max_answer_tokens"] < 1:
+        return f"setup.max_answer_tokens is {setup['max_answer_tokens']}, expected at least 1"
+    if setup["labels"] and len(setup["labels"]) != config.num_labels:
+        return f"setup.labels has {len(setup['labels'])} labels, the model {config.num_labels}"
+    return ""
 
 
 def write_json(path: Path, values: Mapping[str, object]) -> None:

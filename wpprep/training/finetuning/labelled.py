@@ -27,6 +27,7 @@ from wpprep.storage.remote import list_remote
 from wpprep.training.finetuning import conll, squad
 from wpprep.training.finetuning.examples import Example
 
+MAX_CHARACTERS = 1 << 24  # in the texts of an example: encoding takes 60 bytes for each
 _FIRST = ("text", "sentence", "sentence1", "document", "review", "premise", "question1", "first")
 _SECOND = ("second", "sentence2", "hypothesis", "question2", "text_b")
 _LABEL = ("label", "gold_label", "class", "score", "similarity")
@@ -131,6 +132,10 @@ def read_examples(path: Path, task: str, options: LabelledOptions, *, labelled: 
     for example in examples:
         empty = False
         _refuse_surrogates(example)
+        if (size := sum(map(len, example.texts))) > MAX_CHARACTERS:
+            raise CorpusError(
+                f"{example.place}: a text of {size:,} characters, expected at most {MAX_CHARACTERS:,}; split it"
+            )
         yield example
     if empty:
         raise CorpusError(f"{path}: holds no examples; expected {format_} with at least one {task} example")
@@ -161,7 +166,7 @@ def _guess(path: Path, possible: tuple[str, ...]) -> str:
     first = next((line for _, line in read_lines(path) if line.strip()), "")
     try:
         found = json.loads(first)
-    except ValueError:
+    except (ValueError, RecursionError):
         return possible[0]
     return "jsonl" if isinstance(found, dict) and "data" not in found else possible[0]
 
@@ -187,7 +192,7 @@ def _jsonl(path: Path) -> Iterator[_Record]:
             continue
         try:
             found = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CorpusError(f"{path}:{number}: not JSON: {error}") from error
         if not isinstance(found, dict):
             raise CorpusError(f"{path}:{number}: a JSON {type(found).__name__}, expected an object with fields")

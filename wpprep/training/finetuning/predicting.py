@@ -36,6 +36,7 @@ from wpprep.training.finetuning.model_setup import Setup
 from wpprep.training.finetuning.tasks import TASKS, Measures, Output
 from wpprep.training.model.ranks import Ranks
 
+_CHUNK_CHARACTERS = 1 << 25
 _CHUNK = 1024  # examples sorted by length together
 
 
@@ -141,7 +142,7 @@ def run(
     """Yield each example with its prediction and the number of its tokens that were truncated."""
     task = TASKS[setup.task]
     rest = iter(examples)
-    while chunk := list(itertools.islice(rest, _CHUNK)):
+    while chunk := _next_chunk(rest):
         encoded = [task.encode(example, setup) for example in chunk]
         outputs = forward(model, setup, [row for rows in encoded for row in rows], batch_size)
         start = 0
@@ -150,6 +151,18 @@ def run(
             prediction = task.decode(example, rows, outputs[start:stop], setup)
             yield example, prediction, sum(row.cut for row in rows)
             start = stop
+
+
+def _next_chunk(examples: Iterator[Example]) -> list[Example]:
+    """Return the next examples to sort together, at most `_CHUNK`, fewer if their texts are long."""
+    chunk: list[Example] = []
+    characters = 0
+    for example in itertools.islice(examples, _CHUNK):
+        chunk.append(example)
+        characters += sum(map(len, example.texts))
+        if characters >= _CHUNK_CHARACTERS:
+            break
+    return chunk
 
 
 def forward(model: Any, setup: Setup, rows: Sequence[Row], batch_size: int) -> list[Output]:

@@ -30,7 +30,7 @@ def read(path: Path, text: str, *, labelled: bool) -> Iterator[Example]:
     """
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CorpusError(f"{path}: not JSON: {error}") from error
     if not isinstance(data, dict) or not isinstance(data.get("data"), list):
         raise CorpusError(

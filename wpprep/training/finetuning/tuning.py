@@ -15,7 +15,6 @@ optimistic; those of a test file are not.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -31,7 +30,8 @@ from wpprep.errors import CorpusError, OptionError, OutputError
 from wpprep.jobs.output import OutputFolder
 from wpprep.jobs.plans import Plan, entry_of
 from wpprep.jobs.summary import Summary
-from wpprep.storage.files import MANIFEST, UNFINISHED, atomic_write, remove_folder, sha256_of, write_text
+from wpprep.storage.files import MANIFEST, UNFINISHED, atomic_write, sha256_of, write_text
+from wpprep.storage.json_files import read_json
 from wpprep.storage.manifest import Manifest, describe
 from wpprep.storage.place import Place
 from wpprep.training.finetuning.examples import Example, Prediction, choose, hold_out
@@ -44,7 +44,7 @@ from wpprep.training.finetuning.predicting import to_line
 from wpprep.training.finetuning.tasks import TASKS, Measures, label_order
 from wpprep.training.model.loading import open_model, read_config, read_vocabulary
 from wpprep.training.model.ranks import Ranks
-from wpprep.training.pretraining.checkpoint import put_in_place, save_files
+from wpprep.training.pretraining.checkpoint import partial_folder, put_in_place, save_files
 
 PREDICTIONS = "predictions.jsonl"
 _LABELLED_TASKS = ("classify", "pair", "tag")
@@ -334,13 +334,9 @@ def _summary(measures: Sequence[Measures]) -> dict[str, MeanAndDeviation]:
 
 def _save_model(out: Path, model: Any, start: Path) -> None:
     """Write model and tokenizer to the folder, each file atomically."""
-    partial = out / UNFINISHED / "model"
-    remove_folder(partial)
-    try:
+    with partial_folder(out / UNFINISHED / "model", out, "model") as partial:
         save_files(partial, model, start)
         put_in_place(partial, out)
-    except OSError as error:
-        raise OutputError(f"{out}: the model cannot be written: {error.strerror or error}") from error
 
 
 def _save_predictions(path: Path, examples: Sequence[Example], predictions: Sequence[Prediction]) -> None:
@@ -350,7 +346,7 @@ def _save_predictions(path: Path, examples: Sequence[Example], predictions: Sequ
 
 
 def _read_results(folder: Path, seconds: float) -> FinetuneSummary:
-    found: Results = json.loads((folder / RESULTS).read_bytes())
+    found = read_json(folder / RESULTS, Results, error=OutputError, advice="use --overwrite to train again")
     return FinetuneSummary(
         command="finetune",
         seconds=seconds,

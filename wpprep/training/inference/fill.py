@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from transformers import AutoTokenizer
 
 from wpprep.errors import MissingInputError, OptionError
 from wpprep.jobs.summary import Summary
 from wpprep.storage.files import MANIFEST
-from wpprep.training.model.loading import load_masked_lm, open_model
+from wpprep.tokenizer.vocabulary import Vocabulary
+from wpprep.training.model.loading import load_masked_lm, open_model, read_vocabulary
 from wpprep.training.pretraining.run_folder import TRAINING
 
 
@@ -63,23 +63,43 @@ def fill_mask(model: str | os.PathLike[str], text: str, top_k: int = 5) -> FillM
         OptionError: the text has no mask token, or is too long for the model.
     """
     started = time.perf_counter()
+    if top_k < 1:
+        raise OptionError(f"top_k is {top_k}, expected at least 1")
     path = open_model(model)
     if (path / TRAINING).exists() and not (path / MANIFEST).exists():
         raise MissingInputError(f"{model}: training is not finished; run the same command again to continue")
     bert = load_masked_lm(path)
-    tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-    inputs = tokenizer(text, return_tensors="pt")
-    length, longest = inputs["input_ids"].shape[1], bert.config.max_position_embeddings
-    if length > longest:
-        raise OptionError(f"the text has {length} tokens, the model takes at most {longest}")
-    blanks = (inputs["input_ids"][0] == tokenizer.mask_token_id).nonzero().flatten()
-    if not len(blanks):
-        raise OptionError(f"the text has no mask token; write {tokenizer.mask_token} where a word is missing")
+    vocabulary = read_vocabulary(path, bert.config)
+    ids, longest = _encode(vocabulary, text), bert.config.max_position_embeddings
+    if len(ids) > longest:
+        raise OptionError(f"the text has {len(ids)} tokens, the model takes at most {longest}")
+    mask, pieces = vocabulary.roles.mask, vocabulary.pieces
+    blanks = [position for position, id_ in enumerate(ids) if id_ == mask]
+    if not blanks:
+        raise OptionError(f"the text has no mask token; write {pieces[mask]} where a word is missing")
     with torch.inference_mode():
-        chances = bert(**inputs).logits[0, blanks].float().softmax(-1)
+        chances = bert(torch.tensor([ids])).logits[0, blanks].float().softmax(-1)[:, : len(pieces)]
     top = chances.topk(min(top_k, chances.shape[-1]))
     guesses = [
-        [Guess(piece, chance) for piece, chance in zip(tokenizer.convert_ids_to_tokens(ids), row, strict=True)]
+        [Guess(pieces[i], chance) for i, chance in zip(ids, row, strict=True)]
         for ids, row in zip(top.indices.tolist(), top.values.tolist(), strict=True)
     ]
     return FillMaskSummary(command="fill-mask", seconds=time.perf_counter() - started, blanks=guesses)
+
+
+def _encode(vocabulary: Vocabulary, text: str) -> list[int]:
+    """Return the ids of a text with [CLS] and [SEP], in which the names of special tokens are these tokens."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise OptionError(f"the text is not Unicode at character {error.start}") from error
+    roles, tokenizer = vocabulary.roles, vocabulary.tokenizer
+    name = vocabulary.pieces[roles.mask]
+    if roles.mask not in tokenizer.get_added_tokens_decoder():
+        tokenizer.add_special_tokens([name])
+    tokenizer.encode_special_tokens = False
+    try:
+        ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
+    finally:
+        tokenizer.encode_special_tokens = True
+    return [roles.cls, *ids, roles.sep]

@@ -9,21 +9,21 @@ What this module does not do: download, or run code that comes with a checkpoint
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
-from safetensors import SafetensorError
 from transformers import BertConfig, BertForMaskedLM, BertForPreTraining
 from transformers.utils import logging
 
 from wpprep.errors import MissingInputError, OptionError
+from wpprep.storage.json_files import mismatch, read_json
 from wpprep.storage.place import Place
 from wpprep.tokenizer.vocabulary import Vocabulary
 from wpprep.training.model.model import no_progress_bar
+from wpprep.training.model.ranks import limit_threads
 
 MODEL_FILES = (
     "config.json",
@@ -37,6 +37,31 @@ MODEL_FILES = (
     "training.json",
     "results.json",
 )
+
+
+class ConfigValues(TypedDict):
+    """The sizes in config.json, checked before a model is built."""
+
+    vocab_size: int
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    intermediate_size: int
+    max_position_embeddings: int
+    type_vocab_size: int
+
+
+_LARGEST = {
+    "vocab_size": 1 << 24,
+    "hidden_size": 1 << 16,
+    "num_hidden_layers": 1 << 10,
+    "num_attention_heads": 1 << 10,
+    "intermediate_size": 1 << 18,
+    "max_position_embeddings": 1 << 20,
+    "type_vocab_size": 1 << 10,
+}
+_DEFAULTS = {name: getattr(BertConfig(), name) for name in _LARGEST}  # of keys that config.json omits
+_AGAIN = "copy the model again"
 
 
 def open_model(model: str | os.PathLike[str]) -> Path:
@@ -55,18 +80,33 @@ def read_config(folder: Path) -> BertConfig:
         MissingInputError: config.json is missing or cannot be read.
         OptionError: the model is not a BERT.
     """
-    try:
-        found = json.loads((folder / "config.json").read_bytes())
-    except FileNotFoundError as error:
-        raise MissingInputError(
-            f"{folder}: no config.json; expected the folder of a BERT checkpoint"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise MissingInputError(f"{folder / 'config.json'}: cannot be read: {error}") from error
-    kind = found.get("model_type", "bert") if isinstance(found, dict) else None
+    path = folder / "config.json"
+    if not path.exists():
+        raise MissingInputError(f"{folder}: no config.json; expected the folder of a BERT checkpoint")
+    found = read_json(path, dict[str, Any], error=MissingInputError, advice=_AGAIN)
+    kind = found.get("model_type", "bert")
     if kind != "bert":
         raise OptionError(f"{folder}: a model of type {kind}, expected bert")
-    return BertConfig(**found)
+    if wrong := mismatch({**_DEFAULTS, **found}, ConfigValues) or _wrong_size({**_DEFAULTS, **found}):
+        raise MissingInputError(f"{path}: {wrong}; {_AGAIN}")
+    try:
+        return BertConfig(**found)
+    except Exception as error:  # transformers checks with several classes of exceptions
+        raise MissingInputError(f"{path}: not the configuration of a BERT: {_first_line(error)}") from error
+
+
+def _wrong_size(values: Mapping[str, Any]) -> str:
+    """Return which size of a configuration is impossible; "" if none is."""
+    for name, most in _LARGEST.items():
+        if not 1 <= values[name] <= most:
+            return f"{name} is {values[name]}, expected 1 to {most:,}"
+    if values["hidden_size"] % values["num_attention_heads"]:
+        return f"hidden_size is {values['hidden_size']}, expected a multiple of {values['num_attention_heads']}"
+    return ""
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
 
 
 def read_vocabulary(folder: Path, config: BertConfig) -> Vocabulary:
@@ -147,6 +187,7 @@ def load(head: Any, folder: Path, config: BertConfig, *, whole: bool = False, **
 
 def _read(head: Any, folder: Path, config: BertConfig, **settings: Any) -> tuple[Any, list[str]]:
     """Return a model with the weights of a folder, and the names of the head's weights that are missing."""
+    limit_threads()
     safe = any(folder.glob("model*.safetensors"))
     if not safe and not any(folder.glob("pytorch_model*.bin")):
         raise MissingInputError(f"{folder}: no model.safetensors; expected the folder of a BERT checkpoint")
@@ -163,9 +204,10 @@ def _read(head: Any, folder: Path, config: BertConfig, **settings: Any) -> tuple
                 output_loading_info=True,
                 **settings,
             )
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise MissingInputError(f"{folder}: the weights cannot be read: {first}") from error
+        except MemoryError:
+            raise
+        except Exception as error:  # of transformers, safetensors or torch, for a damaged or a foreign file
+            raise MissingInputError(f"{folder}: the weights cannot be read: {_first_line(error)}") from error
     missing: list[str] = sorted(info["missing_keys"])
     of_encoder = [
         name for name in missing if name.removeprefix("bert.").startswith(("encoder.", "embeddings."))

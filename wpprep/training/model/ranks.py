@@ -8,12 +8,15 @@ never waits for a GPU.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
+
+from wpprep.config import usable_cpus
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,22 @@ class Ranks:
     def device(self) -> torch.device:
         """Return the device of this process: the GPU with its local number, or the CPU without GPUs."""
         if not torch.cuda.is_available():
+            limit_threads()
             return torch.device("cpu")
         device = torch.device("cuda", self.local)
         torch.cuda.set_device(device)
         return device
+
+
+@functools.cache
+def limit_threads() -> None:
+    """Lower the number of torch's threads to that of the usable CPUs, once, unless OMP_NUM_THREADS is set.
+
+    torch counts the CPUs of the affinity mask; a container's quota may be smaller, and more threads than CPUs
+    wait for each other in every operation.
+    """
+    if "OMP_NUM_THREADS" not in os.environ and usable_cpus() < torch.get_num_threads():
+        torch.set_num_threads(usable_cpus())
 
 
 @contextlib.contextmanager

@@ -43,10 +43,12 @@ from wpprep.storage.files import (
 )
 from wpprep.storage.json_files import mismatch, read_json
 from wpprep.storage.manifest import Manifest, describe, write_manifest
+from wpprep.tokenizer.vocabulary import Vocabulary, tokenizer_config
 from wpprep.training.model.model import no_progress_bar
 from wpprep.training.pretraining.progress import Evaluation, WindowValues
 from wpprep.training.pretraining.run_folder import CHECKPOINTS, TRAINING, TrainingValues
 
+_CLASS = "PreTrainedTokenizerFast"  # has no names of special tokens of its own
 _RESUME = "remove this folder to resume from an older checkpoint"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt")
 
@@ -266,7 +268,9 @@ def _copy_tokenizer(vocabulary: Path, folder: Path, longest: int) -> None:
             shutil.copyfile(vocabulary / name, folder / name)
     path = folder / "tokenizer_config.json"
     settings = read_json(path, dict[str, Any], error=VocabularyError) if path.exists() else {}
-    settings = settings or {"tokenizer_class": "PreTrainedTokenizerFast"}
+    if settings.get("tokenizer_class", None if settings else _CLASS) == _CLASS and "mask_token" not in settings:
+        names = tokenizer_config(Vocabulary.from_folder(folder))
+        settings = {"tokenizer_class": _CLASS, **names, **settings}
     settings["model_max_length"] = longest
     text = json.dumps(settings, indent=1, ensure_ascii=False)
     if any("\ud800" <= character <= "\udfff" for character in text):  # JSON can express them, UTF-8 cannot
