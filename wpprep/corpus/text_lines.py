@@ -29,12 +29,11 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
     """
     _refuse_other_kinds(path)
     with open_bytes(path) as file, refusing_damage(path):
-        lines = file if isinstance(file, io.BufferedIOBase) else io.BufferedReader(cast(io.RawIOBase, file))
+        # pyarrow's files, which read zstd, have no lines.
+        lines = file if type(file) is io.BufferedReader else io.BufferedReader(cast(io.RawIOBase, file))
         for number, line in enumerate(iter(lambda: lines.readline(LONGEST + 3), b""), 1):  # up to \r\n
             if len(line) > LONGEST + 2:
-                raise CorpusError(
-                    f"{path}:{number}: longer than {LONGEST >> 20} MiB; expected a text per line"
-                )
+                raise CorpusError(f"{path}:{number}: longer than {LONGEST >> 20} MiB; expected a text per line")
             text = decode(line, f"{path}:{number}").removesuffix("\n").removesuffix("\r")
             yield number, text.removeprefix("\ufeff") if number == 1 else text
 
