@@ -78,14 +78,16 @@ def _amount(stage: str, done: int, total: int, speed: float | None) -> str:
     return f"{done / 1e6:,.0f}/{total / 1e6:,.0f} MB{pace}"
 
 
-def finish(summary: Summary | dict[str, Any], lines: list[str], *, quiet: bool, as_json: bool) -> None:
+def finish(
+    summary: Summary | dict[str, Any], lines: list[str], *, quiet: bool, as_json: bool, err: bool = False
+) -> None:
     """Print a summary as JSON or as lines of text, or nothing if ``quiet``."""
     if as_json:
         plain = summary if isinstance(summary, dict) else summary.figures()
-        click.echo(json.dumps(plain, ensure_ascii=False, default=str))
+        click.echo(json.dumps(plain, ensure_ascii=False, default=str), err=err)
     elif not quiet:
         for line in lines:
-            click.echo(line)
+            click.echo(line, err=err)
 
 
 def not_used(facts: dict[str, Any]) -> list[str]:

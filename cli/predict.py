@@ -46,4 +46,4 @@ def predict(
     ]
     if done.measures:
         lines.append("  " + ", ".join(f"{name} {value:.3f}" for name, value in done.measures.items()))
-    _screen.finish(done, lines, quiet=quiet or out == "-", as_json=as_json)
+    _screen.finish(done, lines, quiet=quiet, as_json=as_json, err=out == "-")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -37,4 +38,5 @@ def train(shards: tuple[str, ...], out: str, quiet: bool, as_json: bool, **optio
     ]
     if result.before and result.after:
         lines.append(f"  held-out mlm loss {result.before.mlm_loss:.3f} -> {result.after.mlm_loss:.3f}")
-    _screen.finish(result, lines, quiet=quiet, as_json=as_json)
+    is_first = os.environ.get("RANK", "0") == "0"  # of several processes one prints
+    _screen.finish(result, lines, quiet=quiet or not is_first, as_json=as_json and is_first)

@@ -47,11 +47,12 @@ def inlined(function: _Function) -> _Function:
 
 
 def _can_be_written(folder: Path) -> bool:
-    """Return whether a folder can be written, or made in the nearest one above it that exists."""
-    for path in (folder, *folder.parents):
-        if path.exists():
-            return path.is_dir() and os.access(path, os.W_OK | os.X_OK)
-    return False
+    """Return whether a folder can be written; it is made if it is not there, as Numba would."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def _user_cache() -> Path:

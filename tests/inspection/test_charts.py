@@ -20,11 +20,11 @@ def test_equal_numbers_give_equal_bytes(ending: str, tmp_path: Path) -> None:
 
     def draw(name: str, top: int) -> bytes:
         chart = lines({"a": ([1, 10, 100], [top, 5, 1]), "b": ([1, 2], [1, 2])}, log_x=True, log_y=True)
-        return save(chart, tmp_path / f"{name}{ending}").read_bytes()
+        return Path(save(chart, tmp_path / f"{name}{ending}")).read_bytes()
 
     assert draw("one", 9) == draw("two", 9) != draw("three", 8)
     chart = bars({"a": [1, 2], "b": [3, 1]}, ["x", "y"])
-    first, second = (save(chart, tmp_path / f"{i}{ending}").read_bytes() for i in (0, 1))
+    first, second = (Path(save(chart, tmp_path / f"{i}{ending}")).read_bytes() for i in (0, 1))
     assert first == second
     assert first.startswith(b"\x89PNG" if ending == ".png" else b"<?xml")
 

@@ -135,5 +135,7 @@ def test_an_output_in_a_bucket(s3: Any) -> None:
     write_remote(url, b"mine")
     with pytest.raises(OutputError, match="exists"):
         write(url)
+    with pytest.raises(OutputError, match="is an input"):
+        refuse_output(url, inputs=["a.txt", url], overwrite=True)
     write(url, overwrite=True)
     assert read_remote(url) == b"# made by us\n"

@@ -14,6 +14,7 @@ from typing import cast
 from wpprep.corpus.readers.cutting import LONGEST
 from wpprep.errors import CorpusError, MissingInputError, TextDecodeError
 from wpprep.storage.files import open_bytes, read_error, refusing_damage
+from wpprep.storage.remote import is_url
 
 
 def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
@@ -40,6 +41,8 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
 
 def _refuse_other_kinds(path: str | os.PathLike[str]) -> None:
     """Raise unless the path is that of a file: reading a pipe could wait forever."""
+    if is_url(path):
+        return
     try:
         is_file = stat.S_ISREG(os.stat(path).st_mode)
     except FileNotFoundError as error:

@@ -22,7 +22,6 @@ import os
 import re
 from collections.abc import Mapping
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ import numpy.typing as npt
 
 from wpprep.errors import MissingExtraError, OptionError
 from wpprep.storage.output_file import output_file
+from wpprep.storage.place import Location, Place
 
 Numbers = npt.ArrayLike
 
@@ -160,19 +160,19 @@ def bars(
     return figure
 
 
-def save(chart: Any, path: str | os.PathLike[str]) -> Path:
+def save(chart: Any, path: str | os.PathLike[str]) -> Location:
     """Write a chart as PNG or SVG, by the ending of the path, and return the path.
 
     Raises:
         OptionError: the path has another ending.
         OutputError: the file cannot be written.
     """
-    path = Path(path)
-    if path.suffix not in _FORMATS:
-        raise OptionError(f"{path}: a chart ends in {path.suffix!r}, expected {' or '.join(_FORMATS)}")
+    suffix = os.path.splitext(os.fspath(path))[1]
+    if suffix not in _FORMATS:
+        raise OptionError(f"{path}: a chart ends in {suffix!r}, expected {' or '.join(_FORMATS)}")
     with output_file(path, is_ours=is_chart) as file:
-        file.write(render(chart, path.suffix[1:]))
-    return path
+        file.write(render(chart, suffix[1:]))
+    return Place(path).location
 
 
 def is_chart(head: bytes) -> bool:

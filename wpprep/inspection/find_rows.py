@@ -19,7 +19,7 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 from tokenizers import Tokenizer, decoders
 
-from wpprep.errors import OptionError
+from wpprep.errors import OptionError, printable
 from wpprep.records import InstanceBatch, Ints, Tokens
 from wpprep.shards.folder import ShardFolder
 from wpprep.shards.format import Limits, read_rows
@@ -230,11 +230,14 @@ def as_instance(shards: ShardFolder, block: Block, row: int, pieces: list[str]) 
 
 
 def readable(vocabulary: Vocabulary) -> list[str]:
-    """Return the pieces in readable form: byte-level pieces of whole characters as text, with ␣ for a blank."""
+    """Return the pieces in readable form: byte-level pieces of whole characters as text, with ␣ for a blank.
+
+    Control characters are spelled out, so that no piece can change a terminal.
+    """
     if not isinstance(vocabulary.tokenizer.decoder, decoders.ByteLevel):
-        return vocabulary.pieces
+        return list(map(printable, vocabulary.pieces))
     texts = [vocabulary.tokenizer.decoder.decode([piece]).replace(" ", "␣") for piece in vocabulary.pieces]
     return [
-        text if text.isprintable() and "\ufffd" not in text else piece
+        text if text.isprintable() and "\ufffd" not in text else printable(piece)
         for text, piece in zip(texts, vocabulary.pieces, strict=True)
     ]

@@ -28,8 +28,9 @@ def refuse_foreign(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file, expected a folder or nothing")
     is_ours = (folder / MANIFEST).exists() or (folder / UNFINISHED).exists()
-    if folder.exists() and not is_ours and any(folder.iterdir()):
-        some = sorted(file.name for file in folder.iterdir())[:3]
+    names = sorted(file.name for file in folder.iterdir()) if folder.exists() and not is_ours else []
+    some = [name for name in names if name != "lost+found"][:3]  # which every new volume holds
+    if some:
         raise OutputError(f"{folder}: holds something else ({', '.join(some)}); give an empty or new folder")
 
 

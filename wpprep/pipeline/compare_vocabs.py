@@ -32,6 +32,7 @@ from wpprep.jobs.summary import Summary
 from wpprep.records import Ints
 from wpprep.storage.files import make_folder
 from wpprep.storage.output_file import output_file
+from wpprep.storage.place import Place
 from wpprep.vocab.any_tokenizer import open_subject
 from wpprep.vocab.quality import LONGEST, Measured, Quality, compare
 
@@ -52,7 +53,7 @@ class CompareSummary(Summary):
     @property
     def headline(self) -> str:
         """The number of vocabularies."""
-        return f"{len(self.qualities)} vocabularies"
+        return f"{len(self.qualities)} {'vocabulary' if len(self.qualities) == 1 else 'vocabularies'}"
 
 
 def compare_vocabs(
@@ -84,9 +85,9 @@ def compare_vocabs(
     qualities = {name: each.quality() for name, each in measured.items()}
     refuse_empty(next(iter(qualities.values())).text_bytes, text)
     if out is not None:
-        _draw(measured, Path(out))
+        _draw(measured, Place(out))
         figures = json.dumps({n: asdict(q) for n, q in qualities.items()}, indent=2)
-        with output_file(Path(out) / "quality.json", is_ours=_is_figures) as file:
+        with output_file(Place(out) / "quality.json", is_ours=_is_figures) as file:
             file.write(figures.encode())
     return CompareSummary(command="compare-vocabs", seconds=time.perf_counter() - started, qualities=qualities)
 
@@ -104,9 +105,10 @@ def _texts(text: Paths, corpus: CorpusOptions) -> Iterator[str]:
                 yield document.text
 
 
-def _draw(measured: dict[str, Measured], out: Path) -> None:
+def _draw(measured: dict[str, Measured], out: Place) -> None:
     """Write both charts."""
-    make_folder(out)
+    if not out.is_remote:
+        make_folder(Path(out))
     names = [Path(name).name for name in measured]
     labels = names if len(set(names)) == len(names) else list(measured)
     curves = {label: _by_rank(each) for label, each in zip(labels, measured.values(), strict=True)}

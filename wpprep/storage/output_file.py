@@ -55,6 +55,8 @@ def refuse_output(
     if str(place) == STDOUT:
         return
     if place.is_remote:
+        if any(place == Place(given) for given in inputs):
+            raise OutputError(f"{out}: is an input of this command; give another file for the output")
         if (
             not overwrite
             and find_info(str(place))

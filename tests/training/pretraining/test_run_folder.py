@@ -54,13 +54,15 @@ def test_the_same_command_on_a_finished_model_returns_its_results(shards: Path, 
 def test_other_commands_see_the_folder_as_a_training_run(shards: Path, tmp_path: Path) -> None:
     """An unfinished run is not a place for other output, nor is other output a place for a run."""
     from wpprep.jobs.output import OutputFolder
+    from wpprep.jobs.plans import Plan
 
     out = tmp_path / "out"
     interrupted(shards, out, 2, 2, **QUICK, steps=4)
+    plan: Plan = {"kind": "shards", "options": {}, "vocabulary": None, "corpus": None}
     with pytest.raises(OutputError, match="kind model, not shards"):
-        OutputFolder.claim(out, {"kind": "shards", "options": {}}, overwrite=False)
+        OutputFolder.claim(out, plan, overwrite=False)
     other = tmp_path / "other"
-    with OutputFolder.claim(other, {"kind": "shards", "options": {}}, overwrite=False):
+    with OutputFolder.claim(other, plan, overwrite=False):
         with pytest.raises(OutputError, match="something other than a training run"):
             train(shards, other, **QUICK, steps=2, overwrite=True)
         assert (other / ".unfinished" / "plan.json").exists()
@@ -87,7 +89,7 @@ def test_another_form_of_training_json_is_named(
     out, path = tmp_path / "out", tmp_path / "out" / "training.json"
     out.mkdir()
     (out / "manifest.json").write_text("{}")
-    results = {
+    results: dict[str, Any] = {
         **dict.fromkeys(("parameters", "steps", "rows", "held_out_rows"), 1),
         **dict.fromkeys(("before", "after", "best")),
         **dict.fromkeys(("seconds", "tokens_per_second", "waited"), 1.0),

@@ -94,7 +94,9 @@ def _files_of(data: Place) -> list[Path] | None:
     """
     if data.is_remote:
         inside = list_remote(f"{data}/")
-        return [Place(url).file() for url in sorted(inside)] if inside else None
+        if not inside or list(inside) == [str(data)]:
+            return None  # a file
+        return [Place(url).file() for url in sorted(inside)]
     path = data.file()
     if path.is_file():
         return None

@@ -117,7 +117,8 @@ def draw_curves(out: Path) -> list[str]:
             except MissingExtraError as error:
                 log.warning("the model card has no curves: %s", error)
                 return []
-            drawn.append(save(chart, out / f"{name}.png").name)
+            save(chart, out / f"{name}.png")
+            drawn.append(f"{name}.png")
     return drawn
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -37,6 +40,7 @@ def note_signals() -> Iterator[Stop]:
 
     def note(number: int, _frame: Any) -> None:
         stop.signal = number
+        _log.warning("stopping after this step to keep a checkpoint; a second signal stops at once")
         for each, handler in before.items():
             signal.signal(each, handler)
 

@@ -30,9 +30,9 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from wpprep.errors import MissingInputError, VocabularyError
-from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import MANIFEST, read_bytes
 from wpprep.storage.manifest import find_damage
+from wpprep.storage.place import Place
 from wpprep.tokenizer.cut_rule import CutRule
 from wpprep.vocab.counting.counts import ChunkCounts
 from wpprep.vocab.counting.runs import SCHEMA, chunk_counts, write_run
@@ -116,7 +116,9 @@ def open_counts(path: str | os.PathLike[str]) -> SavedCounts:
         MissingInputError: there is no such file.
         VocabularyError: the file is damaged, of another format version, or does not contain counts.
     """
-    local = fetch_folder(path)
+    place = Place(path)
+    is_file = place.is_remote and str(place).endswith((".tsv", ".arrow"))
+    local = place.file() if is_file else place.folder()
     file = local / COUNTS if local.is_dir() else local
     if not file.is_file():
         raise MissingInputError(
