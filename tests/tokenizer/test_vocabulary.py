@@ -259,8 +259,8 @@ def test_a_damaged_vocabulary_is_not_used(vocab: Path, tmp_path: Path) -> None:
     folder = tmp_path / "vocab"
     shutil.copytree(vocab, folder)
     path = folder / "tokenizer.json"
-    path.write_bytes(path.read_bytes().replace(b'"the"', b'"teh"', 1))
+    path.write_bytes(path.read_bytes().replace(b'"the"', b'"tqe"', 1))
     with pytest.raises(VocabularyError, match=r"tokenizer\.json: damaged or edited"):
         Vocabulary.from_folder(folder)
     (folder / "manifest.json").unlink()
-    assert "teh" in Vocabulary.from_folder(folder).ids
+    assert "tqe" in Vocabulary.from_folder(folder).ids
