@@ -51,7 +51,7 @@ def test_content_of_the_form_is_returned(tmp_path: Path) -> None:
         ({"rows": {}}, "rows is an object of 0, expected a list"),
         ({"rows": [{"name": "x"}, 5]}, "rows[1] is 5, expected an object"),
         ({"rows": [{"rows": 1}]}, "rows[0].name is missing"),
-        ({"rows": [{"name": "x", "nam": 1}]}, "rows[0].nam is unknown"),
+        ({"rows": [{"name": "x", "more": 1}]}, "rows[0].more is unknown"),
         ({"rows": [{"name": "\ud800"}]}, 'rows[0].name is "\\ud800", expected a string'),
         ({"kind": "c"}, "kind is \"c\", expected 'a' or 'b'"),
         ({"kind": None}, "kind is null, expected 'a' or 'b'"),
