@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wpprep.errors import MissingExtraError, MissingInputError
+from wpprep.errors import MissingExtraError, MissingInputError, OptionError
 from wpprep.inspection.terminal import show
 from wpprep.jobs.summary import Summary
 from wpprep.pipeline.make_shards import make_shards
 from wpprep.pipeline.train_vocab import train_vocab
+from wpprep.storage.remote import is_url
 
 _VOCAB: dict[str, Any] = {"vocab_size": 2500}
 _SHARDS: dict[str, Any] = {"max_seq_length": 64, "dupe_factor": 20, "holdout": 0.15}
@@ -88,6 +89,8 @@ def demo(
     from wpprep.training.pretraining.pretrain import train  # noqa: PLC0415
 
     started = time.perf_counter()
+    if is_url(out):
+        raise OptionError(f"{out}: the demo writes to a local folder; give a path")
     corpus = [sample_corpus() / "wiki", sample_corpus() / "books"]
     vocab, shards, model = (Path(out) / name for name in ("vocab", "shards", "model"))
     say("The first run compiles the kernels, which takes about 20 seconds.\n")
