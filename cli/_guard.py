@@ -1,7 +1,7 @@
 """The last guard of the command line: every failure is one line, an exit code, and no control characters.
 
 0    done, or the reader of our output has closed the pipe
-1    an error: `WpprepError`, what the system refused, memory, and what nobody foresaw (traceback in a file)
+1    an error: `WpprepError`, what the system refused, memory, and any unexpected error (traceback in a file)
 2    wrong usage
 130  SIGINT
 143  SIGTERM

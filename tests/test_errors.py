@@ -11,6 +11,7 @@ from wpprep import errors
 BUILTINS = {
     "OptionError": ValueError,
     "MissingInputError": FileNotFoundError,
+    "ReadError": OSError,
     "CorpusError": ValueError,
     "TextDecodeError": errors.CorpusError,
     "VocabularyError": ValueError,

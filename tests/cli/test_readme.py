@@ -56,6 +56,7 @@ def test_every_public_name_is_in_the_section_about_python() -> None:
     assert set(wpprep.__all__) - {"__version__"} <= names
 
 
+@pytest.mark.slow
 def test_mypy_reports_the_errors_of_the_readme(tmp_path: Path) -> None:
     """The lines of mypy in the README are what it reports for these two calls."""
     pytest.importorskip("mypy", reason="mypy is a package of the development environment")

@@ -134,7 +134,9 @@ def _refuse_other_outputs(folder: Location, manifest: bytes) -> None:
 
 def _say_left_out(ours: Sequence[Location]) -> None:
     if ours:
-        _log.warning("left out folders that wpprep has written, which are no part of a corpus: %s", _some(ours))
+        _log.warning(
+            "left out folders that wpprep has written, which are not part of a corpus: %s", _some(ours)
+        )
 
 
 def _some(places: Sequence[Location]) -> str:

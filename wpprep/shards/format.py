@@ -230,7 +230,7 @@ def check_options(folder: str | os.PathLike[str], manifest: Manifest) -> None:
 
 
 class Limits(NamedTuple):
-    """What the values of a row must be below: bounds of the arrays that they index."""
+    """Upper limits of the values of a row, which are the sizes of the arrays that they index."""
 
     vocab_size: int
     max_seq_length: int

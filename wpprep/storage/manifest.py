@@ -147,7 +147,7 @@ def read_manifest(folder: str | os.PathLike[str], kind: str | None = None) -> Ma
 
 
 class _Facts(TypedDict, total=False):
-    """What consumers read of a corpus and of statistics, where it is there."""
+    """Entries of ``corpus`` and ``statistics`` that commands read, where they exist."""
 
     documents: int
     text_bytes: int
@@ -164,7 +164,7 @@ class _Facts(TypedDict, total=False):
 def _wrong(values: dict[str, Any]) -> str | None:
     """Return the first thing in a manifest that no command could have written, or None.
 
-    The checksum is of the text as it is; whoever edits a manifest can compute it anew.
+    The checksum covers the text as it is: an edited manifest can have a new one.
     """
     wrong = mismatch(values, Manifest)
     if wrong is None and values["kind"] not in KINDS:

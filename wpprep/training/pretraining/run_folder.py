@@ -157,7 +157,7 @@ def _refuse_foreign(out: Path) -> None:
 def _lock(out: Path) -> IO[bytes]:
     """Return an open file that holds the lock of a folder, which is created if necessary.
 
-    A run that finishes removes the lock: one that was opened just before is no lock any more.
+    A run that finishes removes the lock: one that was opened just before is not a lock any more.
 
     Raises:
         OutputError: another run holds it, or the folder cannot be written.
