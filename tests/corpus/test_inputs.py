@@ -108,7 +108,7 @@ def test_outputs_inside_of_a_corpus_are_left_out(
     made = output_in(tmp_path / "deep" / "made", kind)
     assert expand_inputs([tmp_path]) == [tmp_path / "a.txt"]
     assert [record.getMessage() for record in caplog.records] == [
-        f"left out folders that wpprep has written, which are no part of a corpus: {made}"
+        f"left out folders that wpprep has written, which are not part of a corpus: {made}"
     ]
     assert expand_inputs([f"{tmp_path}/**/*.txt"]) == [tmp_path / "a.txt"]
 
