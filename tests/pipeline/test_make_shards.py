@@ -287,17 +287,25 @@ def test_one_document_has_no_random_next(tmp_path: Path, vocab: Path) -> None:
 def test_a_killed_run_goes_on_to_the_same_bytes(
     sample_corpus: Path, vocab: Path, shards: Path, tmp_path: Path
 ) -> None:
-    """SIGKILL at ten different moments, then the same call: the bytes of a run that was never killed."""
+    """SIGKILL ten times, each soon after another task is done: the bytes of a run that was never killed."""
     out = tmp_path / "out"
     script = (
         "import sys\nfrom wpprep import make_shards\n"
         f"make_shards([{str(sample_corpus / 'wiki')!r}], {str(vocab)!r}, {str(out)!r}, workers=2,"
         " slice_bytes=5_000, max_seq_length=64, dupe_factor=2, shards=3)\n"
     )
+    hits = 0
     for attempt in range(10):
+        before = done = len(list(out.rglob(".unfinished/*.json")))
         run = subprocess.Popen([sys.executable, "-c", script], start_new_session=True)
-        time.sleep(0.7 + 0.15 * attempt)
-        os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
+        while run.poll() is None and done <= before:
+            time.sleep(0.002)
+            done = len(list(out.rglob(".unfinished/*.json")))
+        time.sleep(0.002 * attempt)
+        if run.poll() is None:
+            hits += not (out / "manifest.json").exists()
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+    assert hits >= 5, "the kills did not hit work"
     subprocess.run([sys.executable, "-c", script], check=True)
     assert checksums(out) == checksums(shards)
