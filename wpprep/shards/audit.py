@@ -24,9 +24,9 @@ from wpprep.kernels import kernel
 from wpprep.records import InstanceBatch, Ints, TokenRoles
 from wpprep.shards.folder import Columns, columns_of
 from wpprep.shards.format import Limits, check_options, first_out_of_range, read_rows
-from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import MANIFEST
 from wpprep.storage.manifest import Manifest, Shard, read_manifest
+from wpprep.storage.place import Place
 from wpprep.tokenizer.vocabulary import Vocabulary
 
 RULES = (
@@ -62,7 +62,7 @@ def find_faults(folder: str | os.PathLike[str], engine: EngineOptions | None = N
     """
     engine = engine or EngineOptions(workers=1)
     faults = []
-    for path in sorted(fetch_folder(folder).rglob(MANIFEST)):
+    for path in sorted(Place(folder).folder().rglob(MANIFEST)):
         try:
             manifest = read_manifest(path.parent)
             if manifest.kind == "shards":

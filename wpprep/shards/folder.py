@@ -29,8 +29,8 @@ from wpprep.errors import MissingInputError, OptionError, ShardError
 from wpprep.kernels import kernel, njit
 from wpprep.records import InstanceBatch, Ints, TokenRoles, Tokens, offsets_of, token_dtype
 from wpprep.shards.format import check_options, read_metadata, read_shard
-from wpprep.storage.cache import fetch_folder
 from wpprep.storage.manifest import Manifest, Shard, find_damage, read_manifest
+from wpprep.storage.place import Place
 from wpprep.tokenizer.vocabulary import Vocabulary
 
 # Options that decide the meaning of labels and dynamic masks: folders read together must have equal values.
@@ -348,7 +348,7 @@ class ShardFolder:
 
 def _list_shards(path: str | os.PathLike[str], *, verify: bool) -> _Listed:
     """Read the manifest of a folder, or of the folder of a shard file, without opening a shard."""
-    location = fetch_folder(path)
+    location = Place(path).folder()
     folder = location.parent if location.is_file() else location
     manifest = read_manifest(folder, kind="shards")
     check_options(folder, manifest)

@@ -35,8 +35,8 @@ from wpprep.errors import MissingInputError, OptionError, ShardError
 from wpprep.kernels import njit
 from wpprep.records import Ints, TokenizedDocuments, Tokens, offsets_of
 from wpprep.storage.arrays import numbers, plain, strings
-from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import atomic_write
+from wpprep.storage.place import Place
 
 Bits = npt.NDArray[np.uint8]  # one bit per token, the first in the lowest bit of the first byte
 
@@ -184,7 +184,7 @@ def read_token_counts(folder: str | os.PathLike[str]) -> npt.NDArray[np.uint32]:
         MissingInputError: there is no store in the folder.
         ShardError: the file is damaged.
     """
-    return _read_column(fetch_folder(folder), _TOKEN_COUNTS)
+    return _read_column(Place(folder).folder(), _TOKEN_COUNTS)
 
 
 def _read_column(folder: Path, name: str) -> npt.NDArray[Any]:
@@ -249,7 +249,7 @@ class TokenStore:
             MissingInputError: there is no store in the folder.
             ShardError: the index is damaged. A damaged part raises this error when it is first read.
         """
-        local = fetch_folder(folder)
+        local = Place(folder).folder()
         rows = _read_column(local, _ROWS)
 
         def read(number: int) -> Part:

@@ -29,10 +29,10 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from wpprep.config import MAX_WORD_CHARACTERS, PREFIX, SPECIAL_TOKENS, SUFFIX, VocabOptions
 from wpprep.errors import MissingInputError, ShardError, VocabularyError, WpprepError
 from wpprep.records import TokenRoles
-from wpprep.storage.cache import fetch_folder
 from wpprep.storage.files import MANIFEST, atomic_write, open_raw, sha256_of, write_text
 from wpprep.storage.json_files import parse_json, read_json
 from wpprep.storage.manifest import File, Shard, describe, read_manifest
+from wpprep.storage.place import Place
 from wpprep.tokenizer.normalization import TextRules
 
 TOKENIZER = "tokenizer.json"
@@ -94,7 +94,7 @@ class Vocabulary:
             MissingInputError: ``path`` does not exist.
             VocabularyError: it is not a vocabulary, or a damaged one.
         """
-        path = fetch_folder(path, VOCABULARY_FILES)
+        path = Place(path).folder(*VOCABULARY_FILES)
         if not path.exists():
             raise MissingInputError(
                 f"{path}: no such vocabulary; expected a folder with {TOKENIZER} or vocab.txt"
